@@ -1,4 +1,5 @@
 import { BREATH_STEPS } from '../../workloads/breathing.ts';
+import { forEachHeapBefore } from '../pool/heap-before.ts';
 import type { PoolRun } from '../pool/pool-run.ts';
 
 /** A request that is running, with what it needs beyond what its worker had before. */
@@ -104,20 +105,17 @@ function* needsOf(pools: readonly PoolRun[]) {
   for (const [p, pool] of pools.entries()) {
     for (const [slot, task] of pool.tasks.entries()) {
       yield;
-      const { peakPages, residentPages } = pool.timelines[slot]!;
-      for (const life of task.lives) {
-        for (let i = life.first; i < life.last; i++) {
-          const before = i > life.first ? residentPages[i - 1]! : pool.startPages;
-          const pages = peakPages[i]! - Math.min(peakPages[i]!, before);
-          if (pages === 0) continue;
-          starts[count] = task.startUs[i]!;
-          ends[count] = task.endUs[i]!;
-          poolOf[count] = p;
-          slotOf[count] = slot;
-          peaksOf[count] = peakPages[i]!;
-          pagesOf[count++] = pages;
-        }
-      }
+      const { peakPages } = pool.timelines[slot]!;
+      forEachHeapBefore(pool, slot, (i, before) => {
+        const pages = peakPages[i]! - Math.min(peakPages[i]!, before);
+        if (pages === 0) return;
+        starts[count] = task.startUs[i]!;
+        ends[count] = task.endUs[i]!;
+        poolOf[count] = p;
+        slotOf[count] = slot;
+        peaksOf[count] = peakPages[i]!;
+        pagesOf[count++] = pages;
+      });
     }
   }
   return { starts: starts.subarray(0, count), ends: ends.subarray(0, count), poolOf, slotOf, pagesOf, peaksOf };

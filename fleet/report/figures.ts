@@ -1,5 +1,6 @@
 import type { Holdings } from '../engine/holdings.ts';
 import { isWorkerOf } from '../machine/sample.ts';
+import { mostAdded } from '../pool/heap-before.ts';
 import type { LogUse } from '../requests/arrival-logs.ts';
 import type { FleetRun } from '../run-fleet.ts';
 import { sizeBytes } from '../scenario/quantities.ts';
@@ -56,6 +57,8 @@ export interface PoolFigures {
   readonly heapMeanBytes: number;
   readonly heapKeptBytes: number;
   readonly heapPeakBytes: number;
+  /** The most that a request adds to the heap that it meets. */
+  readonly requestAddsBytes: number;
   /** Address space of the largest worker at the end. */
   readonly sizeBytes: number;
   readonly holdings: Holdings | undefined;
@@ -282,6 +285,7 @@ function poolFigures(run: FleetRun, index: number, series: MakeSeries): PoolFigu
     heapMeanBytes: heaps.length === 0 ? 0 : heaps.reduce((sum, own) => sum + heapBytes(own), 0) / heaps.length,
     heapKeptBytes: kept * 4096,
     heapPeakBytes: peak * 4096,
+    requestAddsBytes: mostAdded(pool) * 4096,
     sizeBytes: Math.max(0, ...last.map((p) => p.sizeBytes)),
     holdings: largest,
     copiedBytes: preload ? meanCopied(run, index) : 0,

@@ -2,6 +2,7 @@ import { bytes, counted, percent } from '../../sim/contract/format.ts';
 import { isWithin } from '../machine/worst-moments.ts';
 import { sizeBytes } from '../scenario/quantities.ts';
 import type { Scenario } from '../scenario/scenario.ts';
+import { isOfRecycled } from './climbing-finding.ts';
 import { destinationOf } from './destination.ts';
 import type { FleetFigures, GroupFigures } from './figures.ts';
 import type { Finding } from './finding.ts';
@@ -87,14 +88,16 @@ function readAgainText(group: GroupFigures, figures: FleetFigures, { services }:
 function climbFindings(group: GroupFigures, limit: number, figures: FleetFigures, scenario: Scenario): Finding[] {
   const { name, firmBytes } = group;
   const { trend } = firmBytes;
-  // Copies of what was preloaded, and snapshots of data that grow, come to an end of their own, which their findings tell.
-  const isCopies = figures.pools.some(
-    (pool, i) => isWithin(scenario.pools[i]!.group, name) && isOfCopies(pool, trend.riseBytes),
+  // Copies of what was preloaded, workers that are replaced, and snapshots of data that grow, come to an end of their own, which their findings tell.
+  const isOfWorkers = figures.pools.some(
+    (pool, i) =>
+      isWithin(scenario.pools[i]!.group, name) &&
+      (isOfCopies(pool, trend.riseBytes) || isOfRecycled(pool, scenario.pools[i]!, trend.riseBytes)),
   );
   const isSnapshot = scenario.services.some(
     ({ group: own, snapshot, grows }) => isWithin(own, name) && snapshot !== undefined && sizeBytes(grows)! > 0,
   );
-  if (trend.shape !== 'climbs' || isCopies || isSnapshot) return [];
+  if (trend.shape !== 'climbs' || isOfWorkers || isSnapshot) return [];
   const untilUs = figures.timesUs.at(-1)!;
   const what = `memory.${limit === group.maxBytes ? 'max' : 'high'} of ${name}`;
   const { isBelow, course, text } = destinationOf(

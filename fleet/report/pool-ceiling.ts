@@ -14,9 +14,18 @@ export interface PoolCeiling {
   readonly fits: number;
 }
 
+export const besideOf = (pool: PoolFigures, { bytes, leftBytes }: Limit): number =>
+  Math.max(0, bytes - leftBytes - pool.privateBytes.trend.endBytes);
+
+/** Of a worker beside its heap: the program's own, and what it comes to write and copy. */
+export function ownBytes(pool: PoolFigures, { worker, first }: PoolFile): number {
+  const most = (sizes: readonly (string | number)[]) => Math.max(0, ...sizes.map((size) => sizeBytes(size)!));
+  const written = most([worker.writes, ...first.map(({ writes }) => writes)]);
+  return sizeBytes(worker.anonymous)! + pool.mostCopiedBytes + written + most(first.map((one) => one.anonymous));
+}
+
 export function ceilingOf(pool: PoolFigures, { pm, worker }: PoolFile, limit: Limit): PoolCeiling {
-  const usedBytes = limit.bytes - limit.leftBytes;
-  const besideBytes = Math.max(0, usedBytes - pool.privateBytes.trend.endBytes);
+  const besideBytes = besideOf(pool, limit);
   const workerBytes = pool.mostCopiedBytes + pool.heapKeptBytes + sizeBytes(worker.anonymous)!;
   return {
     besideBytes,

@@ -2,6 +2,7 @@ import { bytes, count, counted, percent } from '../../sim/contract/format.ts';
 import { isWithin } from '../machine/worst-moments.ts';
 import { durationText } from '../scenario/quantities.ts';
 import type { PoolFile, Scenario } from '../scenario/scenario.ts';
+import { noCeilingText, recyclingCeiling } from './climbing-finding.ts';
 import { destinationOf } from './destination.ts';
 import { type FleetFigures, type GroupFigures, heapBytes, type PoolFigures, type Series } from './figures.ts';
 import type { Finding, Severity } from './finding.ts';
@@ -178,12 +179,23 @@ function climbing(pool: PoolFigures, figures: FleetFigures, scenario: Scenario):
     };
   }
   const toLimit = trendTo(trend, nearest);
+  const ceiling = recyclingCeiling(pool, file, nearest);
+  const climbs = `The private memory of the workers of ${pool.name} climbs since ${durationText(trend.sinceUs)}, by ${bytes(trend.perHourBytes)} an hour at the end (${bytes(trend.firstBytes)} → ${bytes(trend.lastBytes)})`;
+  if (ceiling && ceiling.bytes <= nearest.bytes)
+    return {
+      severity: figures.kills > 0 ? 'fails' : 'watch',
+      about: pool.name,
+      ...(ceiling.bytes > 0.95 * nearest.bytes && {
+        course: `climbs: its ceiling is ${percent(ceiling.bytes / nearest.bytes)} of ${nearest.what}`,
+      }),
+      text: `${climbs}. ${layerText(pool)} ${ceiling.text}`,
+    };
   const { isBelow, course, text } = destinationOf(toLimit, nearest, lengthOf(figures), WHOLE);
   return {
     severity: figures.kills > 0 ? 'fails' : toLimit.isSteady && !isBelow ? 'ends' : 'watch',
     about: pool.name,
     ...course,
-    text: `The private memory of the workers of ${pool.name} climbs since ${durationText(trend.sinceUs)}, by ${bytes(trend.perHourBytes)} an hour at the end (${bytes(trend.firstBytes)} → ${bytes(trend.lastBytes)}), ${text}. ${layerText(pool)} ${isBelow ? 'Recycling' : 'Without a limit of its own it has no ceiling: recycling'} workers (max_requests) gives the memory back.`,
+    text: `${climbs}, ${text}. ${layerText(pool)} ${ceiling?.text ?? noCeilingText(pool, file, isBelow)}`,
   };
 }
 
