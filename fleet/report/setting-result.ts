@@ -41,6 +41,9 @@ export interface SettingResult {
   readonly allocatorUs: number;
   readonly waitP99Us: number;
   readonly waitMaxUs: number;
+  /** Of several pools that in which each of them is longest; null: there is one, or nobody waits. */
+  readonly waitP99Pool: string | null;
+  readonly waitMaxPool: string | null;
   /** Pages of files that had been evicted, and swapped ones, read again. */
   readonly readAgainBytes: number;
   readonly replayed: number;
@@ -83,9 +86,17 @@ export function settingResult(
     allocatorUs: requests === 0 ? 0 : sum((pool) => pool.requestUs) / requests,
     waitP99Us: most((pool) => pool.waitUs.p99),
     waitMaxUs: most((pool) => pool.waitUs.max),
+    waitP99Pool: longest(pools, (pool) => pool.waitUs.p99),
+    waitMaxPool: longest(pools, (pool) => pool.waitUs.max),
     readAgainBytes: figures.refaultedBytes + figures.swappedInBytes,
     replayed: sum((pool) => pool.replayed),
     met: sum((pool) => pool.met),
     front: false,
   };
+}
+
+function longest(pools: FleetFigures['pools'], of: (pool: FleetFigures['pools'][number]) => number): string | null {
+  if (pools.length < 2) return null;
+  const found = pools.reduce((x, y) => (of(y) > of(x) ? y : x));
+  return of(found) > 0 ? found.name : null;
 }

@@ -89,7 +89,11 @@ function legendOf(settings: readonly SettingResult[], { group, hasPools, waits, 
           'allocator: its part of a request on average, without waiting for locks',
         ]
       : []),
-    ...(waits ? ['wait: for a free worker; p99: of a hundred requests the one that waits longest; most: of all'] : []),
+    ...(waits
+      ? [
+          `wait: for a free worker; p99: of a hundred requests the one that waits longest${poolsText(settings, 'waitP99Pool')}; most: of all${poolsText(settings, 'waitMaxPool')}`,
+        ]
+      : []),
     ...(readsAgain
       ? ['read again: pages of files that had been evicted, and swapped ones, which had to come from the disk again']
       : []),
@@ -110,6 +114,19 @@ function legendOf(settings: readonly SettingResult[], { group, hasPools, waits, 
   ]
     .join('; ')
     .concat('.');
+}
+
+/** Of several pools the one that a wait is of, by row where it is not the same in all. */
+function poolsText(settings: readonly SettingResult[], key: 'waitP99Pool' | 'waitMaxPool'): string {
+  const rows = settings.flatMap(({ name, [key]: pool }) => (pool === null ? [] : [{ name, pool }]));
+  const pools = [...new Set(rows.map(({ pool }) => pool))];
+  if (pools.length === 0) return '';
+  if (pools.length === 1) return `, in ${pools[0]}, the pool in which that is most`;
+  const each = pools.map((pool) => {
+    const names = rows.filter((row) => row.pool === pool).map(({ name }) => name);
+    return `${pool} (${names.join(', ')})`;
+  });
+  return `, in the pool in which that is most: ${each.join('; ')}`;
 }
 
 /** Of the outcomes that there are. */

@@ -190,6 +190,8 @@ test('a smaller limit is no saving; where little is left, what is left decides',
       allocatorUs: 0,
       waitP99Us: 0,
       waitMaxUs: 0,
+      waitP99Pool: null,
+      waitMaxPool: null,
       heapPeakBytes: 0,
       readAgainBytes: 0,
     }) as unknown as SettingResult;
