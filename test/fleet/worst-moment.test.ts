@@ -41,3 +41,34 @@ describe.each(['mode: static', 'mode: ondemand, process_idle_timeout: 30m'])('th
     expect((await worst(less!)).kills).toBeGreaterThan(0);
   });
 });
+
+describe('two pools below one limit', () => {
+  const both = (site: string, a: string) => `duration: 20m
+samples: 5
+machine: { memory: 1G }
+cgroups: [{ name: site, max: ${site} }, { name: site/a, max: ${a} }, { name: site/b }]
+pools:
+  - { name: a, group: site/a, allocator: glibc, pm: { max_children: 1 }, worker: { anonymous: 8M } }
+  - { name: b, group: site/b, allocator: glibc, pm: { max_children: 1 }, worker: { anonymous: 8M } }
+requests:
+${['a', 'b'].map((name) => `  - { name: export-${name}, pool: ${name}, workload: "php-pool:requests=1,calls=1,kept=0,blocks=20,strings=1,buffer=67108864", time: 40s, cron: { every: 1h, count: 1, first: 6m } }`).join('\n')}
+`;
+  const followed = async (site: string, a: string) => (await studyFleet(both(site, a), 's.yaml', here)).result.figures;
+
+  test('need of it what both need at once', async () => {
+    const enough = await followed('900M', '900M');
+    expect(enough.kills).toBe(0);
+    const [site, a] = enough.groups.map(({ mostFirmBytes }) => mostFirmBytes / MIB);
+    expect(site).toBeGreaterThan(1.9 * a!);
+    // Each of them alone has room.
+    expect((await followed(`${Math.round(0.9 * site!)}M`, '900M')).kills).toBeGreaterThan(0);
+  });
+
+  test('the group above holds no more than its parts, where one is killed at a limit of its own', async () => {
+    const { kills, groups, mostPrivateBytes } = await followed('900M', '60M');
+    expect(kills).toBeGreaterThan(0);
+    const [site, a] = groups;
+    expect(a!.mostFirmBytes).toBeLessThanOrEqual(60 * MIB);
+    expect(site!.mostFirmBytes).toBeLessThan(mostPrivateBytes + 4 * MIB);
+  });
+});
