@@ -71,6 +71,16 @@ describe('terminal', () => {
     expect(fold(words, 10).join(' ').split(/\s+/).join('')).toBe(words.replaceAll(' ', ''));
   });
 
+  test('what sets an environment variable is not broken: pasted in two lines it sets something else', () => {
+    const set = 'GLIBC_TUNABLES=glibc.malloc.mmap_threshold=1048576:glibc.malloc.tcache_count=0:glibc.malloc.mxfast=0';
+    const conf = `MALLOC_CONF=${Array.from({ length: 9 }, (_, i) => `dirty_decay_ms:${i}`).join(',')}`;
+    for (const line of [`  export ${set}`, `  ENV ${set}`, `    ${set}`, `  export ${conf}`, `  Environment=${conf}`]) {
+      expect(fitWidth(line, 80)).toBe(line);
+    }
+    const shell = fitWidth(`  export ${set}`, 80);
+    expect(execFileSync('sh', ['-c', `${shell}\nenv`], { encoding: 'utf8' })).toContain(set);
+  });
+
   test('bash completes commands, options, values, workloads', () => {
     const script = completionScript('bash', commands);
     const complete = (...words: string[]) => {

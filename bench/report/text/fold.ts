@@ -58,15 +58,18 @@ export function columnBlocks(rows: readonly (readonly string[])[], width: number
   return lines;
 }
 
+/** An environment variable that is set in a shell, a Dockerfile or a unit: what is pasted in two lines sets something else. */
+const ASSIGNMENT = /^ *(export |ENV |Environment=)?[A-Z][A-Z_]+=\S/;
+
 /**
  * Breaks the lines of a text for people that are longer than `width`. A broken line goes on below where its last column
- * begins, if that leaves half of the width, else two characters further in; prose goes on at its own margin.
+ * begins, if that leaves half of the width, else two characters further in; prose goes on at its own margin. Lines to paste stay whole.
  */
 export function fitWidth(text: string, width: number): string {
   return text
     .split('\n')
     .flatMap((line) => {
-      if (visibleLength(line) <= width) return [line];
+      if (visibleLength(line) <= width || ASSIGNMENT.test(line)) return [line];
       const column = lastColumn(line);
       const indent = column === 0 ? margin(line) : column <= width / 2 ? column : margin(line) + 2;
       return fold(line, width, ' '.repeat(indent));
