@@ -50,9 +50,14 @@ function frontLines({ points, from, best, columns: names, objective }: TuneResul
     ...shown.flatMap((p, i) => fold(`${letter(i)}  ${p.allocator}`, width, '   ')),
     ...(others.length > SHOWN ? [palette.dim(`${others.length - SHOWN} more on the front: --json`)] : []),
     ...fold(
-      '> the pick   ! beyond a bound. Nothing that was run is as good as one of these in every column and better in one.',
+      '> the pick: the best goal within the bounds, with few settings. ! beyond a bound. But for the pick and the beginning (·) the rows are the front: nothing that was run is as good as one of them in every column and better in one.',
       width,
       '',
+    ).map(palette.dim),
+    ...fold(
+      `Columns: ${names.map((name) => (SHORT[name] ? `${SHORT[name]} is ${name}` : name)).join(', ')}.`,
+      width,
+      '  ',
     ).map(palette.dim),
   ];
 }
@@ -82,11 +87,15 @@ function remarks({ settled, runs, bounds, inert, dropped, validation, refuted, m
       : `${runs} runs: the budget ended before the search did (--budget).`,
     `Bounds (--keep): ${bounds.map(boundText).join(', ')}.`,
   ];
-  if (mode === 'lockstep') lines.push('File order has no time: what a setting costs is told by its calls and faults.');
+  if (mode === 'lockstep')
+    lines.push(
+      'File order has no time: what a setting costs is told by its calls and faults. What threads wait for each other, with fewer arenas above all, is not seen.',
+    );
   if (inert.length > 0) lines.push(`Without effect here: ${inert.join(', ')}.`);
   if (dropped.length > 0) lines.push(`Taken on the way, and not needed: ${dropped.join(', ')}.`);
   if (refuted.length > 0) lines.push(`Better with this seed only, passed over: ${refuted.join('; ')}.`);
-  if (validation) {
+  const isSeedless = validation?.rows.every((r) => r.from === from.value && r.best === best.value);
+  if (validation && !isSeedless) {
     const seeds = validation.rows.map((r) => r.seed).join(', ');
     lines.push(`Holds with seeds ${seeds} too.`);
   } else if (best.allocator !== from.allocator) {

@@ -8,7 +8,7 @@ import { BatchInterrupted, leavesRuns } from '../parallel/finished.ts';
 import { createRunner, type RunAllOptions, type Runner } from '../parallel/run-all.ts';
 import type { RunTask } from '../parallel/run-task.ts';
 import { type Paste, pasteOf } from '../paste.ts';
-import { paretoFront } from '../sweep/pareto.ts';
+import { type Costs, dominates, paretoFront } from '../sweep/pareto.ts';
 import { type Bound, boundsFor, isWithin, worsening } from './bounds.ts';
 import { dimensionsOf, type Found, type Point, search } from './search.ts';
 
@@ -146,17 +146,18 @@ async function tuneWith(options: TuneOptions, runner: Runner): Promise<TuneResul
     isInterrupted: () => partial,
   });
   const { base, steps, settled, inert, dropped } = found;
-  let outcome: Confirmed = { best: found.best, validation: null, refuted: [] };
+  const columns = columnsFor(objective.name, base);
+  const cheapest = cheapestOf(found, bounds, columns);
+  let outcome: Confirmed = { best: cheapest, validation: null, refuted: [] };
   if (!partial) {
     try {
-      outcome = await confirmed(options, runner, objective, bounds, found);
+      outcome = await confirmed(options, runner, objective, bounds, { ...found, best: cheapest });
     } catch (error) {
       if (!leavesRuns(error)) throw error;
       partial = true;
     }
   }
   const { best, validation, refuted } = outcome;
-  const columns = columnsFor(objective.name, base);
   const named = (point: Point) => ({ allocator: formatAllocator(point.spec), value: point.value });
   return {
     schema: TUNE_SCHEMA,
@@ -192,13 +193,7 @@ function tunePoints(points: readonly Point[], base: Point, bounds: readonly Boun
   const failed = points.map(
     ({ result }) => result.abort !== null || result.summary.failedAllocations > base.result.summary.failedAllocations,
   );
-  const costs = points.map(({ result }, i) =>
-    columns.map((name) => {
-      const metric = metricNamed(name);
-      const value = metric.of(result);
-      return failed[i] || value === null ? null : metric.better === 'lower' ? value : -value;
-    }),
-  );
+  const costs = points.map((point, i) => (failed[i] ? columns.map(() => null) : costsOf(point, columns)));
   const front = new Set(paretoFront(costs));
   return points.map(
     ({ spec, result }, i): TunePoint => ({
@@ -210,6 +205,28 @@ function tunePoints(points: readonly Point[], base: Point, bounds: readonly Boun
     }),
   );
 }
+
+function costsOf({ result }: Point, columns: readonly string[]): Costs {
+  return columns.map((name) => {
+    const metric = metricNamed(name);
+    const value = metric.of(result);
+    return value === null ? null : metric.better === 'lower' ? value : -value;
+  });
+}
+
+/** In place of the best one a point that is as good, costs less in a column and more in none, and sets no more options. */
+function cheapestOf({ base, best, points }: Found, bounds: readonly Bound[], columns: readonly string[]): Point {
+  if (best === base) return best;
+  const isCheaper = (p: Point, than: Point) =>
+    p.value === than.value &&
+    settingsOf(p.spec) <= settingsOf(than.spec) &&
+    dominates(costsOf(p, columns), costsOf(than, columns)) &&
+    isWithin(p.result, base.result, bounds);
+  return points.reduce((pick, p) => (isCheaper(p, pick) ? p : pick), best);
+}
+
+const settingsOf = ({ given, below }: AllocatorSpec): number =>
+  Object.keys(given).length + (below ? settingsOf(below) : 0);
 
 interface Confirmed {
   readonly best: Point;

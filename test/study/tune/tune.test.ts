@@ -87,6 +87,33 @@ describe('tune', () => {
     for (const line of tuneText(result).split('\n')) expect(line.length).toBeLessThanOrEqual(80);
   });
 
+  test('of settings that are as good the cheaper one is picked, and the table says what its columns are', async () => {
+    // Both thresholds map the large blocks; the lower one also the middle ones, which come and go where live blocks lie later.
+    const middle = eventsOf([
+      'm 0 1 20000000',
+      'f 0 1',
+      ...Array.from({ length: 40 }, (_, i) => [`m 0 ${i + 1000} 70000`, `f 0 ${i + 1000}`]).flat(),
+      ...Array.from({ length: 3000 }, (_, i) => `m 0 ${i + 2000} 60`),
+      ...Array.from({ length: 20 }, (_, i) => [`m 0 ${i + 2} 900000`, `m 0 ${i + 100} 24`]).flat(),
+      ...Array.from({ length: 20 }, (_, i) => `f 0 ${i + 2}`),
+    ]);
+    const any = (metric: string) => ({ metric, percent: null, slack: 0 });
+    const result = await tune({
+      ...options,
+      task: { ...task, events: middle, mode: 'virtual' },
+      keep: ['virtualNs', 'cpuNs', 'syscalls', 'faults'].map(any),
+      options: ['mmap_threshold'],
+    });
+    const pick = result.points.find((p) => p.allocator === result.best.allocator)!;
+    expect(result.best.value).toBeLessThan(result.from.value);
+    const asGood = result.points.filter((p) => p.figures['rssBytes'] === result.best.value);
+    expect(asGood.length).toBeGreaterThan(1);
+    for (const { figures } of asGood) expect(pick.figures['virtualNs']).toBeLessThanOrEqual(figures['virtualNs']!);
+    const text = tuneText(result);
+    expect(text).toContain('time is virtualNs');
+    expect(text).toContain('Every seed gives the same here.');
+  });
+
   test('refuses what it does not know', async () => {
     await expect(tune({ ...options, options: ['arena_maxx'] })).rejects.toThrow(/has no option 'arena_maxx'/);
     await expect(tune({ ...options, objective: 'rss' })).rejects.toThrow(/unknown metric 'rss'/);
