@@ -78,10 +78,14 @@ export function judge(
   };
 }
 
-/** Whole free pages of heaps, extents and mappings that a request does not return: nothing but a rule keeps them. */
+/**
+ * Whole free pages of heaps, extents and mappings that a request does not return, and chunks without a live block: nothing
+ * but a rule keeps them. Zend's heap keeps its first chunk from request to request.
+ */
 function unreachedBytes(facts: Facts, request: ReturnPrediction): Bytes {
   const returned = new Map(request.byArea.map((a) => [a.index, a.returnsBytes]));
-  return facts.areas.reduce((sum, { kind, breakdown }, i) => {
+  return facts.areas.reduce((sum, { kind, breakdown, liveBlocks }, i) => {
+    if (kind === 'chunk' && liveBlocks === 0) return sum + breakdown.pinned + breakdown.returnable;
     const whole = kind !== 'slab' && kind !== 'chunk' && kind !== 'metadata';
     return sum + (whole ? Math.max(0, breakdown.returnable - (returned.get(i) ?? 0)) : 0);
   }, 0);

@@ -138,6 +138,15 @@ describe('mechanisms', () => {
     expect(e.returns[0].returnsBytes).toBeLessThan(e.sample.rssBytes / 2);
   });
 
+  test('between requests nothing pins the first chunk of a Zend heap: a rule keeps it', () => {
+    const lines = ['eb 0', ...repeat(15, (i) => [`em 0 ${i} 100000`]), 'ee 0'];
+    const { verdict, areas } = of(lines, 'zendmm@8.2', { at: 'end' });
+    expect(areas.every((a) => a.liveBlocks === 0)).toBe(true);
+    expect(verdict.kind).toBe('retention by policy');
+    expect(verdict.shares['fragmentation by pinning']).toBe(0);
+    expect(verdict.shares['retention by policy']).toBeGreaterThan(1_400_000);
+  });
+
   test('Zend’s cached chunks: how many small requests halve them', () => {
     const request = (n: number) => ['eb 0', ...repeat(n, (i) => [`em 0 ${i} 200000`]), 'ee 0'];
     const lines = [...request(10), ...request(300), '= after', ...request(1)];
