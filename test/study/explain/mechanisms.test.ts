@@ -152,6 +152,9 @@ describe('mechanisms', () => {
     const lines = [...request(10), ...request(300), '= after', ...request(1)];
     const e = of(lines, 'zendmm@8.2', { at: 'after' });
     expect(names(e)[0]).toBe('Zend cached chunks');
+    // How many requests a recording happens to hold is no number for a pool: a worker is started anew after each so many.
+    expect(e.verdict.remedies.filter((r) => r.text.includes('max_requests'))).toEqual([]);
+    expect(e.verdict.sentences.join('\n')).toContain('pm.max_requests');
     const cached = /keeps (\d+) chunks.*leave (\d+),/.exec(e.verdict.sentences.join('\n'))!;
     // What it says is what the next request leaves.
     const run = new LockstepRun({

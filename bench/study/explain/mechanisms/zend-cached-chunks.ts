@@ -36,14 +36,6 @@ export const zendCachedChunks: Mechanism = {
           : []),
       ],
       settings: [],
-      ...(requests > 1 && {
-        remedies: [
-          {
-            place: 'php-fpm, pool: a worker ends after as many requests as here',
-            text: `pm.max_requests = ${requests}`,
-          },
-        ],
-      }),
     };
   },
 };
