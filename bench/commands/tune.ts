@@ -27,7 +27,9 @@ export const tuneCommand: CommandModule<object, TuneArguments> = {
       .option('minimize', {
         type: 'string',
         default: 'rssPeakBytes',
-        describe: `what to improve: ${METRICS.map((m) => m.name).join(', ')}`,
+        describe: `what to improve: ${METRICS.filter((m) => m.deterministic)
+          .map((m) => m.name)
+          .join(', ')}`,
       })
       .option('keep', {
         type: 'string',

@@ -1,5 +1,5 @@
 import { type AllocatorSpec, formatAllocator, parseAllocator } from '../../../allocators/spec.ts';
-import { Interrupted } from '../../../sim/contract/assert.ts';
+import { Interrupted, UserError } from '../../../sim/contract/assert.ts';
 import { metricNamed } from '../../metrics/index.ts';
 import type { Metric } from '../../metrics/metric.ts';
 import type { ReportRun } from '../../report/report-run.ts';
@@ -117,6 +117,11 @@ export async function tune(options: TuneOptions): Promise<TuneResult> {
 async function tuneWith(options: TuneOptions, runner: Runner): Promise<TuneResult> {
   const { task, budget = BUDGET } = options;
   const objective = metricNamed(options.objective);
+  if (!objective.deterministic) {
+    throw new UserError(
+      `found '${objective.name}', expected a figure of the program: this one is the simulator's own speed`,
+    );
+  }
   const bounds = boundsFor(objective.name, options.keep ?? []);
   const start = parseAllocator(options.allocator, task.cpus);
   let partial = false;

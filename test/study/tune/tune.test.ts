@@ -117,6 +117,7 @@ describe('tune', () => {
   test('refuses what it does not know', async () => {
     await expect(tune({ ...options, options: ['arena_maxx'] })).rejects.toThrow(/has no option 'arena_maxx'/);
     await expect(tune({ ...options, objective: 'rss' })).rejects.toThrow(/unknown metric 'rss'/);
+    await expect(tune({ ...options, objective: 'engineEventsPerSecond' })).rejects.toThrow(/the simulator's own speed/);
     await expect(tune({ ...options, objective: 'lockWaitNs' })).rejects.toThrow(/no figure of a run in mode lockstep/);
   });
 });
