@@ -1,4 +1,4 @@
-import { fork } from 'node:child_process';
+import { type ChildProcess, fork } from 'node:child_process';
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { fileURLToPath } from 'node:url';
@@ -61,6 +61,7 @@ function batches(): FuzzTask[] {
 
 const WORKER = fileURLToPath(new URL('./worker.js', import.meta.url));
 let peakBytes = 0;
+const running = new Set<ChildProcess>();
 
 /** Processor time that a process has had, user and system. */
 function processorMs(pid: number): number {
@@ -81,6 +82,7 @@ function runBatch(task: FuzzTask): Promise<Outcome> {
     // glibc would raise the threshold by itself, and keep what ended inputs had between small blocks in its heap.
     env: { ...process.env, MALLOC_MMAP_THRESHOLD_: '131072' },
   });
+  running.add(child);
   return new Promise((resolve) => {
     let done = 0;
     let heardAt = performance.now();
@@ -107,6 +109,7 @@ function runBatch(task: FuzzTask): Promise<Outcome> {
     });
     child.on('exit', async (code, signal) => {
       clearInterval(watch);
+      running.delete(child);
       if (code === 0 || fault) return resolve({ done, ...(fault && { fault }) });
       const what =
         signal === 'SIGKILL'
@@ -149,6 +152,10 @@ function summary(): string {
 }
 
 process.stdout.write(`seed ${values.seed}, ${values.inputs} inputs\n`);
+// An input may keep a process from hearing anything else.
+process.on('exit', () => {
+  for (const child of running) child.kill('SIGKILL');
+});
 for (const signal of ['SIGINT', 'SIGTERM'] as const) {
   process.once(signal, () => {
     process.stdout.write(`ended early, whole batches:\n${summary()}`);
