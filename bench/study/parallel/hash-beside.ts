@@ -2,7 +2,7 @@ import { existsSync } from 'node:fs';
 import type { Piscina } from 'piscina';
 import type { EventBuffer } from '../../../sim/contract/event.ts';
 import { hasRoomForThreads } from '../../../workloads/files/address-space.ts';
-import { retire, startThread, threadFile } from './thread.ts';
+import { retire, runInThread, startThread, threadFile } from './thread.ts';
 import { hasTraceHash, rememberTraceHash } from './trace-content.ts';
 
 const WORKER = threadFile('parallel/hash-worker');
@@ -24,7 +24,7 @@ export function hashBeside(events: EventBuffer, signal?: AbortSignal): Promise<v
 async function hashInThread(events: EventBuffer, signal?: AbortSignal): Promise<void> {
   const thread: Piscina<EventBuffer, string> = startThread(WORKER);
   try {
-    rememberTraceHash(events, await thread.run(events, signal ? { signal } : {}));
+    rememberTraceHash(events, await runInThread(thread, events, signal));
   } catch {
     // too little memory for it, or the signal: whoever needs the hash makes it
   } finally {

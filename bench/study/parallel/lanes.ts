@@ -8,7 +8,7 @@ import type { Expected } from './execute-task.ts';
 import { type Executor, RunCrashed } from './executor.ts';
 import { createInline } from './inline.ts';
 import type { OutcomeOf, Task, TaskOptions } from './task.ts';
-import { retire, startThread, threadFile } from './thread.ts';
+import { retire, runInThread, startThread, threadFile } from './thread.ts';
 import type { SentTask, TaskOutcome } from './worker.ts';
 
 const WORKER = threadFile('parallel/worker');
@@ -120,7 +120,7 @@ export function createLanes(width: number, { started = 0, usesOwn = false, ...op
         }
         const pool = lane.pool && !wantsFresh(lane, known, task) ? lane.pool : renew(lane);
         lane.hasExecuted = true;
-        const outcome = await pool.run(sent(task), signal ? { signal } : {});
+        const outcome = await runInThread(pool, sent(task), signal);
         if ('userError' in outcome) throw new UserError(outcome.userError);
         return outcome.run as OutcomeOf<T>;
       } catch (error) {

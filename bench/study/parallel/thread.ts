@@ -21,6 +21,22 @@ export const startThread = <Task, Outcome>(filename: string, data: object = {}):
     workerData: { plugins: pluginFiles(), ...data },
   });
 
+/** One task in the thread, which the signal ends: by itself the pool would start another one in its place. */
+export async function runInThread<Task, Outcome>(
+  thread: Piscina<Task, Outcome>,
+  task: Task,
+  signal?: AbortSignal,
+): Promise<Outcome> {
+  const end = () => void thread.destroy();
+  const run = thread.run(task, signal ? { signal } : {});
+  signal?.addEventListener('abort', end, { once: true });
+  try {
+    return await run;
+  } finally {
+    signal?.removeEventListener('abort', end);
+  }
+}
+
 /** Ends the thread, which has had nothing to do since then (of performance.now). */
 export async function retire<Task, Outcome>(
   thread: Piscina<Task, Outcome>,
