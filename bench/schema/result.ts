@@ -1,6 +1,6 @@
 import { z } from 'zod';
-import { issueText } from '../../fleet/scenario/issue-text.ts';
 import { UserError } from '../../sim/contract/assert.ts';
+import { issueText } from '../../sim/contract/issue-text.ts';
 import { STARTS } from '../../sim/contract/start.ts';
 import { SYSCALLS } from '../../sim/kernel/kernel.ts';
 import { RESULT_SCHEMA, type RunResult } from '../run/result.ts';

@@ -3,7 +3,7 @@ import { parseLogLine } from '../requests/log-line.ts';
 import { durationUs, ratePerSecond, sizeBytes } from './quantities.ts';
 
 // The file's own words. Every object is strict: a word that is not known is a mistake, and is said with its line.
-// `error` says what was expected (issue-text.ts).
+// `error` says what was expected (sim/contract/issue-text.ts).
 
 const quantity = (parse: (text: string | number) => number | undefined, expected: string, pattern: string) =>
   z

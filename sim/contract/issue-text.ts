@@ -1,5 +1,5 @@
 import type { z } from 'zod';
-import { nearest } from '../../sim/contract/suggestion.ts';
+import { nearest } from './suggestion.ts';
 
 type Issue = z.core.$ZodIssue;
 
