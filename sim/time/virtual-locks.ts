@@ -104,6 +104,7 @@ export function createVirtualLocks({ time, operations, perVmaLocks }: VirtualLoc
     if (times === 0) return 0;
     append(t, REPEAT | (times << KIND_BITS), 0);
     pageLists.take(processor[t]!, times);
+    // One after the other: the sum is rounded as it is where each has an entry.
     for (let i = 0; i < times; i++) kernelNs[t]! += ns;
     return times;
   }
