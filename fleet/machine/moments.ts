@@ -29,7 +29,7 @@ export function* highestMoments(
   pools: readonly PoolRun[],
   samplesUs: Float64Array,
 ): Generator<void, (Moment | undefined)[]> {
-  const { starts, ends, poolOf, slotOf, pagesOf, peaksOf } = yield* needsOf(pools);
+  const { starts, ends, poolOf, slotOf, pagesOf, peaksOf } = yield* growingRequests(pools);
   const byStart = yield* orderOf(starts);
   const byEnd = yield* orderOf(ends);
   const found = new Array<Moment | undefined>(samplesUs.length).fill(undefined);
@@ -93,7 +93,7 @@ export function withoutSome(moment: Moment, isGone: (one: Running) => boolean): 
 
 const DIGIT_BITS = 12;
 /** Every request that needs more than its worker had, in columns. */
-function* needsOf(pools: readonly PoolRun[]) {
+function* growingRequests(pools: readonly PoolRun[]) {
   const all = pools.reduce((sum, { tasks }) => sum + tasks.reduce((own, { request }) => own + request.length, 0), 0);
   const starts = new Float64Array(all);
   const ends = new Float64Array(all);
