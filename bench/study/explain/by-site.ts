@@ -3,7 +3,6 @@ import { InvariantError } from '../../../sim/contract/assert.ts';
 import type { EventBuffer } from '../../../sim/contract/event.ts';
 import { type Bytes, PAGE_BYTES } from '../../../sim/contract/units.ts';
 import type { Breakdown } from '../../../sim/metrics/sample.ts';
-import { atOnce } from '../../../workloads/breathing.ts';
 import { frameText } from '../../report/sites/frames.ts';
 import type { StackBytes } from '../../report/sites/stacks.ts';
 import { type Area, areaAt, collectAreas, isResident } from '../../run/areas.ts';
@@ -41,11 +40,7 @@ export function stackOfRow(events: EventBuffer, row: number): readonly string[] 
   return stackOf(events, events.sites?.[row] ?? 0);
 }
 
-/** Resident bytes by call stack once the first `end` rows have run; undefined for a trace without call sites. */
-export const bytesBySite = (options: RunOptions, end: number): StackBytes[] | undefined =>
-  atOnce(bySiteSteps(options, end));
-
-/** The same in steps. */
+/** Resident bytes by call stack once the first `end` rows have run; undefined for a trace without call sites. In steps. */
 export function* bySiteSteps(options: RunOptions, end: number): Generator<void, StackBytes[] | undefined> {
   const { events } = options;
   if (!hasCallSites(events)) return undefined;

@@ -2,10 +2,11 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { parseAllocator } from '../../../allocators/spec.ts';
 import { SITE_CLASSES } from '../../../bench/report/sites/stacks.ts';
-import { bytesBySite } from '../../../bench/study/explain/by-site.ts';
+import { bySiteSteps } from '../../../bench/study/explain/by-site.ts';
 import { explain } from '../../../bench/study/explain/explain.ts';
 import { explanationText } from '../../../bench/study/explain/text.ts';
 import { type EventBuffer, isAllocating, OP_MASK } from '../../../sim/contract/event.ts';
+import { atOnce } from '../../../workloads/breathing.ts';
 import { resolveWorkload } from '../../../workloads/index.ts';
 import { eventsOf } from '../../helpers/bump-run.ts';
 
@@ -54,7 +55,7 @@ describe.each(['glibc', 'jemalloc', 'zendmm+glibc', 'zendmm:all=true', 'zendmm@5
           expect(e.sites!.every((s) => SITE_CLASSES.every((name) => Number.isInteger(s[name]) && s[name] >= 0))).toBe(
             true,
           );
-          expect(bytesBySite(options, at + 1)).toEqual(e.sites);
+          expect(atOnce(bySiteSteps(options, at + 1))).toEqual(e.sites);
           expect(explanationText(e)).not.toMatch(/NaN|undefined/);
         }),
         { numRuns: 6, seed: 1 },
