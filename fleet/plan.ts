@@ -1,9 +1,9 @@
 import { Interrupted, UserError } from '../sim/contract/assert.ts';
 import { csvText } from '../sim/contract/escape.ts';
+import { durationText, durationUs } from '../sim/contract/quantities.ts';
 import { type FleetExecutor, type FleetTask, runHere } from './fleet-task.ts';
 import type { FleetPlanRow } from './report/plan-row.ts';
 import type { FleetOptions } from './run-fleet.ts';
-import { durationText, durationUs } from './scenario/quantities.ts';
 import { parseScenario } from './scenario/scenario.ts';
 import { checkChanges } from './scenario/settings.ts';
 

@@ -1,7 +1,7 @@
 import { fleetCsv, fleetOpenMetrics, fleetText, parseScenario, studyFleet } from '../../fleet/index.ts';
-import { durationUs } from '../../fleet/scenario/quantities.ts';
 import { demandView } from '../../machine/views/view.ts';
 import { UserError } from '../../sim/contract/assert.ts';
+import { durationUs } from '../../sim/contract/quantities.ts';
 import { writeWholeFiles } from '../../workloads/files/line-sink.ts';
 import type { EngineArguments } from '../cli/batch-options.ts';
 import { fleetExecutor } from '../cli/fleet-batch.ts';

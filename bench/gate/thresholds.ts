@@ -1,5 +1,5 @@
-import { durationUs, sizeBytes } from '../../fleet/scenario/quantities.ts';
 import { UserError } from '../../sim/contract/assert.ts';
+import { durationUs, sizeBytes } from '../../sim/contract/quantities.ts';
 import { readJson } from '../../workloads/files/json-file.ts';
 import { metricNamed } from '../metrics/index.ts';
 import type { Metric } from '../metrics/metric.ts';

@@ -5,7 +5,7 @@ import { atOnce } from '../../machine/script/pause.ts';
 import { runProcessCommand } from '../../machine/script/process-commands.ts';
 import { passTime } from '../../machine/script/time.ts';
 import { assert } from '../../sim/contract/assert.ts';
-import { sizeBytes } from '../scenario/quantities.ts';
+import { sizeBytes } from '../../sim/contract/quantities.ts';
 import type { Scenario } from '../scenario/scenario.ts';
 
 /** A process that ended without being asked to. */

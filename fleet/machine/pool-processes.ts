@@ -1,6 +1,6 @@
+import { sizeBytes } from '../../sim/contract/quantities.ts';
 import { type Layout, residentPagesOf, sharedPagesOf, withCopies } from '../engine/layout.ts';
 import type { FirstWrites } from '../pool/first-requests.ts';
-import { sizeBytes } from '../scenario/quantities.ts';
 import type { PoolFile } from '../scenario/scenario.ts';
 import { asMasters, moveHeap } from './heap-pages.ts';
 import type { MachineDriver } from './machine-driver.ts';

@@ -1,4 +1,4 @@
-import { durationUs, sizeBytes } from '../scenario/quantities.ts';
+import { durationUs, sizeBytes } from '../../sim/contract/quantities.ts';
 import type { ServiceFile } from '../scenario/scenario.ts';
 import type { MachineDriver } from './machine-driver.ts';
 import { machinePath } from './machine-path.ts';

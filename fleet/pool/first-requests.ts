@@ -1,4 +1,4 @@
-import { sizeBytes } from '../scenario/quantities.ts';
+import { sizeBytes } from '../../sim/contract/quantities.ts';
 import type { PoolFile } from '../scenario/scenario.ts';
 
 /** What a worker has written to without a call of the allocator; pages. */

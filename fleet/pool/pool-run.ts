@@ -1,5 +1,6 @@
 import { parseAllocator } from '../../allocators/spec.ts';
 import { UserError } from '../../sim/contract/assert.ts';
+import { sizeBytes } from '../../sim/contract/quantities.ts';
 import { breathing } from '../../workloads/breathing.ts';
 import type { Holdings } from '../engine/holdings.ts';
 import type { Layout } from '../engine/layout.ts';
@@ -7,7 +8,6 @@ import type { RecordedParts } from '../engine/recorded-parts.ts';
 import { type HeapSettings, Shard, type ShardResult, type ShardTask } from '../engine/shard.ts';
 import type { SlotTask, SlotTimeline } from '../engine/slot-timeline.ts';
 import type { Arrivals } from '../requests/arrivals.ts';
-import { sizeBytes } from '../scenario/quantities.ts';
 import type { PoolFile, Scenario } from '../scenario/scenario.ts';
 import { atItsPlace, type FleetSources, pathIn, requestSource, startupSource } from '../scenario/sources.ts';
 import { FirstRequests, type FirstWrites } from './first-requests.ts';

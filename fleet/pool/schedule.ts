@@ -1,7 +1,7 @@
+import { durationUs } from '../../sim/contract/quantities.ts';
 import { createTimers, type Timers } from '../../sim/time/ready-queue.ts';
 import { BREATH_STEPS } from '../../workloads/breathing.ts';
 import type { Arrivals } from '../requests/arrivals.ts';
-import { durationUs } from '../scenario/quantities.ts';
 import type { PoolFile } from '../scenario/scenario.ts';
 
 /** Why a process ended by the pool's own rules. */

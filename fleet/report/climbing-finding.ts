@@ -1,5 +1,5 @@
 import { bytes, count, percent } from '../../sim/contract/format.ts';
-import { sizeBytes } from '../scenario/quantities.ts';
+import { sizeBytes } from '../../sim/contract/quantities.ts';
 import type { PoolFile } from '../scenario/scenario.ts';
 import type { PoolFigures } from './figures.ts';
 import type { Limit } from './growing-finding.ts';

@@ -1,4 +1,4 @@
-import { ratePerSecond } from '../scenario/quantities.ts';
+import { ratePerSecond } from '../../sim/contract/quantities.ts';
 import type { Scenario } from '../scenario/scenario.ts';
 
 // How much the requests in progress of a pool need at once, at a risk that it is more at some time.

@@ -1,9 +1,9 @@
+import { sizeBytes } from '../../sim/contract/quantities.ts';
 import type { Holdings } from '../engine/holdings.ts';
 import { isWorkerOf } from '../machine/sample.ts';
 import { mostAdded } from '../pool/heap-before.ts';
 import type { LogUse } from '../requests/arrival-logs.ts';
 import type { FleetRun } from '../run-fleet.ts';
-import { sizeBytes } from '../scenario/quantities.ts';
 import {
   type KillFigures,
   killFigures,

@@ -1,6 +1,6 @@
 import { bytes, counted, percent } from '../../sim/contract/format.ts';
+import { sizeBytes } from '../../sim/contract/quantities.ts';
 import { isWithin } from '../machine/worst-moments.ts';
-import { sizeBytes } from '../scenario/quantities.ts';
 import type { Scenario } from '../scenario/scenario.ts';
 import { isOfRecycled } from './climbing-finding.ts';
 import { destinationOf } from './destination.ts';

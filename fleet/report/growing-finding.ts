@@ -1,5 +1,5 @@
 import { bytes } from '../../sim/contract/format.ts';
-import { durationText } from '../scenario/quantities.ts';
+import { durationText } from '../../sim/contract/quantities.ts';
 import type { GrowingRegion, PoolFigures } from './figures.ts';
 import type { Finding } from './finding.ts';
 import type { Trend } from './trend.ts';

@@ -1,6 +1,6 @@
 import { bytes, count, counted } from '../../sim/contract/format.ts';
+import { durationText } from '../../sim/contract/quantities.ts';
 import { isWithin } from '../machine/worst-moments.ts';
-import { durationText } from '../scenario/quantities.ts';
 import type { Scenario } from '../scenario/scenario.ts';
 import type { FleetFigures } from './figures.ts';
 import type { Finding } from './finding.ts';

@@ -1,6 +1,6 @@
 import { count, counted } from '../../sim/contract/format.ts';
+import { durationText } from '../../sim/contract/quantities.ts';
 import type { LogUse } from '../requests/arrival-logs.ts';
-import { durationText } from '../scenario/quantities.ts';
 
 /** A log that ends earlier leaves a part of the time without its requests. */
 const COVERED = 0.95;

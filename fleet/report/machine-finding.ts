@@ -1,5 +1,5 @@
 import { bytes, counted, percent } from '../../sim/contract/format.ts';
-import { durationText } from '../scenario/quantities.ts';
+import { durationText } from '../../sim/contract/quantities.ts';
 import type { FleetFigures } from './figures.ts';
 import type { Finding } from './finding.ts';
 import { courseText, endsBelow, FORECAST_LENGTHS, whenText } from './trend.ts';

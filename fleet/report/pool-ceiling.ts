@@ -1,4 +1,4 @@
-import { sizeBytes } from '../scenario/quantities.ts';
+import { sizeBytes } from '../../sim/contract/quantities.ts';
 import type { PoolFile } from '../scenario/scenario.ts';
 import type { PoolFigures } from './figures.ts';
 import type { Limit } from './growing-finding.ts';

@@ -1,5 +1,5 @@
 import { bytes, count } from '../../sim/contract/format.ts';
-import { sizeBytes } from '../scenario/quantities.ts';
+import { sizeBytes } from '../../sim/contract/quantities.ts';
 import type { ServiceFile } from '../scenario/scenario.ts';
 
 /** What a service has and does, the whole time: what else is on the machine can be told by it. */

@@ -1,5 +1,5 @@
 import { count, counted, percent } from '../../sim/contract/format.ts';
-import { durationText } from '../scenario/quantities.ts';
+import { durationText } from '../../sim/contract/quantities.ts';
 import type { PoolFile } from '../scenario/scenario.ts';
 import type { FleetFigures, PoolFigures } from './figures.ts';
 import type { Finding } from './finding.ts';

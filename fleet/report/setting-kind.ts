@@ -1,5 +1,5 @@
 import { count, counted } from '../../sim/contract/format.ts';
-import { durationText, sizeBytes } from '../scenario/quantities.ts';
+import { durationText, sizeBytes } from '../../sim/contract/quantities.ts';
 import type { Scenario } from '../scenario/scenario.ts';
 import type { FleetFigures } from './figures.ts';
 

@@ -1,5 +1,5 @@
 import { bytes, count, duration, percent } from '../../sim/contract/format.ts';
-import { durationText } from '../scenario/quantities.ts';
+import { durationText } from '../../sim/contract/quantities.ts';
 import { isBarely, leftText, limitText, MARGIN_RULE, type Margin, marginLike, tightest } from './margin.ts';
 import type { SettingResult } from './setting-result.ts';
 

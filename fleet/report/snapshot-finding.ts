@@ -1,5 +1,5 @@
 import { bytes } from '../../sim/contract/format.ts';
-import { durationText, durationUs, sizeBytes } from '../scenario/quantities.ts';
+import { durationText, durationUs, sizeBytes } from '../../sim/contract/quantities.ts';
 import type { Scenario } from '../scenario/scenario.ts';
 import type { FleetFigures, GroupFigures, Series } from './figures.ts';
 import type { Finding, Severity } from './finding.ts';

@@ -1,6 +1,6 @@
 import { bytes, columns, count, counted, duration } from '../../sim/contract/format.ts';
+import { durationText } from '../../sim/contract/quantities.ts';
 import { MOST_KILLS } from '../follower.ts';
-import { durationText } from '../scenario/quantities.ts';
 import type { FleetResult } from '../study.ts';
 import type { FleetFigures, PoolFigures } from './figures.ts';
 import { severityMark } from './finding.ts';

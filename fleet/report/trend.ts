@@ -1,5 +1,5 @@
 import { bytes } from '../../sim/contract/format.ts';
-import { durationText } from '../scenario/quantities.ts';
+import { durationText } from '../../sim/contract/quantities.ts';
 
 /** How a figure went over the time of a scenario. */
 export interface Trend {

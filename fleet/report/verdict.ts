@@ -1,6 +1,6 @@
 import { bytes, count, counted, percent } from '../../sim/contract/format.ts';
+import { durationText } from '../../sim/contract/quantities.ts';
 import { isWithin } from '../machine/worst-moments.ts';
-import { durationText } from '../scenario/quantities.ts';
 import type { PoolFile, Scenario } from '../scenario/scenario.ts';
 import { noCeilingText, recyclingCeiling } from './climbing-finding.ts';
 import { destinationOf } from './destination.ts';

@@ -1,6 +1,6 @@
+import { durationUs, ratePerSecond } from '../../sim/contract/quantities.ts';
 import { createRandom, type Random } from '../../sim/contract/random.ts';
 import { atOnce, BREATH_STEPS } from '../../workloads/breathing.ts';
-import { durationUs, ratePerSecond } from '../scenario/quantities.ts';
 import type { RequestFile, Scenario } from '../scenario/scenario.ts';
 import { FILE_SOURCES, type FleetSources } from '../scenario/sources.ts';
 import { type LogUse, logArrivals } from './arrival-logs.ts';

@@ -1,6 +1,6 @@
 import { LEAST_MEMORY_MB } from '../../machine/kernel/profile.ts';
+import { durationUs, ratePerSecond, sizeBytes } from '../../sim/contract/quantities.ts';
 import { pathContradiction } from './path-contradiction.ts';
-import { durationUs, ratePerSecond, sizeBytes } from './quantities.ts';
 import type { PoolFile, RequestFile, ScenarioFile, ServiceFile } from './schema.ts';
 
 /** A file that the schema accepts, with its quantities read. */

@@ -2,10 +2,10 @@ import { basename, dirname } from 'node:path';
 import { isMap, isScalar, isSeq } from 'yaml';
 import { UserError } from '../../sim/contract/assert.ts';
 import { issueText, pathOfIssue } from '../../sim/contract/issue-text.ts';
+import { durationUs, sizeBytes } from '../../sim/contract/quantities.ts';
 import { applyChange, type Change } from './change.ts';
 import { contradictionIn } from './contradictions.ts';
 import { contentOf, scenarioDocument } from './document.ts';
-import { durationUs, sizeBytes } from './quantities.ts';
 import { type ScenarioFile, scenarioSchema } from './schema.ts';
 
 export type { PoolFile, RequestFile, ServiceFile } from './schema.ts';

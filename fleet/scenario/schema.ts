@@ -1,6 +1,6 @@
 import { z } from 'zod';
+import { durationUs, ratePerSecond, sizeBytes } from '../../sim/contract/quantities.ts';
 import { parseLogLine } from '../requests/log-line.ts';
-import { durationUs, ratePerSecond, sizeBytes } from './quantities.ts';
 
 // The file's own words. Every object is strict: a word that is not known is a mistake, and is said with its line.
 // `error` says what was expected (sim/contract/issue-text.ts).

@@ -1,9 +1,9 @@
 import { expect, test } from 'vitest';
 import { isOfLoad } from '../../fleet/report/setting-kind.ts';
 import { runFleet } from '../../fleet/run-fleet.ts';
-import { durationUs } from '../../fleet/scenario/quantities.ts';
 import { parseScenario } from '../../fleet/scenario/scenario.ts';
 import { studyFleet } from '../../fleet/study.ts';
+import { durationUs } from '../../sim/contract/quantities.ts';
 
 const here = { workers: 1 } as const;
 const MIB = 2 ** 20;

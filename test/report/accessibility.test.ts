@@ -1,4 +1,3 @@
-import { existsSync } from 'node:fs';
 import type { Browser, Page } from 'playwright-core';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { parseAllocator } from '../../allocators/spec.ts';
@@ -8,8 +7,7 @@ import { buildPage } from '../../bench/report/page-document.ts';
 import { flamePage } from '../../bench/report/sites/flame.ts';
 import { recordRun } from '../../bench/study/record.ts';
 import { bumpOptions, eventsWithSites } from '../helpers/bump-run.ts';
-import { BUILT, CHROMIUM, launchChromium } from '../helpers/chromium.ts';
-import { requireThat } from '../helpers/require.ts';
+import { CAN_LOOK, launchChromium, requireBrowser } from '../helpers/chromium.ts';
 
 /** Texts whose contrast with what is painted behind them is less than WCAG 2.2 asks for (AA): what, and how much it is. */
 const FAINT_TEXTS = `(() => {
@@ -50,12 +48,9 @@ describe('for every reader', () => {
   let browser: Browser;
   let pages: Readonly<Record<string, string>>;
 
-  beforeEach((context) => {
-    requireThat(context, BUILT, 'needs the built scripts of the page: npm run build');
-    requireThat(context, existsSync(CHROMIUM), `needs ${CHROMIUM}`);
-  });
+  beforeEach(requireBrowser);
   beforeAll(async () => {
-    if (!BUILT || !existsSync(CHROMIUM)) return;
+    if (!CAN_LOOK) return;
     browser = await launchChromium();
     const events = eventsWithSites();
     const options = { ...bumpOptions([]), events };

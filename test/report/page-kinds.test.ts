@@ -1,4 +1,3 @@
-import { existsSync } from 'node:fs';
 import type { Browser } from 'playwright-core';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { buildPageData } from '../../bench/report/build-page.ts';
@@ -11,17 +10,13 @@ import { runMachineScript } from '../../machine/script/run.ts';
 import { Historian } from '../../machine/views/words/history.ts';
 import { machineSummary, machineSummaryText } from '../../machine/views/words/summary.ts';
 import { bumpOptions } from '../helpers/bump-run.ts';
-import { BUILT, CHROMIUM, launchChromium } from '../helpers/chromium.ts';
-import { requireThat } from '../helpers/require.ts';
+import { CAN_LOOK, launchChromium, requireBrowser } from '../helpers/chromium.ts';
 
 describe('pages of other kinds in Chromium', () => {
   let browser: Browser;
-  beforeEach((context) => {
-    requireThat(context, BUILT, 'needs the built scripts of the page: npm run build');
-    requireThat(context, existsSync(CHROMIUM), `needs ${CHROMIUM}`);
-  });
+  beforeEach(requireBrowser);
   beforeAll(async () => {
-    if (BUILT && existsSync(CHROMIUM)) browser = await launchChromium();
+    if (CAN_LOOK) browser = await launchChromium();
   });
   afterAll(() => browser?.close());
 

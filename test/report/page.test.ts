@@ -1,4 +1,4 @@
-import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import fc from 'fast-check';
@@ -11,8 +11,7 @@ import type { ReportRun } from '../../bench/report/report-run.ts';
 import { recordRun } from '../../bench/study/record.ts';
 import type { Sample } from '../../sim/metrics/sample.ts';
 import { bumpOptions } from '../helpers/bump-run.ts';
-import { BUILT, CHROMIUM, launchChromium } from '../helpers/chromium.ts';
-import { requireThat } from '../helpers/require.ts';
+import { CAN_LOOK, launchChromium, requireBrowser, requirePage } from '../helpers/chromium.ts';
 
 const LINES = Array.from({ length: 600 }, (_, i) =>
   i % 100 === 50
@@ -59,7 +58,7 @@ async function pageText(): Promise<string> {
 }
 
 describe('the page', () => {
-  beforeEach((context) => requireThat(context, BUILT, 'needs the built scripts of the page: npm run build'));
+  beforeEach(requirePage);
 
   test('is one file that asks for nothing and is small', async () => {
     const text = await pageText();
@@ -107,12 +106,9 @@ describe('the page in Chromium', () => {
   let page: Page;
   const complaints: string[] = [];
 
-  beforeEach((context) => {
-    requireThat(context, BUILT, 'needs the built scripts of the page: npm run build');
-    requireThat(context, existsSync(CHROMIUM), `needs ${CHROMIUM}`);
-  });
+  beforeEach(requireBrowser);
   beforeAll(async () => {
-    if (!BUILT || !existsSync(CHROMIUM)) return;
+    if (!CAN_LOOK) return;
     browser = await launchChromium();
     page = await browser.newPage({ viewport: { width: 1200, height: 800 }, colorScheme: 'light' });
     page.on('pageerror', (error) => complaints.push(error.message));

@@ -2,6 +2,7 @@ import { closeSync, openSync, statSync } from 'node:fs';
 import type { Argv, CommandModule } from 'yargs';
 import { UserError } from '../../../sim/contract/assert.ts';
 import { bytes, counted } from '../../../sim/contract/format.ts';
+import { sizeBytes } from '../../../sim/contract/quantities.ts';
 import { writeWhole } from '../../../workloads/files/line-sink.ts';
 import { checkFolder, checkOutput, defaultOutput, outputOf } from '../../../workloads/recorder/output-names.ts';
 import { type RecordedProcess, type Recording, recordProgram } from '../../../workloads/recorder/recorder.ts';
@@ -252,8 +253,7 @@ function durationOf(option: string, text: string, orElse = ''): number {
 }
 
 function sizeOf(option: string, text: string): number {
-  const found = /^(\d+(?:\.\d+)?)([kKMGT]?)(?:i?B)?$/.exec(text);
-  const size = found ? Number(found[1]) * 1024 ** ['', 'K', 'M', 'G', 'T'].indexOf(found[2]!.toUpperCase()) : 0;
+  const size = sizeBytes(text) ?? 0;
   if (!(size >= 1)) throw new UserError(`${option}: found '${text}', expected a size as 500M or 10G`);
-  return Math.round(size);
+  return size;
 }
