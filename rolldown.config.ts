@@ -1,4 +1,5 @@
-import { rmSync } from 'node:fs';
+import { readdirSync, readFileSync, rmSync } from 'node:fs';
+import { isBuiltin } from 'node:module';
 import { dirname, relative, sep } from 'node:path/posix';
 import { defineConfig, type Plugin } from 'rolldown';
 
@@ -29,6 +30,14 @@ const ENTRIES = [
   'bench/evidence/times/times',
 ];
 
+/** Packages that nearly every command needs: with what they need themselves they were half of the files that a short one read. All others stay outside. */
+const INSIDE: readonly string[] = ['picocolors', 'seedrandom', 'yargs'];
+
+const isOutside = (id: string, importer?: string): boolean =>
+  !id.startsWith('.') &&
+  !id.startsWith('/') &&
+  (isBuiltin(id) || !(INSIDE.includes(id) || importer?.includes('/node_modules/')));
+
 const PLACE = '__place_of_module__';
 
 /** A module that asks where it lies is told where its source does, below dist/, whatever file it has got into. */
@@ -47,19 +56,49 @@ const places: Plugin = {
   },
 };
 
+/** The licences of the packages inside, which ask to go along. */
+const notices: Plugin = {
+  name: 'notices',
+  generateBundle(_, files) {
+    const packages = new Set<string>();
+    for (const file of Object.values(files)) {
+      for (const id of file.type === 'chunk' ? file.moduleIds : []) {
+        const folder = /^.*\/node_modules\/(?:@[^/]+\/)?[^/]+/.exec(id)?.[0];
+        if (folder) packages.add(folder);
+      }
+    }
+    if (packages.size === 0) return;
+    this.emitFile({ type: 'asset', fileName: 'THIRD-PARTY.txt', source: [...packages].sort().map(notice).join('\n') });
+  },
+};
+
+function notice(folder: string): string {
+  const { name, version, license } = JSON.parse(readFileSync(`${folder}/package.json`, 'utf8')) as Record<
+    string,
+    string
+  >;
+  const entries = readdirSync(folder);
+  const file = entries.find((entry) => /^licen[cs]e/i.test(entry));
+  // Some have it at the end of their read-me.
+  const from = file ?? entries.find((entry) => /^readme/i.test(entry))!;
+  const whole = readFileSync(`${folder}/${from}`, 'utf8');
+  const text = file ? whole : whole.slice(whole.search(/^#*\s*licen[cs]e\b/im));
+  return `${name} ${version} (${license})\n\n${text.trim()}\n`;
+}
+
 /** What is left of an earlier build is another build's. */
 const fresh = (folder: string): Plugin => ({
   name: 'fresh',
   buildStart: () => rmSync(`${ROOT}/dist/${folder}`, { recursive: true, force: true }),
 });
 
-/** Files below dist/ of `entries`, paths without ending, and what they share in `folder`. Packages stay outside. */
+/** Files below dist/ of `entries`, paths without ending, and what they share in `folder`. */
 export const bundle = (entries: readonly string[], folder: string) =>
   defineConfig({
     input: Object.fromEntries(entries.map((entry) => [entry, `${ROOT}/${entry}.ts`])),
     platform: 'node',
-    external: (id) => !id.startsWith('.') && !id.startsWith('/'),
-    plugins: [fresh(folder), places],
+    external: isOutside,
+    plugins: [fresh(folder), places, notices],
     // A module may be imported at once by one command and when it is needed by another.
     checks: { ineffectiveDynamicImport: false },
     output: { dir: `${ROOT}/dist`, format: 'esm', entryFileNames: '[name].js', chunkFileNames: `${folder}/[name].js` },
