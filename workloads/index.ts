@@ -77,6 +77,8 @@ export interface LoadedWorkload {
 export interface WorkloadOptions extends ReadOptions {
   /** For a built-in workload whose parameters do not name a seed. */
   readonly seed?: number;
+  /** Ends a generator in the middle: Interrupted is thrown. */
+  readonly signal?: AbortSignal;
 }
 
 /** A workload as far as its name says what it is: a trace has to be read for the rest. */
@@ -118,10 +120,11 @@ export function generateEvents(name: string, parameters: GivenParameters): Event
 }
 
 /** The same, letting the event loop breathe where the generator lets it. */
-async function eventsOf(name: string, parameters: GivenParameters): Promise<EventBuffer> {
+async function eventsOf(name: string, parameters: GivenParameters, signal?: AbortSignal): Promise<EventBuffer> {
   const workload = workloadNamed(name);
   const steps = stepsOf(workload);
-  return steps ? breathing(steps(parameters as ParameterValues)) : workload.generate(parameters as ParameterValues);
+  if (!steps) return workload.generate(parameters as ParameterValues);
+  return breathing(steps(parameters as ParameterValues), signal);
 }
 
 type GivenParameters = Readonly<Record<string, number | string | boolean>>;
@@ -140,7 +143,7 @@ function workloadNamed(name: string): Workload {
 export async function resolveWorkload(given: string, options: WorkloadOptions = {}): Promise<LoadedWorkload> {
   const spec = given === '' ? '-' : given; // yargs hands the positional argument `-` over as an empty text
   const described = describeWorkload(spec, options);
-  if (described) return { ...described, events: await eventsOf(described.name, described.parameters) };
+  if (described) return { ...described, events: await eventsOf(described.name, described.parameters, options.signal) };
   const name = spec.split(':', 1)[0]!;
   if (spec !== '-' && !/[/.]/.test(name) && !existsSync(spec)) {
     const names = WORKLOADS.map((w) => w.name);

@@ -1,11 +1,12 @@
 import { MODELS } from '../../allocators/index.ts';
 import { assert } from '../../sim/contract/assert.ts';
+import { breathing } from '../../workloads/breathing.ts';
 import { findRealAllocator, nativeObstacle } from '../evidence/native/native.ts';
 import { type Goal, goals } from './goals.ts';
 import { type Loading, measureLoading } from './loading.ts';
 import { measureReplay, type ReplayRow } from './replay-rows.ts';
 import { measureScheduling, type SchedulingRow } from './scheduling.ts';
-import { BENCH_TRACES, benchTrace } from './traces.ts';
+import { BENCH_TRACES, drawBenchTrace } from './traces.ts';
 
 export interface BenchmarkOptions {
   /** A tenth of the events, few rounds: shows that everything runs, not how fast. */
@@ -46,9 +47,9 @@ export async function benchmark(options: BenchmarkOptions): Promise<Benchmark> {
     await measureModels({ ...options, ...size, allocators, hasReal: noReal === undefined }, found);
     onStep('virtual time');
     const threaded = allocators.filter((name) => name in PRELOAD);
-    found.scheduling = await measureScheduling(threaded, quick ? 1 : 5, quick, signal);
+    for await (const row of measureScheduling(threaded, quick ? 1 : 5, quick, signal)) found.scheduling.push(row);
     onStep('loading');
-    const trace = benchTrace('mixed', 1_000_000, false);
+    const trace = await breathing(drawBenchTrace('mixed', 1_000_000, false), signal);
     const loading = await measureLoading(trace, quick ? 200 : 1500, quick ? 1 : 3, signal);
     found.loading = loading;
     return { ...head, ...found, goals: goals(found.rows, found.scheduling, loading), partial: false };
@@ -61,7 +62,7 @@ export async function benchmark(options: BenchmarkOptions): Promise<Benchmark> {
 interface Found {
   readonly rows: ReplayRow[];
   readonly ceiling: { readonly trace: string; readonly rate: number }[];
-  scheduling: readonly SchedulingRow[];
+  readonly scheduling: SchedulingRow[];
   loading: Loading | undefined;
 }
 
@@ -79,7 +80,7 @@ interface ModelsOptions {
 async function measureModels(options: ModelsOptions, { rows, ceiling }: Found): Promise<void> {
   const { allocators, events, rounds, warmUp, hasReal, signal, onStep } = options;
   for (const trace of BENCH_TRACES) {
-    const plain = benchTrace(trace, events, false);
+    const plain = await breathing(drawBenchTrace(trace, events, false), signal);
     const measure = { trace, rounds, warmUp, signal };
     onStep(`empty model, ${trace}`);
     const empty = await measureReplay({ ...measure, events: plain, allocator: 'empty', preload: undefined });
@@ -92,7 +93,7 @@ async function measureModels(options: ModelsOptions, { rows, ceiling }: Found): 
       const real = hasReal && preload !== undefined && findRealAllocator(preload || undefined);
       const row = await measureReplay({
         ...measure,
-        events: layered ? benchTrace(trace, events, true) : plain,
+        events: layered ? await breathing(drawBenchTrace(trace, events, true), signal) : plain,
         allocator,
         preload: real ? preload : undefined,
       });

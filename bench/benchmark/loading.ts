@@ -1,9 +1,9 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Bench } from 'tinybench';
 import { assert } from '../../sim/contract/assert.ts';
 import type { EventBuffer } from '../../sim/contract/event.ts';
+import { inTemporaryFolder } from '../../workloads/files/temporary-folder.ts';
 import { createHtbInput } from '../../workloads/trace/binary.ts';
 import { encodeHtb } from '../../workloads/trace/binary-writer.ts';
 import { createTraceParser } from '../../workloads/trace/parser.ts';
@@ -64,8 +64,7 @@ export async function measureLoading(
 }
 
 async function measureCold(text: Uint8Array, runs: number, signal: AbortSignal): Promise<number> {
-  const folder = mkdtempSync(join(tmpdir(), 'allocsim-bench-'));
-  try {
+  return inTemporaryFolder(async (folder) => {
     const path = join(folder, 'cold.htrace');
     writeFileSync(path, text);
     const seconds: number[] = [];
@@ -73,9 +72,7 @@ async function measureCold(text: Uint8Array, runs: number, signal: AbortSignal):
       seconds.push((await runCommand(['run', path, '--mode', 'lockstep', '--quiet'], signal)).seconds);
     }
     return median(seconds);
-  } finally {
-    rmSync(folder, { recursive: true });
-  }
+  });
 }
 
 function joined(chunks: Iterable<Uint8Array>): Uint8Array {

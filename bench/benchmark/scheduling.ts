@@ -18,15 +18,15 @@ export interface SchedulingRow {
 /** 32 threads that have nothing in common, each call under an arena's lock; and 32 that give their blocks on. */
 const WORKLOADS = (rounds: number) => [`rows:threads=32,rounds=${rounds}`, `larson:threads=32,rounds=${rounds / 400}`];
 
-export async function measureScheduling(
+/** Each row as soon as it is known. */
+export async function* measureScheduling(
   allocators: readonly string[],
   rounds: number,
   isQuick: boolean,
   signal: AbortSignal,
-): Promise<SchedulingRow[]> {
-  const rows: SchedulingRow[] = [];
+): AsyncGenerator<SchedulingRow> {
   for (const workload of WORKLOADS(isQuick ? 800 : 12_000)) {
-    const { events } = await resolveWorkload(workload);
+    const { events } = await resolveWorkload(workload, { signal });
     for (const allocator of allocators) {
       const times: Record<TimedMode, number[]> = { lockstep: [], virtual: [] };
       for (let round = 0; round < rounds; round++) {
@@ -34,17 +34,16 @@ export async function measureScheduling(
           times[mode].push((await runOnce({ allocator, events, workload, mode }, signal)) / events.length);
         }
       }
-      rows.push({
+      yield {
         workload,
         allocator,
         events: events.length,
         lockstepNs: median(times.lockstep),
         virtualNs: median(times.virtual),
         ratio: median(times.virtual.map((ns, i) => ns / times.lockstep[i]!)),
-      });
+      };
     }
   }
-  return rows;
 }
 
 async function runOnce(task: ModeTask, signal: AbortSignal): Promise<number> {

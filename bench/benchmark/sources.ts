@@ -1,13 +1,12 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { Worker } from 'node:worker_threads';
 import { assert } from '../../sim/contract/assert.ts';
 import type { EventBuffer, Touch } from '../../sim/contract/event.ts';
-import { formatTrace } from '../../workloads/trace/writer.ts';
+import { inTemporaryFolder } from '../../workloads/files/temporary-folder.ts';
+import { writeTrace } from '../../workloads/trace/output.ts';
 import { compileNativeReplay, environmentFor } from '../evidence/native/native.ts';
 import type { ModelMeasure, ModelTask } from './model-worker.ts';
 
@@ -43,14 +42,11 @@ export async function openReal(
   preload: string | undefined,
   signal: AbortSignal,
 ): Promise<RealSource> {
-  const folder = mkdtempSync(join(tmpdir(), 'allocsim-bench-'));
-  const path = join(folder, 'trace.htrace');
-  writeFileSync(path, Buffer.concat([...formatTrace(events)].map((chunk) => chunk.slice())));
-  try {
-    return await openRealOn(path, preload, signal);
-  } finally {
-    rmSync(folder, { recursive: true });
-  }
+  return inTemporaryFolder(async (folder) => {
+    const path = join(folder, 'trace.htrace');
+    await writeTrace(path, events, signal);
+    return openRealOn(path, preload, signal);
+  });
 }
 
 /** The same on a trace that lies in a file. */

@@ -1,12 +1,14 @@
 import type { EventBuffer } from '../../sim/contract/event.ts';
 import { createRandom, type Random } from '../../sim/contract/random.ts';
+import { atOnce, BREATH_STEPS } from '../../workloads/breathing.ts';
 import { type BlockId, createEventBuilder, type EventBuilder } from '../../workloads/builder.ts';
 
 /** What is measured: one mechanism each. All on the main thread, so that no hand-over is in the figures. */
 export const BENCH_TRACES = ['hit-dominated', 'mixed', '250k live', 'bins-dominated'] as const;
 export type BenchTraceName = (typeof BENCH_TRACES)[number];
 
-type Write = (program: Program) => void;
+/** In steps, between which one may breathe. */
+type Write = (program: Program) => Generator<void, void>;
 
 /** malloc & co., or the same as e-events of one long request. */
 interface Program {
@@ -26,24 +28,26 @@ function call({ random, malloc, free }: Program, depth: number, size: () => numb
 }
 
 /** Calls that take a few small blocks each; now and then one of a thousand blocks is replaced. */
-function hitDominated(program: Program): void {
+function* hitDominated(program: Program): Generator<void, void> {
   const { random, malloc, free, done } = program;
   const sizes = Array.from({ length: 24 }, () => random.octaves(16, 512));
   const size = () => random.pick(sizes);
   const kept = Array.from({ length: 1000 }, () => malloc(size()));
-  while (!done()) {
+  for (let step = 1; !done(); step++) {
+    if (step % BREATH_STEPS === 0) yield;
     call(program, 6, size);
     if (random.chance(0.05)) free(replaceAny(random, kept, malloc(size())));
   }
 }
 
 /** Calls, and between them blocks of all sizes with random lifetimes; a few calloc and realloc. */
-function mixed(program: Program): void {
+function* mixed(program: Program): Generator<void, void> {
   const { random, malloc, calloc, realloc, free, done } = program;
   const live: BlockId[] = [];
   const small = () => random.octaves(16, 512);
   const any = () => (random.chance(0.9) ? small() : random.octaves(512, 32768));
-  while (!done()) {
+  for (let step = 1; !done(); step++) {
+    if (step % BREATH_STEPS === 0) yield;
     call(program, 4, small);
     const grows = live.length < 1500 || (live.length < 3000 && random.chance(0.5));
     const kind = random.next();
@@ -54,20 +58,22 @@ function mixed(program: Program): void {
 }
 
 /** Calls above a large population of small blocks, of which a random one is replaced after each. */
-function manyLive(program: Program): void {
+function* manyLive(program: Program): Generator<void, void> {
   const { random, malloc, free, done } = program;
   const size = () => random.octaves(16, 400);
   const live = Array.from({ length: 250000 }, () => malloc(size()));
-  while (!done()) {
+  for (let step = 1; !done(); step++) {
+    if (step % BREATH_STEPS === 0) yield;
     call(program, 4, size);
     free(replaceAny(random, live, malloc(size())));
   }
 }
 
 /** Nothing that a thread cache holds: searches in bins, splits, coalescing. */
-function binsDominated({ random, malloc, free, done }: Program): void {
+function* binsDominated({ random, malloc, free, done }: Program): Generator<void, void> {
   const live: BlockId[] = [];
-  while (!done()) {
+  for (let step = 1; !done(); step++) {
+    if (step % BREATH_STEPS === 0) yield;
     if (live.length < 400 || (live.length < 800 && random.chance(0.5))) live.push(malloc(random.octaves(1100, 65536)));
     else free(takeAny(random, live));
   }
@@ -94,13 +100,17 @@ function replaceAny(random: Random, blocks: BlockId[], block: BlockId): BlockId 
 }
 
 /** `requests`: through the Zend memory manager. */
-export function benchTrace(name: BenchTraceName, length: number, requests: boolean): EventBuffer {
+export function* drawBenchTrace(name: BenchTraceName, length: number, requests: boolean): Generator<void, EventBuffer> {
   const events = createEventBuilder({ name: `bench ${name}`, rows: length });
   if (requests) events.requestBegin(0);
   const calls = requests ? requestCalls(events) : libcCalls(events);
-  WRITERS[name]({ random: createRandom(1, `bench/${name}`), ...calls, done: () => events.length >= length });
+  yield* WRITERS[name]({ random: createRandom(1, `bench/${name}`), ...calls, done: () => events.length >= length });
   return events.finish();
 }
+
+/** The same at once. */
+export const benchTrace = (name: BenchTraceName, length: number, requests: boolean): EventBuffer =>
+  atOnce(drawBenchTrace(name, length, requests));
 
 type Calls = Pick<Program, 'malloc' | 'calloc' | 'realloc' | 'free'>;
 

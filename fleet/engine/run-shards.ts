@@ -35,7 +35,7 @@ export async function runShards(tasks: readonly ShardTask[], options: ShardRunOp
   }
   const pool = new Piscina<ShardTask, ShardOutcome>({
     filename: WORKER,
-    minThreads: 1,
+    minThreads: 0, // or another would be started in the place of one that the signal ended
     maxThreads: Math.min(workers, tasks.length),
   });
   try {

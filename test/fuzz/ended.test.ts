@@ -17,7 +17,7 @@ const isAlive = (pid: number) =>
 beforeAll(() => {
   const { status } = spawnSync('npx', ['rolldown', '-c', 'test/fuzz/rolldown.config.ts'], { cwd: ROOT });
   expect(status).toBe(0);
-});
+}, 60_000);
 
 test.each(['SIGINT', 'SIGTERM'] as const)('%s to a run ends the processes of its batches too', async (signal) => {
   const args = ['--inputs', '1000', '--only', 'specs', '--workers', '1', '--out', temporaryFolder()];

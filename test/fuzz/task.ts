@@ -5,23 +5,25 @@ export interface FuzzTask {
   readonly seed: number;
   /** How many inputs the batches before have: of an area that has all of them, the first. */
   readonly from: number;
-  /** Only tell what this input is. */
-  readonly show?: number;
+  /** The file in which an input stands while it is checked. */
+  readonly current: string;
+  /** Inputs before this one have been looked at. */
+  readonly next: number;
+  /** Check the next one alone, and tell what it costs. */
+  readonly isAlone: boolean;
 }
 
-/** Of processor time, beyond the input's allowance. */
-export const HANG_MS = 2000;
 export const MEMORY_MAX_BYTES = 512 * 2 ** 20;
 
-/** What a worker tells: how far it is, with the allowance of the input that comes next, and at last how it ended. `file` is in base64. */
+/** What a worker tells: which input comes next, of which allowance; how one is found to fail, before it is shrunk; what one costs alone; how the batch ended. */
 export type Report =
-  | { readonly kind: 'progress'; readonly done: number; readonly allowanceMs: number }
-  | { readonly kind: 'passed'; readonly done: number; readonly peakBytes: number }
-  | { readonly kind: 'input'; readonly file: string }
-  | {
-      readonly kind: 'failed';
-      readonly done: number;
-      readonly path: string;
-      readonly error: string;
-      readonly file: string;
-    };
+  | { readonly kind: 'next'; readonly number: number; readonly allowanceMs: number }
+  | { readonly kind: 'fails'; readonly error: string }
+  | { readonly kind: 'cost'; readonly processorMs: number; readonly allowanceMs: number }
+  | { readonly kind: 'passed'; readonly slowest: Slowest; readonly peakBytes: number }
+  | { readonly kind: 'failed'; readonly path: string; readonly error: string };
+
+export interface Slowest {
+  readonly number: number;
+  readonly processorMs: number;
+}

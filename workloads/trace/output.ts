@@ -1,7 +1,7 @@
 import { basename } from 'node:path';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
-import { UserError } from '../../sim/contract/assert.ts';
+import { Interrupted, UserError } from '../../sim/contract/assert.ts';
 import type { EventBuffer } from '../../sim/contract/event.ts';
 import { openOutput } from '../files/output-file.ts';
 import { encodeHtb } from './binary-writer.ts';
@@ -26,9 +26,10 @@ export function checkTraceName(path: string): void {
 
 /**
  * Writes a trace in the form that the name asks for: `.htb` is binary, anything else text; `.gz` or `.zst` behind it is
- * compressed; `-` is text on the standard output. The file appears under its name when it is complete.
+ * compressed; `-` is text on the standard output. The file appears under its name when it is complete; where the signal comes before,
+ * Interrupted is thrown.
  */
-export async function writeTrace(path: string, events: EventBuffer): Promise<void> {
+export async function writeTrace(path: string, events: EventBuffer, signal?: AbortSignal): Promise<void> {
   checkTraceName(path);
   const pack = path === '-' ? undefined : packerFor(path);
   const parts = /\.htb(\.gz|\.zst)?$/.test(path) ? encodeHtb(events) : formatTrace(events);
@@ -44,7 +45,9 @@ export async function writeTrace(path: string, events: EventBuffer): Promise<voi
           failure = error; // a pipeline may tell of its own end instead
           throw error;
         }
-        if (++count % CHUNKS_BETWEEN_BREATHS === 0) await new Promise((resolve) => setImmediate(resolve));
+        if (++count % CHUNKS_BETWEEN_BREATHS !== 0) continue;
+        await new Promise((resolve) => setImmediate(resolve));
+        if (signal?.aborted) throw new Interrupted('interrupted');
       }
     };
     if (pack) await pipeline(Readable.from(parts), pack, write);

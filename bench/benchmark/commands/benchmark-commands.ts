@@ -1,6 +1,5 @@
-import { mkdtempSync, rmSync } from 'node:fs';
-import { availableParallelism, loadavg, tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { availableParallelism, loadavg } from 'node:os';
+import { inTemporaryFolder } from '../../../workloads/files/temporary-folder.ts';
 import { nativeObstacle } from '../../evidence/native/native.ts';
 import { measureEngine } from './engine.ts';
 import type { CommandBenchmark, CommandRow } from './rows.ts';
@@ -17,7 +16,6 @@ export interface CommandsOptions {
 
 /** Where the signal ends it, the result has the rows that had finished. */
 export async function benchmarkCommands({ quick, onStep, signal }: CommandsOptions): Promise<CommandBenchmark> {
-  const folder = mkdtempSync(join(tmpdir(), 'allocsim-bench-'));
   const rounds = quick ? 1 : 3;
   const noReal = nativeObstacle();
   const before = loadOfMinute();
@@ -26,16 +24,16 @@ export async function benchmarkCommands({ quick, onStep, signal }: CommandsOptio
     const load = { before, after: loadOfMinute(), processors: availableParallelism() };
     return { rounds, load, noReal, rows, partial };
   };
-  const common = { folder, rounds, signal, onStep, onRow: (row: CommandRow) => rows.push(row) };
   try {
-    await measureWhole({ ...common, share: quick ? 0.05 : 1 });
-    const lengths = quick ? [1e5] : [1e6, 5e6, 50e6];
-    await measureEngine({ ...common, lengths, hasReal: noReal === undefined });
+    await inTemporaryFolder(async (folder) => {
+      const common = { folder, rounds, signal, onStep, onRow: (row: CommandRow) => rows.push(row) };
+      await measureWhole({ ...common, share: quick ? 0.05 : 1 });
+      const lengths = quick ? [1e5] : [1e6, 5e6, 50e6];
+      await measureEngine({ ...common, lengths, hasReal: noReal === undefined });
+    });
     return resultOf(false);
   } catch (error) {
     if (!signal.aborted) throw error;
     return resultOf(true);
-  } finally {
-    rmSync(folder, { recursive: true, force: true });
   }
 }

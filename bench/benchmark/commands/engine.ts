@@ -1,8 +1,9 @@
 import { join } from 'node:path';
+import { breathing } from '../../../workloads/breathing.ts';
 import { writeTrace } from '../../../workloads/trace/output.ts';
 import { findRealAllocator } from '../../evidence/native/native.ts';
 import { openRealOn } from '../sources.ts';
-import { BENCH_TRACES, type BenchTraceName, benchTrace } from '../traces.ts';
+import { BENCH_TRACES, type BenchTraceName, drawBenchTrace } from '../traces.ts';
 import { runWithEngine } from './fresh-process.ts';
 import type { CommandRow } from './rows.ts';
 
@@ -30,11 +31,11 @@ const millions = (events: number): string => `${+(events / 1e6).toPrecision(2)} 
 export async function measureEngine(options: EngineOptions): Promise<void> {
   for (const length of options.lengths) {
     for (const trace of BENCH_TRACES) {
-      const events = benchTrace(trace, length, false);
+      const events = await breathing(drawBenchTrace(trace, length, false), options.signal);
       const binary = join(options.folder, 'engine.htb');
       const text = join(options.folder, 'engine.htrace');
-      await writeTrace(binary, events);
-      if (options.hasReal) await writeTrace(text, events);
+      await writeTrace(binary, events, options.signal);
+      if (options.hasReal) await writeTrace(text, events, options.signal);
       for (const { allocator, preload } of MODELS) {
         options.onStep(`${allocator}, ${trace}, ${millions(length)} events`);
         const subject = { trace, length: events.length, binary, text, allocator, preload };

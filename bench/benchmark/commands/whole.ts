@@ -2,8 +2,9 @@ import { statSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { breathing } from '../../../workloads/breathing.ts';
 import { writeTrace } from '../../../workloads/trace/output.ts';
-import { benchTrace } from '../traces.ts';
+import { drawBenchTrace } from '../traces.ts';
 import { measureCompare } from './compare.ts';
 import { runCommand, runWithEngine } from './fresh-process.ts';
 import { millionsOf, type PathOfTrace, times, type WholeOptions } from './whole-options.ts';
@@ -26,7 +27,8 @@ export async function measureWhole(options: WholeOptions): Promise<void> {
   };
   const pathOf: PathOfTrace = async (millions, ending) => {
     const path = join(folder, `mixed-${millions}.${ending}`);
-    await writeTrace(path, benchTrace('mixed', millions * 1e6 * share, false));
+    const events = await breathing(drawBenchTrace('mixed', millions * 1e6 * share, false), signal);
+    await writeTrace(path, events, signal);
     return path;
   };
 

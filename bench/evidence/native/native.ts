@@ -1,7 +1,7 @@
 import { spawn, spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, renameSync, rmSync } from 'node:fs';
-import { homedir, tmpdir } from 'node:os';
+import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync } from 'node:fs';
+import { homedir } from 'node:os';
 import { join } from 'node:path';
 import type { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
@@ -9,6 +9,7 @@ import { fileURLToPath } from 'node:url';
 import { Interrupted, UserError } from '../../../sim/contract/assert.ts';
 import type { Touch } from '../../../sim/contract/event.ts';
 import { type Placements, parsePlacements } from '../../../sim/replay/compare-placements.ts';
+import { inTemporaryFolder } from '../../../workloads/files/temporary-folder.ts';
 
 /** A program whose sources are the folder of its name beside this module. */
 export interface NativeProgram {
@@ -203,18 +204,6 @@ export async function straceNatively(trace: TraceText, options: NativeReplayOpti
     await feed(trace, { ...options, allocator, touch: 'none' }, marks ? ['--marks'] : [], command);
     return readFileSync(log, 'utf8');
   });
-}
-
-async function inTemporaryFolder<T>(work: (folder: string) => Promise<T>): Promise<T> {
-  const folder = mkdtempSync(join(tmpdir(), 'allocsim-'));
-  const remove = () => rmSync(folder, { recursive: true });
-  process.on('exit', remove); // where the process ends in the middle of it
-  try {
-    return await work(folder);
-  } finally {
-    process.off('exit', remove);
-    remove();
-  }
 }
 
 /** Exit status 3: the trace had events that make no sense, which the validator words better. */

@@ -21,17 +21,20 @@ export const startThread = <Task, Outcome>(filename: string, data: object = {}):
     workerData: { plugins: pluginFiles(), ...data },
   });
 
-/** One task in the thread, which the signal ends: by itself the pool would start another one in its place. */
+/** One task in the thread, which the signal ends. The pool itself is not told of the signal: it would start another thread in its place. */
 export async function runInThread<Task, Outcome>(
   thread: Piscina<Task, Outcome>,
   task: Task,
   signal?: AbortSignal,
 ): Promise<Outcome> {
+  signal?.throwIfAborted();
   const end = () => void thread.destroy();
-  const run = thread.run(task, signal ? { signal } : {});
   signal?.addEventListener('abort', end, { once: true });
   try {
-    return await run;
+    return await thread.run(task);
+  } catch (error) {
+    signal?.throwIfAborted();
+    throw error;
   } finally {
     signal?.removeEventListener('abort', end);
   }
