@@ -1,5 +1,6 @@
 /** mm/filemap.c and mm/readahead.c: the page cache, reads, writes and faults of files. */
 
+import { balanceDirtyPages } from './balance-dirty.ts';
 import { takeBlock } from './disk-blocks.ts';
 import { PG_DIRTY, PG_RECLAIM, PG_WRITEBACK } from './frames.ts';
 import type { Kernel, Task } from './kernel.ts';
@@ -13,7 +14,7 @@ import { READ_PAGE_US, WRITE_CLEAN_US, WRITE_DIRTY_US, WRITE_NEW_US, WRITE_UNCAC
 import { shmemGetFolio } from './shmem.ts';
 import { folioMarkAccessed } from './swap-lru.ts';
 import { VM_RAND_READ, VM_SEQ_READ } from './vm-flags.ts';
-import { accountDirty, balanceDirtyPages } from './writeback.ts';
+import { accountDirty } from './writeback.ts';
 
 /** Pages of a file's readahead: read_ahead_kb 128. */
 const RA_PAGES = 32;
@@ -276,7 +277,7 @@ function writePrice(k: Kernel, object: AddressSpace, index: number, frame: numbe
   return k.frames.flags[frame]! & PG_DIRTY ? WRITE_DIRTY_US : WRITE_CLEAN_US;
 }
 
-/** generic_perform_write: pages of a disk's file are made dirty in the cache. @returns pages written. */
+/** generic_perform_write: pages of a disk's file are made dirty in the cache. @returns pages written, up to where the task must pause. */
 export function genericPerformWrite(k: Kernel, task: Task, object: AddressSpace, index: number, count: number): number {
   for (let at = index; at < index + count; at++) {
     let frame = object.get(at);
@@ -297,6 +298,7 @@ export function genericPerformWrite(k: Kernel, task: Task, object: AddressSpace,
     pageMkwrite(k, object, frame);
     object.sizeBytes = Math.max(object.sizeBytes, (at + 1) * 4096);
     balanceDirtyPages(k, object);
+    if (task.dirtyPause) return at + 1 - index;
   }
   return count;
 }

@@ -1,3 +1,5 @@
+import type { BdiWriteback } from './backing-dev.ts';
+import type { DirtyPause } from './balance-dirty.ts';
 import { Frames } from './frames.ts';
 import { MemCgroup, newPsi, newRstat, type Psi, type Rstat } from './mem-cgroup.ts';
 import { AddressSpace, type AnonVma, type Mm } from './mm-types.ts';
@@ -42,6 +44,10 @@ export interface Task {
   /** Pages of files that it made dirty since it looked at the limits last, and after how many it looks again. */
   nrDirtied: number;
   nrDirtiedPause: number;
+  /** When its last pause for them ended, or should have, in ticks; 0: never. */
+  dirtyPausedWhen: number;
+  /** It has made dirty more than its share, and must wait. */
+  dirtyPause: DirtyPause | undefined;
   /** tsk_is_oom_victim. */
   oomVictim: boolean;
   /** Kernel objects that end with the task. */
@@ -154,6 +160,13 @@ export class Kernel {
   /** What the processor has in reserve for objects of one group. */
   objStock: { group: MemCgroup | null; bytes: number } = { group: null, bytes: 0 };
   readonly rstat: Rstat = newRstat();
+  /** Pages made dirty on the processor since somebody looked at the limits, after how many one looks; and those of tasks that have ended. */
+  bdpRatelimits = 0;
+  ratelimitPages = 0;
+  dirtyThrottleLeaks = 0;
+  /** Flushers that want the processor, and when it is theirs again. */
+  readonly flushers: BdiWriteback[] = [];
+  flusherTurnUs = 0;
   /** Committed_AS in pages. */
   committed = 0;
   overcommitMemory = 0;

@@ -1,4 +1,6 @@
 /** A group's state, and pressure. */
+import type { BdiWriteback, ForeignDirty, WbDomain } from './backing-dev.ts';
+
 export const NO_LIMIT = Number.POSITIVE_INFINITY;
 
 /** Counters of memory.stat that are kept in pages, local to a group; what a group shows is the sum over its subtree. */
@@ -135,7 +137,11 @@ export class MemCgroup {
   /** What reclaim of each kind of memory has cost lately. */
   anonCost = 0;
   fileCost = 0;
-  /** Pages above memory.high that the tasks of this group must wait for. */
+  /** What it has to write to the disk, and how much of its memory may be that. */
+  wb: BdiWriteback | undefined = undefined;
+  wbDomain: WbDomain | undefined = undefined;
+  readonly foreignDirty: ForeignDirty[] = [];
+  /** Charges that did not fit. */
   failcnt = 0;
 
   constructor(id: number, name: string, parent: MemCgroup | null, nowUs: number) {
