@@ -77,13 +77,15 @@ export interface ForeignDirty {
   inFlight: boolean;
 }
 
+export const foreignDirtyOf = (group: MemCgroup): ForeignDirty[] => madeFor(foreignRecords, group, () => []);
+
 /** MEMCG_CGWB_FRN_CNT. */
 const FOREIGN_RECORDS = 4;
 
 /** mem_cgroup_track_foreign_dirty_slowpath. */
 export function trackForeignDirty(k: Kernel, group: MemCgroup, wb: BdiWriteback): void {
   const now = jiffiesOf(k.nowUs);
-  const records = group.foreignDirty;
+  const records = foreignDirtyOf(group);
   const known = records.find((record) => record.wb === wb);
   if (known) {
     if (known.at < now - HZ || known.at === 0) known.at = now;
@@ -97,16 +99,34 @@ export function trackForeignDirty(k: Kernel, group: MemCgroup, wb: BdiWriteback)
   records.push({ wb, at: now, inFlight: false });
 }
 
-/** global_wb_domain, or the group's own (mem_cgroup_wb_domain). */
-export function wbDomainOf(k: Kernel, group: MemCgroup): WbDomain {
-  group.wbDomain ??= newWbDomain(k.profile.processors, 0, jiffiesOf(k.nowUs));
-  return group.wbDomain;
+const domains = new WeakMap<MemCgroup, WbDomain>();
+const writebacks = new WeakMap<MemCgroup, BdiWriteback>();
+const writebacksOfInodes = new WeakMap<AddressSpace, BdiWriteback>();
+const foreignRecords = new WeakMap<MemCgroup, ForeignDirty[]>();
+
+/** What is there of `key`, made where it is not. */
+function madeFor<K extends object, V>(all: WeakMap<K, V>, key: K, make: () => V): V {
+  const existing = all.get(key);
+  if (existing !== undefined) return existing;
+  const fresh = make();
+  all.set(key, fresh);
+  return fresh;
 }
 
+/** global_wb_domain, or the group's own (mem_cgroup_wb_domain). */
+export const wbDomainOf = (k: Kernel, group: MemCgroup): WbDomain =>
+  madeFor(domains, group, () => newWbDomain(k.profile.processors, 0, jiffiesOf(k.nowUs)));
+
 /** wb_get_create. */
-export function wbOfGroup(k: Kernel, group: MemCgroup): BdiWriteback {
-  group.wb ??= newWb(k, group);
-  return group.wb;
+export const wbOfGroup = (k: Kernel, group: MemCgroup): BdiWriteback =>
+  madeFor(writebacks, group, () => newWb(k, group));
+
+/** The writebacks that there are. */
+export function* writebacksOf(k: Kernel): Generator<BdiWriteback> {
+  for (const group of k.groups) {
+    const wb = writebacks.get(group);
+    if (wb) yield wb;
+  }
 }
 
 function newWb(k: Kernel, group: MemCgroup): BdiWriteback {
@@ -144,7 +164,7 @@ export const wbOfCurrent = (k: Kernel): BdiWriteback => wbOfGroup(k, k.current?.
 
 /** inode_to_wb: that of the group whose page of the file was the first dirty one; of a group that is gone, the one above it. */
 export function inodeToWb(k: Kernel, object: AddressSpace): BdiWriteback {
-  const before = object.wb;
+  const before = writebacksOfInodes.get(object);
   assert(before !== undefined, 'a file with dirty pages has a writeback');
   if (before.group.online) return before;
   let { group } = before;
@@ -154,10 +174,15 @@ export function inodeToWb(k: Kernel, object: AddressSpace): BdiWriteback {
   return wb;
 }
 
+/** inode_attach_wb: the file is the group's to write, where it is nobody's yet. */
+export function inodeAttachWb(k: Kernel, object: AddressSpace, group: MemCgroup): void {
+  if (!writebacksOfInodes.has(object)) writebacksOfInodes.set(object, wbOfGroup(k, group));
+}
+
 /** inode_switch_wbs: the file's dirty pages are another's to write. */
 export function switchWb(object: AddressSpace, wb: BdiWriteback): void {
-  const before = object.wb!;
-  object.wb = wb;
+  const before = writebacksOfInodes.get(object)!;
+  writebacksOfInodes.set(object, wb);
   before.reclaimable.add(-object.dirty.size);
   wb.reclaimable.add(object.dirty.size);
   if (object.dirty.size > 0 && wb.wakeUs === 0) wb.wakeUs = before.wakeUs;

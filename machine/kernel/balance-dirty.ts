@@ -11,19 +11,12 @@ import {
   updateBandwidth,
 } from './dirty-throttle.ts';
 import { flushersTurn, flushForeign, wbWakeup } from './flusher.ts';
-import type { Kernel, Task } from './kernel.ts';
+import type { DirtyPause, Kernel, Task } from './kernel.ts';
 import type { AddressSpace } from './mm-types.ts';
 import { HZ, jiffiesOf, timerExpiresAfter } from './timer.ts';
 
 /** With more dirty than may be, a writer looks after each 32 KiB. */
 const EXCEEDED_PAGES = 8;
-
-/** How a writer is held up. */
-export interface DirtyPause {
-  readonly untilUs: number;
-  /** What is dirty is looked at once more before it goes on. */
-  readonly looksAgain: boolean;
-}
 
 /** balance_dirty_pages_ratelimited, after each page that is written. */
 export function balanceDirtyPages(k: Kernel, object: AddressSpace): void {

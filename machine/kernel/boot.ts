@@ -1,6 +1,6 @@
 /** A machine as it is before the first process of a script. */
 
-import { wbOfGroup } from './backing-dev.ts';
+import { inodeAttachWb } from './backing-dev.ts';
 import { earlyRatelimit } from './dirty-limits.ts';
 import { type HugePageSettings, Kernel, type Task } from './kernel.ts';
 import type { MemCgroup } from './mem-cgroup.ts';
@@ -120,7 +120,7 @@ function takeStart(k: Kernel): void {
     start.otherKb;
   takeKernelPages(k, Math.round(kb / 4));
   // Whoever mounted the disk was the first to change its own blocks.
-  k.blockDevice.wb = wbOfGroup(k, k.root);
+  inodeAttachWb(k, k.blockDevice, k.root);
   k.slabReclaimableBytes = start.slabReclaimableKb * 1024;
   k.slabUnreclaimableBytes = slabUnreclaimableKb * 1024;
   const { vmstat } = k;

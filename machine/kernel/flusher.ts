@@ -1,5 +1,5 @@
 /** fs/fs-writeback.c: the thread of each group that writes its files' dirty pages, beside whoever else wants the processor. */
-import { type BdiWriteback, inodeToWb, wbDomainOf } from './backing-dev.ts';
+import { type BdiWriteback, foreignDirtyOf, inodeToWb, wbDomainOf, writebacksOf } from './backing-dev.ts';
 import { wbOverBgThresh } from './dirty-limits.ts';
 import type { Kernel } from './kernel.ts';
 import type { AddressSpace } from './mm-types.ts';
@@ -80,18 +80,30 @@ function* workfn(k: Kernel, wb: BdiWriteback): Generator<void, void> {
   wb.wakeUs = queueIo(k, wb, k.nowUs).length > 0 ? timerExpiresAfter(k.nowUs, WRITEBACK_INTERVAL) : 0;
 }
 
+const runningFlushers = new WeakMap<Kernel, BdiWriteback[]>();
+
+/** The flushers that want the processor. */
+function runningOf(k: Kernel): BdiWriteback[] {
+  const existing = runningFlushers.get(k);
+  if (existing) return existing;
+  const fresh: BdiWriteback[] = [];
+  runningFlushers.set(k, fresh);
+  return fresh;
+}
+
 /** wb_wakeup: it has slept, so that it has the processor before who woke it. */
 export function wbWakeup(k: Kernel, wb: BdiWriteback): void {
   if (wb.steps) return;
   wb.steps = workfn(k, wb);
-  if (k.flushers.length === 0) k.flusherTurnUs = k.nowUs;
-  k.flushers.push(wb);
+  const running = runningOf(k);
+  if (running.length === 0) k.flusherTurnUs = k.nowUs;
+  running.push(wb);
 }
 
 /** wakeup_flusher_threads: reclaim met a dirty page at the end of the list. */
 export function wakeupFlusherThreads(k: Kernel): void {
-  for (const { wb } of k.groups) {
-    if (!wb || wb.startsAll || wb.reclaimable.sum() === 0) continue;
+  for (const wb of writebacksOf(k)) {
+    if (wb.startsAll || wb.reclaimable.sum() === 0) continue;
     wb.startsAll = true;
     wbWakeup(k, wb);
   }
@@ -100,7 +112,7 @@ export function wakeupFlusherThreads(k: Kernel): void {
 /** mem_cgroup_flush_foreign: the group's pages in files of others are written by their flushers. */
 export function flushForeign(k: Kernel, { group }: BdiWriteback): void {
   const now = jiffiesOf(k.nowUs);
-  for (const foreign of group.foreignDirty) {
+  for (const foreign of foreignDirtyOf(group)) {
     if (foreign.at === 0 || foreign.inFlight || foreign.at <= now - EXPIRE) continue;
     foreign.at = 0;
     const owner = foreign.wb;
@@ -119,32 +131,33 @@ function sliceEndUs(nowUs: number): number {
 
 /** Nobody else wants the processor until then. */
 export function runFlushers(k: Kernel, untilUs: number): void {
+  if (k.flusherTurnUs === Number.POSITIVE_INFINITY) return;
+  const running = runningOf(k);
   const { current } = k;
   k.current = null;
-  while (k.flushers.length > 0 && k.nowUs < untilUs) {
-    const wb = k.flushers[0]!;
+  while (running.length > 0 && k.nowUs < untilUs) {
+    const wb = running[0]!;
     if (!wb.steps!.next().done) continue;
-    k.flushers.shift();
+    running.shift();
     wb.steps = undefined;
   }
+  k.flusherTurnUs = running.length > 0 ? sliceEndUs(k.nowUs) : Number.POSITIVE_INFINITY;
   k.current = current;
 }
 
 /** Who has the processor gives it to the flushers where it is their turn. */
 export function flushersTurn(k: Kernel): void {
-  if (k.flushers.length === 0 || k.nowUs < k.flusherTurnUs) return;
-  runFlushers(k, sliceEndUs(k.nowUs));
-  k.flusherTurnUs = sliceEndUs(k.nowUs);
+  if (k.nowUs >= k.flusherTurnUs) runFlushers(k, sliceEndUs(k.nowUs));
 }
 
 /** When the next flusher wakes by itself. */
 export function flusherWakeUs(k: Kernel): number {
   let first = Number.POSITIVE_INFINITY;
-  for (const { wb } of k.groups) if (wb && !wb.steps && wb.wakeUs > 0) first = Math.min(first, wb.wakeUs);
+  for (const wb of writebacksOf(k)) if (!wb.steps && wb.wakeUs > 0) first = Math.min(first, wb.wakeUs);
   return first;
 }
 
 /** Those whose time has come wake. */
 export function wakeFlushers(k: Kernel): void {
-  for (const { wb } of k.groups) if (wb && wb.wakeUs > 0 && wb.wakeUs <= k.nowUs) wbWakeup(k, wb);
+  for (const wb of writebacksOf(k)) if (wb.wakeUs > 0 && wb.wakeUs <= k.nowUs) wbWakeup(k, wb);
 }

@@ -1,5 +1,5 @@
 /** fs/fs-writeback.c: a file that another group's pages are written of more than its own goes to that group's flusher. */
-import { type BdiWriteback, switchWb, wbOfGroup } from './backing-dev.ts';
+import { type BdiWriteback, inodeToWb, switchWb, wbOfGroup } from './backing-dev.ts';
 import type { Kernel } from './kernel.ts';
 import type { MemCgroup } from './mem-cgroup.ts';
 import type { AddressSpace } from './mm-types.ts';
@@ -45,8 +45,17 @@ export class CgroupOwners {
   }
 }
 
+/** i_wb_frn_*: who made most of what was written of a file dirty the last time, how long that took on average, and who it was each time. */
+interface ForeignHistory {
+  winner: MemCgroup | undefined;
+  avgTime: number;
+  history: number;
+}
+
+const histories = new WeakMap<AddressSpace, ForeignHistory>();
+
 export const newOwners = (object: AddressSpace, wb: BdiWriteback): CgroupOwners =>
-  new CgroupOwners(wb.group, object.foreign.winner);
+  new CgroupOwners(wb.group, histories.get(object)?.winner);
 
 const bits = (history: number): number => {
   let set = 0;
@@ -56,7 +65,8 @@ const bits = (history: number): number => {
 
 /** wbc_detach_inode. */
 export function ownersDetach(k: Kernel, object: AddressSpace, wb: BdiWriteback, owners: CgroupOwners): void {
-  const { foreign } = object;
+  const foreign = histories.get(object) ?? { winner: undefined, avgTime: 0, history: 0 };
+  histories.set(object, foreign);
   const { group, pages } = owners.winner();
   const time = Math.ceil((pages * SECOND) / wb.avgWriteBandwidth);
   foreign.avgTime = foreign.avgTime === 0 ? time : foreign.avgTime + (time >> 3) - (foreign.avgTime >> 3);
@@ -64,7 +74,7 @@ export function ownersDetach(k: Kernel, object: AddressSpace, wb: BdiWriteback, 
     const slots = Math.min(Math.ceil(time / HIST_UNIT), HIST_MAX_SLOTS);
     foreign.history = (foreign.history << slots) & 0xffff;
     if (group !== wb.group) foreign.history |= (1 << slots) - 1;
-    if (bits(foreign.history) > HIST_THR_SLOTS && object.wb === wb) switchWb(object, wbOfGroup(k, group));
+    if (bits(foreign.history) > HIST_THR_SLOTS && inodeToWb(k, object) === wb) switchWb(object, wbOfGroup(k, group));
   }
   foreign.winner = group;
   foreign.avgTime = Math.min(foreign.avgTime, 65535);

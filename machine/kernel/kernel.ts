@@ -1,5 +1,3 @@
-import type { BdiWriteback } from './backing-dev.ts';
-import type { DirtyPause } from './balance-dirty.ts';
 import { Frames } from './frames.ts';
 import { MemCgroup, newPsi, newRstat, type Psi, type Rstat } from './mem-cgroup.ts';
 import { AddressSpace, type AnonVma, type Mm } from './mm-types.ts';
@@ -55,6 +53,13 @@ export interface Task {
   /** Who pays for what a process has beside its threads, while it has it. */
   processGroup?: number;
   readonly stacks: { readonly group: number; readonly threads: number }[];
+}
+
+/** How who has made too much dirty is held up. */
+export interface DirtyPause {
+  readonly untilUs: number;
+  /** What is dirty is looked at once more before it goes on. */
+  readonly looksAgain: boolean;
 }
 
 /** Soft limits, in bytes and numbers of files. */
@@ -164,9 +169,8 @@ export class Kernel {
   bdpRatelimits = 0;
   ratelimitPages = 0;
   dirtyThrottleLeaks = 0;
-  /** Flushers that want the processor, and when it is theirs again. */
-  readonly flushers: BdiWriteback[] = [];
-  flusherTurnUs = 0;
+  /** When the processor is the flushers' again, where some want it. */
+  flusherTurnUs = Number.POSITIVE_INFINITY;
   /** Committed_AS in pages. */
   committed = 0;
   overcommitMemory = 0;

@@ -1,6 +1,4 @@
 /** A group's state, and pressure. */
-import type { BdiWriteback, ForeignDirty, WbDomain } from './backing-dev.ts';
-
 export const NO_LIMIT = Number.POSITIVE_INFINITY;
 
 /** Counters of memory.stat that are kept in pages, local to a group; what a group shows is the sum over its subtree. */
@@ -137,10 +135,6 @@ export class MemCgroup {
   /** What reclaim of each kind of memory has cost lately. */
   anonCost = 0;
   fileCost = 0;
-  /** What it has to write to the disk, and how much of its memory may be that. */
-  wb: BdiWriteback | undefined = undefined;
-  wbDomain: WbDomain | undefined = undefined;
-  readonly foreignDirty: ForeignDirty[] = [];
   /** Charges that did not fit. */
   failcnt = 0;
 

@@ -1,5 +1,4 @@
 /** include/linux/mm_types.h: mappings, address spaces and the objects behind them. */
-import type { BdiWriteback } from './backing-dev.ts';
 import type { FileBlocks } from './disk-blocks.ts';
 import type { MemCgroup } from './mem-cgroup.ts';
 import { Pmd, type Tlb } from './page-table.ts';
@@ -43,14 +42,6 @@ export class AddressSpace {
   /** A tmpfs object charges each page instead. */
   readonly accountsEachPage: boolean;
   dirtiedAtUs = 0;
-  /** i_wb: whose flusher writes it, that of the group of who first made it dirty. */
-  wb: BdiWriteback | undefined = undefined;
-  /** i_wb_frn_*: who made most of what was written of it dirty, lately and each time. */
-  readonly foreign: { winner: MemCgroup | undefined; avgTime: number; history: number } = {
-    winner: undefined,
-    avgTime: 0,
-    history: 0,
-  };
   /** Where the flusher goes on. */
   writebackIndex = 0;
   /** The tmpfs mount whose limit it counts against. */

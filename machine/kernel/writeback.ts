@@ -1,10 +1,10 @@
 /** mm/page-writeback.c: pages of a disk's files become dirty, and are written. */
 import {
   BANDWIDTH_INTERVAL,
+  inodeAttachWb,
   inodeToWb,
   trackForeignDirty,
   wbBandwidthEstimateStart,
-  wbOfGroup,
   wbStampBandwidth,
   wbWriteoutInc,
 } from './backing-dev.ts';
@@ -25,7 +25,7 @@ export const WRITEBACK_INTERVAL = 5 * HZ;
 export function accountDirty(k: Kernel, object: AddressSpace, frame: number): void {
   if (object.dirty.size === 0) object.dirtiedAtUs = k.nowUs;
   const group = k.groups[k.frames.group[frame]!]!;
-  object.wb ??= wbOfGroup(k, group);
+  inodeAttachWb(k, object, group);
   const wb = inodeToWb(k, object);
   object.dirty.add(k.frames.index[frame]!);
   if (wb.wakeUs === 0) wb.wakeUs = timerExpiresAfter(k.nowUs, WRITEBACK_INTERVAL);
