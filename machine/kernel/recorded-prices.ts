@@ -34,8 +34,7 @@ export const EXIT_SHMEM_FREED_US = 5.9;
 
 /** A page copied from a file to the program, and back. */
 export const READ_COPY_US = 3.1;
-/** One written to a disk's file: that has no block yet; has one, and is not cached; is cached and clean; cached and dirty. */
-export const WRITE_NEW_US = 17.6;
+/** One written to a disk's file that has a block, and is not cached; is cached and clean; cached and dirty. A new one: KernelFeatures. */
 export const WRITE_UNCACHED_US = 9.7;
 export const WRITE_CLEAN_US = 4.5;
 export const WRITE_DIRTY_US = 3.2;
