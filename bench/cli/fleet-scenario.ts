@@ -1,4 +1,5 @@
-import { builtInScenario, looksLikeScenario } from '../../fleet/index.ts';
+import { builtInScenario } from '../../fleet/scenario/built-in.ts';
+import { looksLikeScenario } from '../../fleet/scenario/looks-like.ts';
 import { headOfFile, readTextFile } from '../../workloads/files/text-file.ts';
 import type { MachineText } from './machine-script.ts';
 

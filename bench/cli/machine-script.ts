@@ -1,5 +1,5 @@
 import { existsSync } from 'node:fs';
-import { builtInScenarios } from '../../fleet/index.ts';
+import { builtInScenarios } from '../../fleet/scenario/built-in.ts';
 import { builtInMachine, MACHINE_SCENARIOS } from '../../machine/scenarios/index.ts';
 import { MACHINE_COMMANDS } from '../../machine/script/grammar.ts';
 import { UserError } from '../../sim/contract/assert.ts';

@@ -1,11 +1,10 @@
-import { type MachineRun, type MachineStep, parseScript } from '../../machine/index.ts';
+import type { HeapProgram } from '../../machine/heap/heap.ts';
+import { type MachineRun, type MachineStep, parseScript, runsOf } from '../../machine/index.ts';
 import { sizeOf } from '../../machine/script/parse.ts';
 import type { ViewText } from '../../machine/views/view-text.ts';
 import { machineMoment } from '../study/machine/machine-moment.ts';
-import { loadMachinePrograms } from '../study/machine/machine-programs.ts';
 import { type ViewedRun, type ViewedScript, viewScript } from '../study/machine/viewed-run.ts';
 import { listenForInterrupt, unheard } from './interruption.ts';
-import { loadWorkload } from './load-workload.ts';
 import { note } from './show.ts';
 
 /** Runs a script and looks at it meanwhile: each view at each moment, at the end where none is named. */
@@ -13,14 +12,20 @@ export async function runWithViews(viewed: ViewedScript): Promise<ViewedRun> {
   const { name, text, at } = viewed;
   const script = parseScript(text, name);
   for (const word of at) machineMoment(script, word); // before anything is loaded
-  const load = async (workload: string) => (await loadWorkload(workload)).events;
-  const program = await loadMachinePrograms(text, name, load);
+  const program = runsOf(script).length > 0 ? await loadPrograms(text, name) : undefined;
   const { steps, finish } = viewScript(viewed, program);
   const run = finish(await drive(steps));
   if (run.partial && run.views.length > 0) {
     note(`sim: interrupted at command ${run.run.step} of ${script.commands.length} (partial)`);
   }
   return run;
+}
+
+/** Models and workloads are loaded for scripts that run some. */
+async function loadPrograms(text: string, name: string): Promise<(workload: string, allocator: string) => HeapProgram> {
+  const { loadMachinePrograms } = await import('../study/machine/machine-programs.ts');
+  const { loadWorkload } = await import('./load-workload.ts');
+  return loadMachinePrograms(text, name, async (workload) => (await loadWorkload(workload)).events);
 }
 
 /** So long without a breath at most, where commands are short. */

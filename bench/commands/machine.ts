@@ -3,7 +3,7 @@ import { machineSummaryText } from '../../machine/views/words/summary.ts';
 import { UserError } from '../../sim/contract/assert.ts';
 import { writeWholeFiles } from '../../workloads/files/line-sink.ts';
 import { checkPlace, type EngineArguments, engineOptions, inBatch } from '../cli/batch-options.ts';
-import { fleetInPipe, fleetScenario } from '../cli/fleet-scenario.ts';
+import { type FleetText, fleetInPipe, fleetScenario } from '../cli/fleet-scenario.ts';
 import { machineText } from '../cli/machine-script.ts';
 import { runWithViews, viewsText } from '../cli/machine-views.ts';
 import { show } from '../cli/show.ts';
@@ -16,9 +16,6 @@ import {
   machineAnswer,
 } from '../study/machine/machine-answer.ts';
 import { machineJson } from '../study/machine/machine-json.ts';
-import { machineTraces } from '../study/machine/machine-traces.ts';
-import { runAll } from '../study/parallel/run-all.ts';
-import { runFleetCommand } from './machine-fleet.ts';
 
 interface MachineArguments extends EngineArguments {
   script: string;
@@ -91,10 +88,10 @@ export const machineCommand: CommandModule<object, MachineArguments> = {
     const standardOutput = MACHINE_TEXTS.filter((name) => argv[name] === '-');
     if (standardOutput.length > 1)
       throw new UserError(`--${standardOutput[0]} and --${standardOutput[1]} cannot both be the standard output`);
-    if (fleet) return runFleetCommand(fleet, argv);
+    if (fleet) return runFleet(fleet, argv);
     const script = machineText(argv.script);
     const piped = fleetInPipe(script);
-    if (piped) return runFleetCommand(piped, argv);
+    if (piped) return runFleet(piped, argv);
     const question: MachineQuestion = {
       ...script,
       views: argv.view ?? [],
@@ -116,12 +113,20 @@ export const machineCommand: CommandModule<object, MachineArguments> = {
   },
 };
 
+/** What a fleet needs is loaded for a fleet. */
+async function runFleet(fleet: FleetText, argv: MachineArguments): Promise<void> {
+  const { runFleetCommand } = await import('./machine-fleet.ts');
+  await runFleetCommand(fleet, argv);
+}
+
 async function answerHere(question: MachineQuestion, argv: MachineArguments): Promise<MachineAnswer> {
   checkPlace(argv);
   return machineAnswer(await runWithViews(question), question);
 }
 
 async function answerByQueue(machine: MachineQuestion, argv: MachineArguments): Promise<MachineAnswer> {
+  const { machineTraces } = await import('../study/machine/machine-traces.ts');
+  const { runAll } = await import('../study/parallel/run-all.ts');
   const task = { machine, traces: await machineTraces(machine.text, machine.name) };
   const [answer] = await inBatch(argv, 1, (batch) => runAll([task], batch));
   return answer!;

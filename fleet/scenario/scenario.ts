@@ -21,11 +21,6 @@ export interface Scenario extends ScenarioFile {
   readonly placeOf: (path: readonly PropertyKey[]) => string;
 }
 
-/** Whether a text is a scenario of this kind rather than a script of commands. */
-export function looksLikeScenario(text: string): boolean {
-  return /^(?:machine|pools|duration|requests|services)\s*:/m.test(text);
-}
-
 /**
  * Reads a scenario (docs/fleet.md, schema/machine-scenario.json), with a change to it. `from` is the file's path, for messages and for paths in it.
  * @throws UserError that names file and line; for a change whose path leads nowhere, the path.

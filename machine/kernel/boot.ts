@@ -1,5 +1,7 @@
 /** A machine as it is before the first process of a script. */
 
+import { inodeAttachWb } from './backing-dev.ts';
+import { earlyRatelimit } from './dirty-limits.ts';
 import { type HugePageSettings, Kernel, type Task } from './kernel.ts';
 import type { MemCgroup } from './mem-cgroup.ts';
 import { memCgroupOutOfMemory, outOfMemory } from './oom-kill.ts';
@@ -53,6 +55,7 @@ export function bootKernel(options: BootOptions): Kernel {
     allocSleepMs: 60000,
     khugepagedDefrag: true,
   });
+  earlyRatelimit(k);
   setMarks(k);
   k.userReserveKbytes = Math.min(131072, Math.floor((total * 4) / 32));
   k.hooks = {
@@ -116,6 +119,8 @@ function takeStart(k: Kernel): void {
     start.percpuKb +
     start.otherKb;
   takeKernelPages(k, Math.round(kb / 4));
+  // Whoever mounted the disk was the first to change its own blocks.
+  inodeAttachWb(k, k.blockDevice, k.root);
   k.slabReclaimableBytes = start.slabReclaimableKb * 1024;
   k.slabUnreclaimableBytes = slabUnreclaimableKb * 1024;
   const { vmstat } = k;

@@ -1,4 +1,5 @@
 /** mm/page-writeback.c: how much may be dirty, on the machine and in a group with a limit. */
+import { type BdiWriteback, wbCalcThresh, wbDomainOf, wbStatError } from './backing-dev.ts';
 import { LRU_ACTIVE_FILE, LRU_INACTIVE_FILE } from './frames.ts';
 import type { Kernel } from './kernel.ts';
 import type { MemCgroup } from './mem-cgroup.ts';
@@ -20,19 +21,38 @@ function dirtyableMemory(k: Kernel): number {
   return free - Math.min(free, reserve) + cache + 1;
 }
 
+const part = (ratio: number, available: number): number =>
+  Math.floor((Math.floor((ratio * 4096) / 100) * available) / 4096);
+
 /** domain_dirty_limits, in pages. */
 function domainDirtyLimits(k: Kernel, available: number): DirtyLimits {
-  const background = Math.floor((k.dirtyBackgroundRatio * 4096 * available) / 100 / 4096);
-  const dirty = Math.floor((k.dirtyRatio * 4096 * available) / 100 / 4096);
+  const background = part(k.dirtyBackgroundRatio, available);
+  const dirty = part(k.dirtyRatio, available);
   return { background: background >= dirty ? dirty >> 1 : background, dirty };
 }
 
 /** global_dirty_limits, in pages. */
 export const dirtyLimits = (k: Kernel): DirtyLimits => domainDirtyLimits(k, dirtyableMemory(k));
 
+/**
+ * page_writeback_init counts what was free when only the first sections of memory were there (DEFERRED_STRUCT_PAGE_INIT: 256 MB, less the
+ * kernel): 10,208 pages are its fifth in the recorded kernel.
+ */
+const EARLY_DIRTY_LIMIT = 10_208;
+
+export const earlyRatelimit = (k: Kernel): void => takeRatelimit(k, EARLY_DIRTY_LIMIT);
+
+/** writeback_set_ratelimit: how much all writers of the processor may make dirty before one of them looks. */
+export const setRatelimit = (k: Kernel): void => takeRatelimit(k, dirtyLimits(k).dirty);
+
+function takeRatelimit(k: Kernel, dirty: number): void {
+  wbDomainOf(k, k.root).dirtyLimit = dirty;
+  k.ratelimitPages = Math.max(16, Math.floor(dirty / (k.profile.processors * 32)));
+}
+
 interface WbStats {
-  filePages: number;
-  nrDirty: number;
+  readonly filePages: number;
+  readonly nrDirty: number;
 }
 
 /** mem_cgroup_wb_stats: it brings the figures of groups up to date first; in 6.12 they are as the last flush left them, two seconds ago perhaps. */
@@ -44,9 +64,8 @@ function wbStats(k: Kernel, group: MemCgroup): WbStats {
   };
 }
 
-/** mdtc_calc_avail: the same of a group's own cache and the room below its limits. */
-function groupDirtyLimits(k: Kernel, group: MemCgroup): DirtyLimits & { readonly nrDirty: number } {
-  const { filePages, nrDirty } = wbStats(k, group);
+/** mdtc_calc_avail: a group's own cache and the room below its limits, as far as the machine has it. */
+function groupAvailable(k: Kernel, group: MemCgroup, { filePages, nrDirty }: WbStats): number {
   let headroom = Number.POSITIVE_INFINITY;
   for (let at = group; at.parent; at = at.parent) {
     const ceiling = Math.min(at.max, at.high);
@@ -55,42 +74,44 @@ function groupDirtyLimits(k: Kernel, group: MemCgroup): DirtyLimits & { readonly
   const clean = filePages - Math.min(filePages, nrDirty);
   const available = dirtyableMemory(k);
   const otherClean = available - Math.min(available, k.vmstat.nr_dirty);
-  const own = filePages + Math.min(headroom, otherClean - Math.min(otherClean, clean));
-  return { ...domainDirtyLimits(k, own), nrDirty };
+  return filePages + Math.min(headroom, otherClean - Math.min(otherClean, clean));
 }
 
-/** dirty_freerun_ceiling: below it nobody who writes is held up. */
-const freerunCeiling = ({ background, dirty }: DirtyLimits): number => Math.floor((background + dirty) / 2);
-
-/** dirty_poll_interval: the less room is left, the sooner a writer looks again. */
-const pollInterval = (dirty: number, limit: number): number =>
-  limit > dirty ? 1 << (Math.floor(Math.log2(limit - dirty)) >> 1) : 1;
-
-export interface Balance {
-  /** What is dirty makes the flusher of the group's files start. */
-  readonly startsFlusher: boolean;
-  /** After how many pages the writer looks again; undefined: it is to be held up. */
-  readonly pollPages: number | undefined;
+/** dirty_throttle_control: what of a domain is dirty, and how much may be; of it, what is the writeback's. */
+export interface DirtyThrottleControl extends DirtyLimits {
+  readonly group: MemCgroup;
+  readonly nrDirty: number;
 }
 
-/** balance_dirty_pages, up to where a writer is held up. */
-export function balanceOf(k: Kernel, group: MemCgroup): Balance {
-  const limits = dirtyLimits(k);
-  const dirty = k.vmstat.nr_dirty;
-  const own = group.isRoot ? undefined : groupDirtyLimits(k, group);
-  const isFree = dirty <= freerunCeiling(limits) && (!own || own.nrDirty <= freerunCeiling(own));
-  if (!isFree) return { startsFlusher: true, pollPages: undefined };
-  const pollPages = Math.min(
-    pollInterval(dirty, limits.dirty),
-    own ? pollInterval(own.nrDirty, own.dirty) : Number.POSITIVE_INFINITY,
-  );
-  return { startsFlusher: dirty > limits.background, pollPages };
+/** Of the machine, and of the writeback's group where that is not the root. */
+export function throttleControls(
+  k: Kernel,
+  { group }: BdiWriteback,
+): [DirtyThrottleControl] | [DirtyThrottleControl, DirtyThrottleControl] {
+  const machine = { group: k.root, nrDirty: k.vmstat.nr_dirty, ...dirtyLimits(k) };
+  if (group.isRoot) return [machine];
+  const stats = wbStats(k, group);
+  const own = { group, nrDirty: stats.nrDirty, ...domainDirtyLimits(k, groupAvailable(k, group, stats)) };
+  return [machine, own];
 }
 
-/** wb_over_bg_thresh: whether the flusher of the group's files goes on. */
-export function wbOverBgThresh(k: Kernel, group: MemCgroup): boolean {
-  if (k.vmstat.nr_dirty > dirtyLimits(k).background) return true;
-  if (group.isRoot) return false;
-  const own = groupDirtyLimits(k, group);
-  return own.nrDirty > own.background;
+/** __wb_calc_thresh. */
+export function wbThreshOf(k: Kernel, wb: BdiWriteback, group: MemCgroup, thresh: number): number {
+  const own = group.isRoot ? wb.completions : wb.memcgCompletions;
+  return wbCalcThresh(k, wbDomainOf(k, group), own, thresh);
+}
+
+/** wb_stat of WB_RECLAIMABLE; where little may be dirty, what the processor has not added counts too. */
+export const wbReclaimable = (k: Kernel, wb: BdiWriteback, thresh: number): number =>
+  thresh < 2 * wbStatError(k) ? wb.reclaimable.sum() : wb.reclaimable.read();
+
+/** wb_over_bg_thresh: whether the flusher goes on. */
+export function wbOverBgThresh(k: Kernel, wb: BdiWriteback): boolean {
+  for (const { nrDirty, background } of throttleControls(k, wb)) {
+    if (nrDirty > background) return true;
+    // Of a group's threshold, too, it is the part of what the machine has written (wb_calc_thresh).
+    const thresh = wbThreshOf(k, wb, k.root, background);
+    if (wbReclaimable(k, wb, thresh) > thresh) return true;
+  }
+  return false;
 }

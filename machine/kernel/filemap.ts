@@ -1,5 +1,6 @@
 /** mm/filemap.c and mm/readahead.c: the page cache, reads, writes and faults of files. */
 
+import { balanceDirtyPages } from './balance-dirty.ts';
 import { takeBlock } from './disk-blocks.ts';
 import { PG_DIRTY, PG_RECLAIM, PG_WRITEBACK } from './frames.ts';
 import type { Kernel, Task } from './kernel.ts';
@@ -9,11 +10,11 @@ import type { AddressSpace, Vma } from './mm-types.ts';
 import { allocPage } from './page-alloc.ts';
 import { addBuffers, filemapAddFolio } from './page-cache.ts';
 import { newReadahead, type Readahead } from './readahead.ts';
-import { READ_PAGE_US, WRITE_CLEAN_US, WRITE_DIRTY_US, WRITE_NEW_US, WRITE_UNCACHED_US } from './recorded-prices.ts';
+import { READ_PAGE_US, WRITE_CLEAN_US, WRITE_DIRTY_US, WRITE_UNCACHED_US } from './recorded-prices.ts';
 import { shmemGetFolio } from './shmem.ts';
 import { folioMarkAccessed } from './swap-lru.ts';
 import { VM_RAND_READ, VM_SEQ_READ } from './vm-flags.ts';
-import { accountDirty, balanceDirtyPages } from './writeback.ts';
+import { accountDirty } from './writeback.ts';
 
 /** Pages of a file's readahead: read_ahead_kb 128. */
 const RA_PAGES = 32;
@@ -272,11 +273,11 @@ export function filemapRead(
 
 /** What a page of a file costs who writes it: a block is found for it, a page allocated, and it is made dirty, as far as that is to be done. */
 function writePrice(k: Kernel, object: AddressSpace, index: number, frame: number): number {
-  if (frame === 0) return object.blocks?.has(index) ? WRITE_UNCACHED_US : WRITE_NEW_US;
+  if (frame === 0) return object.blocks?.has(index) ? WRITE_UNCACHED_US : k.profile.features.writeNewUs;
   return k.frames.flags[frame]! & PG_DIRTY ? WRITE_DIRTY_US : WRITE_CLEAN_US;
 }
 
-/** generic_perform_write: pages of a disk's file are made dirty in the cache. @returns pages written. */
+/** generic_perform_write: pages of a disk's file are made dirty in the cache. @returns pages written, up to where the task must pause. */
 export function genericPerformWrite(k: Kernel, task: Task, object: AddressSpace, index: number, count: number): number {
   for (let at = index; at < index + count; at++) {
     let frame = object.get(at);
@@ -297,6 +298,7 @@ export function genericPerformWrite(k: Kernel, task: Task, object: AddressSpace,
     pageMkwrite(k, object, frame);
     object.sizeBytes = Math.max(object.sizeBytes, (at + 1) * 4096);
     balanceDirtyPages(k, object);
+    if (task.dirtyPause) return at + 1 - index;
   }
   return count;
 }

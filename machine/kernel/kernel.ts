@@ -42,6 +42,10 @@ export interface Task {
   /** Pages of files that it made dirty since it looked at the limits last, and after how many it looks again. */
   nrDirtied: number;
   nrDirtiedPause: number;
+  /** When its last pause for them ended, or should have, in ticks; 0: never. */
+  dirtyPausedWhen: number;
+  /** It has made dirty more than its share, and must wait. */
+  dirtyPause: DirtyPause | undefined;
   /** tsk_is_oom_victim. */
   oomVictim: boolean;
   /** Kernel objects that end with the task. */
@@ -49,6 +53,13 @@ export interface Task {
   /** Who pays for what a process has beside its threads, while it has it. */
   processGroup?: number;
   readonly stacks: { readonly group: number; readonly threads: number }[];
+}
+
+/** How who has made too much dirty is held up. */
+export interface DirtyPause {
+  readonly untilUs: number;
+  /** What is dirty is looked at once more before it goes on. */
+  readonly looksAgain: boolean;
 }
 
 /** Soft limits, in bytes and numbers of files. */
@@ -154,6 +165,12 @@ export class Kernel {
   /** What the processor has in reserve for objects of one group. */
   objStock: { group: MemCgroup | null; bytes: number } = { group: null, bytes: 0 };
   readonly rstat: Rstat = newRstat();
+  /** Pages made dirty on the processor since somebody looked at the limits, after how many one looks; and those of tasks that have ended. */
+  bdpRatelimits = 0;
+  ratelimitPages = 0;
+  dirtyThrottleLeaks = 0;
+  /** When the processor is the flushers' again, where some want it. */
+  flusherTurnUs = Number.POSITIVE_INFINITY;
   /** Committed_AS in pages. */
   committed = 0;
   overcommitMemory = 0;

@@ -135,7 +135,7 @@ export class MemCgroup {
   /** What reclaim of each kind of memory has cost lately. */
   anonCost = 0;
   fileCost = 0;
-  /** Pages above memory.high that the tasks of this group must wait for. */
+  /** Charges that did not fit. */
   failcnt = 0;
 
   constructor(id: number, name: string, parent: MemCgroup | null, nowUs: number) {

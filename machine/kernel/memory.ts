@@ -1,4 +1,5 @@
 /** mm/memory.c: page faults, copies at fork, and what a mapping gives up. */
+import { balanceDirtyPages } from './balance-dirty.ts';
 import { takeBlock } from './disk-blocks.ts';
 import { FAULT_DONE, FAULT_MAJOR, FAULT_OOM, FAULT_RETRY, FAULT_SIGBUS, type FaultResult } from './fault.ts';
 import { filemapFault, filemapMapPages, pageMkwrite } from './filemap.ts';
@@ -46,7 +47,6 @@ import { addMmCounterFast, checkSyncRssStat, syncMmRss, updateHiwaterRss } from 
 import { doSwapPage, folioFreeSwap, freeSwapAndCache } from './swap.ts';
 import { folioMarkAccessed, lruAddDrain } from './swap-lru.ts';
 import { VM_HUGETLB, VM_LOCKED, VM_PFNMAP, VM_SEQ_READ, VM_SHARED, VM_WRITE } from './vm-flags.ts';
-import { balanceDirtyPages } from './writeback.ts';
 
 export { FAULT_DONE, FAULT_MAJOR, FAULT_OOM, FAULT_RETRY, FAULT_SIGBUS, type FaultResult } from './fault.ts';
 
@@ -147,11 +147,11 @@ function doWpPage(k: Kernel, task: Task, vma: Vma, page: number, pmd: Pmd, pte: 
   if (vma.flags & VM_SHARED) {
     if (vma.object) {
       if (!takeBlock(vma.object, vma.linearIndex(page))) return FAULT_SIGBUS;
-      balanceDirtyPages(k, vma.object);
       pageMkwrite(k, vma.object, frame);
     }
     pmd.set(page % 512, pte | PTE_WRITE | PTE_DIRTY | PTE_YOUNG);
     k.vmstat.pgreuse++;
+    if (vma.object) balanceDirtyPages(k, vma.object);
     return FAULT_DONE;
   }
   if (frames.flags[frame]! & PG_ANON) {
@@ -257,11 +257,11 @@ function doFault(k: Kernel, task: Task, vma: Vma, page: number, write: boolean):
   }
   if (write) {
     if (!takeBlock(object, index)) return FAULT_SIGBUS;
-    // Of the pages before this one: the flusher runs beside the program, and does not take the page away that it is about to write.
-    balanceDirtyPages(k, object);
     pageMkwrite(k, object, found.frame);
   }
   setFilePte(k, task, vma, page, found.frame, write);
+  // fault_dirty_shared_page
+  if (write) balanceDirtyPages(k, object);
   return found.result;
 }
 

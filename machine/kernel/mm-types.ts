@@ -42,8 +42,6 @@ export class AddressSpace {
   /** A tmpfs object charges each page instead. */
   readonly accountsEachPage: boolean;
   dirtiedAtUs = 0;
-  /** i_wb: the group whose flusher writes it, that of who first made it dirty; -1 before. */
-  wbGroup = -1;
   /** Where the flusher goes on. */
   writebackIndex = 0;
   /** The tmpfs mount whose limit it counts against. */

@@ -1,4 +1,5 @@
 /** Pages of an object: in and out of the cache (mm/filemap.c). */
+import { inodeToWb } from './backing-dev.ts';
 import { PG_DIRTY, PG_WRITEBACK } from './frames.ts';
 import type { Kernel } from './kernel.ts';
 import type { AddressSpace } from './mm-types.ts';
@@ -80,6 +81,7 @@ export function deleteFromPageCache(k: Kernel, object: AddressSpace, index: numb
 export function clearDirty(k: Kernel, object: AddressSpace, index: number, frame: number): void {
   k.frames.flags[frame]! &= ~PG_DIRTY;
   if (!object.dirty.delete(index)) return;
+  inodeToWb(k, object).reclaimable.add(-1);
   k.vmstat.nr_dirty--;
   updateStat(k, k.groups[k.frames.group[frame]!]!, 1).file_dirty--;
 }

@@ -48,6 +48,8 @@ export function newTask(k: Kernel, name: string, parent: Task | null): Task {
     memcgSleepUs: 0,
     nrDirtied: 0,
     nrDirtiedPause: 32,
+    dirtyPausedWhen: 0,
+    dirtyPause: undefined,
     oomVictim: false,
     objects: [],
     stacks: [],
@@ -74,6 +76,7 @@ export function exitTask(k: Kernel, task: Task): void {
   task.alive = false;
   const { current } = k;
   k.current = null;
+  k.dirtyThrottleLeaks += task.nrDirtied;
   exitMmap(k, task);
   releaseTaskMemory(k, task);
   resetKswapdFailures(k);

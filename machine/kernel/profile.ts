@@ -54,6 +54,8 @@ export interface KernelFeatures {
   readonly countsUpperTables: boolean;
   /** Counters of a group for one processor: memcg_vmstats_percpu and lruvec_stats_percpu, as recorded. */
   readonly groupPercpuBytes: number;
+  /** Microseconds of a page written to a new place of a file, as recorded: 60 MB took 271 ms, and 202 from 6.12 on. */
+  readonly writeNewUs: number;
 }
 
 const FEATURES: Readonly<Record<string, KernelFeatures>> = {
@@ -66,6 +68,7 @@ const FEATURES: Readonly<Record<string, KernelFeatures>> = {
     perVmaLock: false,
     countsUpperTables: false,
     groupPercpuBytes: 1784,
+    writeNewUs: 17.6,
   },
   '6.12': {
     splitRssCounting: false,
@@ -76,6 +79,7 @@ const FEATURES: Readonly<Record<string, KernelFeatures>> = {
     perVmaLock: true,
     countsUpperTables: true,
     groupPercpuBytes: 1056,
+    writeNewUs: 13.1,
   },
   '6.18': {
     splitRssCounting: false,
@@ -86,6 +90,7 @@ const FEATURES: Readonly<Record<string, KernelFeatures>> = {
     perVmaLock: true,
     countsUpperTables: true,
     groupPercpuBytes: 1056,
+    writeNewUs: 13.1,
   },
 };
 const RELEASES: Readonly<Record<string, string>> = { '6.1': '6.1.0', '6.12': '6.12.0', '6.18': '6.18.0' };

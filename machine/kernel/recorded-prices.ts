@@ -34,8 +34,7 @@ export const EXIT_SHMEM_FREED_US = 5.9;
 
 /** A page copied from a file to the program, and back. */
 export const READ_COPY_US = 3.1;
-/** One written to a disk's file: that has no block yet; has one, and is not cached; is cached and clean; cached and dirty. */
-export const WRITE_NEW_US = 17.6;
+/** One written to a disk's file that has a block, and is not cached; is cached and clean; cached and dirty. A new one: KernelFeatures. */
 export const WRITE_UNCACHED_US = 9.7;
 export const WRITE_CLEAN_US = 4.5;
 export const WRITE_DIRTY_US = 3.2;
@@ -44,6 +43,8 @@ export const WRITE_SHMEM_US = 7.2;
 export const READ_PAGE_US = 4.9;
 export const WRITE_PAGE_US = 7.5;
 export const SWAP_IN_US = 5.7;
+/** One that swapoff brings back, beside that: 10,240 pages took 145 ms. */
+export const SWAP_OFF_US = 8.5;
 /** One written to swap, beside what reclaim does with it. */
 export const SWAP_OUT_US = 11.4;
 /**

@@ -178,6 +178,8 @@ export function swapWritepage(k: Kernel, slot: number, together = 1): boolean {
   const { zram } = areaOf(k);
   if (zram && !zram.write(slot)) return false;
   k.vmstat.pswpout++;
+  // bdev_write_page: zram refuses a huge page, whose writeback that ends, and gets it again in a bio.
+  k.vmstat.nr_written += zram && together > 1 ? 2 : 1;
   k.nowUs += SWAP_OUT_US / together + (zram?.compressUs ?? 0);
   return true;
 }

@@ -3,6 +3,7 @@ import { PG_DIRTY } from './frames.ts';
 import type { Kernel } from './kernel.ts';
 import { vmEnoughMemory } from './overcommit.ts';
 import { frameOfPte, PTE_SWAP, PTE_YOUNG } from './page-table.ts';
+import { SWAP_OFF_US } from './recorded-prices.ts';
 import { syncMmRss } from './rss.ts';
 import { shmemGetFolio, swappedPages } from './shmem.ts';
 import { doSwapPage, emptySwapCache, swapOn } from './swap.ts';
@@ -35,6 +36,7 @@ export function swapOff(k: Kernel): boolean {
     }
   }
   emptySwapCache(k);
+  k.nowUs += used * SWAP_OFF_US;
   k.current = null;
   k.vmstat.pgmajfault = faults;
   swapOn(k, 0);

@@ -11,6 +11,7 @@ import {
   PG_UNEVICTABLE,
   PG_WORKINGSET,
 } from './frames.ts';
+import { flushersTurn, wakeupFlusherThreads } from './flusher.ts';
 import type { Kernel } from './kernel.ts';
 import { lruNoteCost, lruvecAdd } from './lruvec.ts';
 import { type MemCgroup, memcgEvent } from './mem-cgroup.ts';
@@ -45,7 +46,6 @@ import { shrinkSlab } from './shrink-slab.ts';
 import { lruAddDrain } from './swap-lru.ts';
 import { JIFFY_US } from './timer.ts';
 import { VM_EXEC } from './vm-flags.ts';
-import { wakeupFlusherThreads } from './writeback.ts';
 
 const MAX_RECLAIM_RETRIES = 16;
 
@@ -120,6 +120,8 @@ function shrinkInactiveList(k: Kernel, group: MemCgroup, lru: number, wanted: nu
     result.unmapped * UNMAPPED_US;
   if (result.dirty === isolated.pages && (!sc.cgroup || k.profile.features.wakesFlushersForGroup))
     wakeupFlusherThreads(k);
+  // cond_resched.
+  flushersTurn(k);
   return result.reclaimed;
 }
 

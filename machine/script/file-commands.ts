@@ -1,5 +1,7 @@
+import { afterDirtyPause } from '../kernel/balance-dirty.ts';
 import { takeBlock } from '../kernel/disk-blocks.ts';
 import { filemapRead, forcePageCacheReadahead, genericPerformWrite } from '../kernel/filemap.ts';
+import { flushersTurn } from '../kernel/flusher.ts';
 import type { Task } from '../kernel/kernel.ts';
 import type { AddressSpace } from '../kernel/mm-types.ts';
 import { newReadahead } from '../kernel/readahead.ts';
@@ -11,6 +13,7 @@ import { writePages } from '../kernel/writeback.ts';
 import { type Call, has, type Immediate, pagesOf, type Result } from './command-words.ts';
 import { fadviseDontneed } from './files.ts';
 import type { MachineRun } from './machine-run.ts';
+import type { Pause } from './pause.ts';
 import { sizeOf } from './parse.ts';
 import { useBuffer } from './worker-image.ts';
 
@@ -36,11 +39,12 @@ export function* fileRw(run: MachineRun, task: Task, name: 'read' | 'write', wor
     k.current = task;
     const bytes = Math.min(65536, length - done);
     const got = writing
-      ? writeCall(run, task, object, offset + done, bytes)
+      ? yield* writeCall(run, task, object, offset + done, bytes)
       : readCall(run, task, object, ra, offset + done, bytes);
     k.nowUs += CALL_US / 4 + pagesOf(bytes) * copyUs;
+    flushersTurn(k);
     const sleepUs = isOverHigh(task) ? handleOverHigh(k, task) : 0;
-    if (sleepUs > 0) yield k.nowUs + sleepUs;
+    if (sleepUs > 0) yield { untilUs: k.nowUs + sleepUs, for: 'memory' };
     else if (done % BYTES_A_BREATH === 0) yield 'breath';
     if (!task.alive) return 0;
     if (task.fatalSignal) break;
@@ -51,17 +55,33 @@ export function* fileRw(run: MachineRun, task: Task, name: 'read' | 'write', wor
     done += got;
     if (got === 0) break;
   }
-  if (has(words, 'sync')) writePages(k, object);
+  if (has(words, 'sync')) fsync(run, object);
   putObject(k, object);
   return error ?? done;
 }
 
-function writeCall(run: MachineRun, task: Task, object: AddressSpace, at: number, bytes: number): Result {
+/** Who made too much dirty waits in balance_dirty_pages, perhaps more than once. */
+export function* pausesForDisk(run: MachineRun, task: Task): Generator<Pause, void> {
+  for (let pause = task.dirtyPause; pause; pause = task.dirtyPause) {
+    yield { untilUs: pause.untilUs, for: 'disk' };
+    if (!task.alive) return;
+    run.k.current = task;
+    afterDirtyPause(run.k, task, pause);
+  }
+}
+
+function* writeCall(run: MachineRun, task: Task, object: AddressSpace, at: number, bytes: number): Call {
   const { k } = run;
   useBuffer(k, task, bytes, false);
   const first = Math.floor(at / 4096);
   const pages = pagesOf(at + bytes) - first;
-  const written = genericPerformWrite(k, task, object, first, pages);
+  let written = 0;
+  for (;;) {
+    written += genericPerformWrite(k, task, object, first + written, pages - written);
+    if (!task.dirtyPause) break;
+    yield* pausesForDisk(run, task);
+    if (!task.alive || task.fatalSignal) break;
+  }
   const end = Math.min(at + bytes, (first + written) * 4096);
   object.sizeBytes = Math.max(object.sizeBytes, Math.min(end, at + bytes));
   if (written === 0 && pages > 0) return object.kind === 'shmem' || !takeBlock(object, first) ? 'ENOSPC' : 'ENOMEM';
@@ -85,6 +105,11 @@ function readCall(
   return there;
 }
 
+function fsync(run: MachineRun, object: AddressSpace): void {
+  writePages(run.k, object);
+  if (object.kind === 'disk') run.files.commit();
+}
+
 /** Calls on a file that answer at once. */
 export const FILE_CALLS: Readonly<Record<string, Immediate>> = {
   unlink: (run, { task }, words) => run.files.unlink(words[0]!, task.group.id) ?? 0,
@@ -100,7 +125,7 @@ export const FILE_CALLS: Readonly<Record<string, Immediate>> = {
     openForCall(run.k, task);
     const object = run.files.open(words[0]!, task.group.id);
     if (typeof object === 'string') return object;
-    writePages(run.k, object);
+    fsync(run, object);
     return 0;
   },
   fadvise: (run, { task }, words) => {

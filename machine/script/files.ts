@@ -9,7 +9,7 @@ import { deleteFromPageCache, filemapAddFolio } from '../kernel/page-cache.ts';
 import { chargeInode, newObject, nextInode, putObject, shmemTruncateRange } from '../kernel/shmem.ts';
 import { SLAB_BYTES, slabAccount } from '../kernel/slab.ts';
 import { deactivateFileFolio, folioMarkAccessed, lruAddDrain } from '../kernel/swap-lru.ts';
-import { writePages } from '../kernel/writeback.ts';
+import { accountDirty, writePages } from '../kernel/writeback.ts';
 
 /** A mounted file system. */
 export interface Mount {
@@ -57,6 +57,8 @@ export class FileSystem {
   private readonly directories = new Set<string>();
   private readonly names = new Map<string, { readonly group: number; readonly bytes: number }>();
   private inodes = 0;
+  /** Blocks of the disk's own that files have changed since the journal was last written (jbd2's running transaction). */
+  private readonly transaction = new Set<number>();
   /** Slab of names and inodes that can be read again. */
   nameBytes = 0;
 
@@ -179,6 +181,19 @@ export class FileSystem {
     const block = Math.floor((inode * 256) / 4096) + 1;
     if (inode === 0) this.readBlock(0, group);
     this.readBlock(block, group);
+    for (const changed of [0, block, DIRECTORY_BLOCK]) this.transaction.add(changed);
+  }
+
+  /** The journal is written, for fsync: the blocks that it holds are the flusher's to bring to their places. */
+  commit(): void {
+    const { k } = this;
+    for (const block of this.transaction) {
+      const frame = k.blockDevice.get(block);
+      if (frame === 0 || k.frames.flags[frame]! & PG_DIRTY) continue;
+      k.frames.flags[frame]! |= PG_DIRTY;
+      accountDirty(k, k.blockDevice, frame);
+    }
+    this.transaction.clear();
   }
 
   /** A name that is not in memory is looked for in the disk's first directory, whose block stays. */

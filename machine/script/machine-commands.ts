@@ -11,6 +11,7 @@ import { lruAddDrain } from '../kernel/swap-lru.ts';
 import { swapOff } from '../kernel/swapoff.ts';
 import { tryToFreeMemCgroupPages } from '../kernel/vmscan.ts';
 import { syncAll } from '../kernel/writeback.ts';
+import { setRatelimit } from '../kernel/dirty-limits.ts';
 import { setupZones } from '../kernel/zone.ts';
 import { Zram } from '../kernel/zram.ts';
 import { fileTextOf, toolTexts } from '../views/view.ts';
@@ -37,8 +38,8 @@ type Handler = (run: MachineRun, words: readonly string[], command: Command) => 
 const ratioOf = (words: readonly string[]): number =>
   Number(words.find((word) => word.startsWith('ratio='))!.slice('ratio='.length));
 
-const ok = (run: MachineRun, command: Command, error?: string) =>
-  run.emitStep(command.text, undefined, error ? { ret: -1, err: error, us: 10 } : { ret: 0, us: 10 });
+const ok = (run: MachineRun, command: Command, error?: string, us = 10) =>
+  run.emitStep(command.text, undefined, error ? { ret: -1, err: error, us } : { ret: 0, us });
 
 /** Commands of the machine itself. */
 export function* runMachineCommand(run: MachineRun, command: Command): Breathing {
@@ -130,7 +131,9 @@ const HANDLERS: Readonly<Record<string, Handler>> = {
   },
   swap(run, [size, ...how], command) {
     if (size === 'off') {
-      ok(run, command, run.k.swapTotal === 0 ? 'EINVAL' : swapOff(run.k) ? undefined : 'ENOMEM');
+      const startUs = run.k.nowUs;
+      const error = run.k.swapTotal === 0 ? 'EINVAL' : swapOff(run.k) ? undefined : 'ENOMEM';
+      ok(run, command, error, run.k.nowUs - startUs);
       return;
     }
     const bytes = sizeOf(size!);
@@ -148,6 +151,7 @@ const HANDLERS: Readonly<Record<string, Handler>> = {
     ok(run, command, isOn ? undefined : 'ENOMEM');
   },
   sync(run, _words, command) {
+    run.files.commit();
     syncAll(run.k);
     ok(run, command);
   },
@@ -284,7 +288,11 @@ function setParameter(run: MachineRun, path: string, value: string): string | un
     'vm/overcommit_kbytes': () => (k.overcommitKbytes = number),
     'vm/swappiness': () => (k.swappiness = number),
     'vm/user_reserve_kbytes': () => (k.userReserveKbytes = number),
-    'vm/dirty_ratio': () => (k.dirtyRatio = number),
+    'vm/dirty_ratio': () => {
+      if (number === k.dirtyRatio) return;
+      k.dirtyRatio = number;
+      setRatelimit(k);
+    },
     'vm/dirty_background_ratio': () => (k.dirtyBackgroundRatio = number),
     'vm/min_free_kbytes': () => {
       k.minFreeKbytes = number;

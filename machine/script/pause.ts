@@ -1,5 +1,10 @@
-/** Why a call stops on its way: it sleeps until then, in microseconds, or only lets whoever drives it look up; no time passes there. */
-export type Pause = number | 'breath';
+/** Why a call stops on its way: it sleeps, because of memory or the disk, or only lets whoever drives it look up; no time passes there. */
+export type Pause = Sleep | 'breath';
+
+export interface Sleep {
+  readonly untilUs: number;
+  readonly for: 'memory' | 'disk';
+}
 
 /** What may take the host long: yields where whoever drives it may look up, or stop. */
 export type Breathing = Generator<'breath', void, void>;

@@ -1,3 +1,4 @@
+import { flushersTurn } from '../kernel/flusher.ts';
 import type { Kernel, Rlimits, Task } from '../kernel/kernel.ts';
 import type { MemCgroup } from '../kernel/mem-cgroup.ts';
 import { sleepsForMemory } from '../kernel/psi.ts';
@@ -5,12 +6,12 @@ import { CALL_US, COMMAND_US, FAULT_US } from '../kernel/recorded-prices.ts';
 import { handleOverHigh, isOverHigh } from '../kernel/throttle.ts';
 import { PAUSED, type TouchMode, touchRange } from '../kernel/touch.ts';
 import { type Call, has, option, type Result } from './command-words.ts';
-import { FILE_CALLS, fileRw } from './file-commands.ts';
+import { FILE_CALLS, fileRw, pausesForDisk } from './file-commands.ts';
 import type { Answer, MachineRun, ScriptProcess } from './machine-run.ts';
 import { MEMORY_CALLS } from './memory-commands.ts';
 import { objectsCommand } from './object-commands.ts';
 import { type Command, sizeOf } from './parse.ts';
-import type { Breathing, Pause } from './pause.ts';
+import type { Breathing, Pause, Sleep } from './pause.ts';
 import { heapFigures, runCommand } from './run-command.ts';
 import { passTime } from './time.ts';
 import { beginCommand, failCommand, finish, receive, STACK_TOP_BYTES, startForked } from './worker-image.ts';
@@ -150,12 +151,14 @@ function* perform(
     yield step.value;
     k.current = task;
   }
+  yield* pausesForDisk(run, task);
+  k.current = task;
   if (isOverHigh(task) && task.alive && !task.fatalSignal) {
     const sleepUs = handleOverHigh(k, task);
     if (sleepUs > 0) {
-      const wakeUs = k.nowUs + sleepUs;
-      sleptUs += fallsAsleep(k, process, wakeUs);
-      yield wakeUs;
+      const sleep: Sleep = { untilUs: k.nowUs + sleepUs, for: 'memory' };
+      sleptUs += fallsAsleep(k, process, sleep);
+      yield sleep;
     }
   }
   k.current = null;
@@ -181,10 +184,12 @@ function* perform(
 }
 
 /** @returns for how long. */
-function fallsAsleep(k: Kernel, { task, busy }: ScriptProcess, untilUs: number): number {
-  busy!.sleepsIn = task.group;
-  sleepsForMemory(k, task.group);
-  return untilUs - k.nowUs;
+function fallsAsleep(k: Kernel, { task, busy }: ScriptProcess, sleep: Sleep): number {
+  if (sleep.for === 'memory') {
+    busy!.sleepsIn = task.group;
+    sleepsForMemory(k, task.group);
+  }
+  return Math.max(0, sleep.untilUs - k.nowUs);
 }
 
 const ERRNO: Readonly<Record<string, number>> = {
@@ -232,6 +237,8 @@ function* touch(run: MachineRun, process: ScriptProcess, words: readonly string[
     k.current = task;
     const outcome = touchRange(k, task, cursor, option(words, 'stride') ?? 4096, mode, () => {
       k.nowUs += FAULT_US;
+      if (task.dirtyPause) return true;
+      flushersTurn(k);
       if (isOverHigh(task)) sleepUs = handleOverHigh(k, task);
       return sleepUs > 0 || ++faults % FAULTS_A_BREATH === 0;
     });
@@ -240,7 +247,9 @@ function* touch(run: MachineRun, process: ScriptProcess, words: readonly string[
       run.die(task, 'signal', outcome);
       return 0;
     }
-    yield sleepUs > 0 ? k.nowUs + sleepUs : 'breath';
+    yield* pausesForDisk(run, task);
+    if (!task.alive) return 0;
+    yield sleepUs > 0 ? { untilUs: k.nowUs + sleepUs, for: 'memory' } : 'breath';
     sleepUs = 0;
     if (!task.alive) return 0;
   }

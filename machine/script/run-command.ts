@@ -42,7 +42,7 @@ export function* runCommand(run: MachineRun, process: ScriptProcess, words: read
       continue;
     }
     if (stop === 'sleeps') {
-      yield k.nowUs + heap.sleepUs;
+      yield { untilUs: k.nowUs + heap.sleepUs, for: 'memory' };
       if (!process.alive) return 0;
       continue;
     }

@@ -1,11 +1,12 @@
 /** What passes while the script waits: timers of the kernel, background commands, averages of pressure. */
+import { flusherWakeUs, runFlushers, wakeFlushers } from '../kernel/flusher.ts';
 import type { Kernel, Task } from '../kernel/kernel.ts';
 import { khugepagedWakeUs } from '../kernel/khugepaged-slots.ts';
 import { type MemCgroup, PSI_PERIOD_US, type Psi } from '../kernel/mem-cgroup.ts';
 import { recordStalls } from '../kernel/psi.ts';
-import { WRITEBACK_INTERVAL_US, writebackExpired } from '../kernel/writeback.ts';
+
 import { type Answer, type BackgroundCommand, type MachineRun, wakes } from './machine-run.ts';
-import type { Breathing } from './pause.ts';
+import type { Breathing, Sleep } from './pause.ts';
 
 /** Decay of an average over 10, 60 and 300 seconds in one period. */
 const DECAY_10 = Math.exp(-PSI_PERIOD_US / 10_000_000);
@@ -52,9 +53,12 @@ function idleUntil(run: MachineRun, untilUs: number): void {
 /** Nobody else wants the processor until `untilUs`. */
 function idle(run: MachineRun, untilUs: number): void {
   const { k, turns } = run;
+  wakeFlushers(k);
   while (k.nowUs < untilUs) {
+    runFlushers(k, untilUs);
     turns.idle(untilUs);
-    idleUntil(run, Math.min(untilUs, khugepagedWakeUs(k)));
+    idleUntil(run, Math.min(untilUs, khugepagedWakeUs(k), flusherWakeUs(k)));
+    wakeFlushers(k);
   }
 }
 
@@ -63,12 +67,12 @@ function* toPause(
   k: Kernel,
   task: Task,
   { steps }: BackgroundCommand,
-): Generator<'breath', IteratorResult<number, Answer>, void> {
+): Generator<'breath', IteratorResult<Sleep, Answer>, void> {
   for (;;) {
     k.current = task;
     const step = steps.next();
     k.current = null;
-    if (step.done || step.value !== 'breath') return step as IteratorResult<number, Answer>;
+    if (step.done || step.value !== 'breath') return step as IteratorResult<Sleep, Answer>;
     yield step.value;
   }
 }
@@ -76,23 +80,20 @@ function* toPause(
 /** Lets time pass until `untilUs`, with everything that happens meanwhile. */
 export function* passTime(run: MachineRun, untilUs: number): Breathing {
   const { k } = run;
-  const start = k.nowUs;
   for (;;) {
     const next = run.processes
       .filter(({ alive, busy }) => alive && busy && !busy.answer && busy.wakeUs <= untilUs)
       .sort((a, b) => a.busy!.wakeUs - b.busy!.wakeUs)[0];
     if (!next) break;
     const busy = next.busy!;
-    idleUntil(run, busy.wakeUs);
+    idle(run, busy.wakeUs);
     wakes(k, busy);
     const step = yield* toPause(k, next.task, busy);
     if (step.done) busy.answer = step.value;
-    else busy.wakeUs = Math.max(k.nowUs, step.value);
+    else busy.wakeUs = Math.max(k.nowUs, step.value.untilUs);
     updatePressure(k, run.groups.values());
   }
   if (untilUs > k.nowUs) run.settleDying(true);
   idle(run, untilUs);
-  const elapsed = k.nowUs - start;
-  if (elapsed >= WRITEBACK_INTERVAL_US) writebackExpired(k);
   updatePressure(k, run.groups.values());
 }

@@ -1,4 +1,5 @@
 /** kernel/sched/fair.c, for one processor: whose turn it is between who reads the script, the processes, and khugepaged. */
+import { flushersTurn } from '../kernel/flusher.ts';
 import type { Kernel, Task } from '../kernel/kernel.ts';
 import { runKhugepaged } from '../kernel/khugepaged.ts';
 import { khugepagedIsRunnable } from '../kernel/khugepaged-slots.ts';
@@ -36,6 +37,7 @@ export class Turns {
     this.k.nowUs += us;
     this.reader += us;
     this.least = Math.max(this.least, this.reader);
+    flushersTurn(this.k);
   }
 
   /** The process, woken by its command, has had the processor for so long and answers. @returns whether that takes the processor from it. */

@@ -1,7 +1,8 @@
 import { describe, expect, test } from 'vitest';
 import { runFleet } from '../../fleet/run-fleet.ts';
 import { builtInScenario, builtInScenarios } from '../../fleet/scenario/built-in.ts';
-import { looksLikeScenario, parseScenario } from '../../fleet/scenario/scenario.ts';
+import { looksLikeScenario } from '../../fleet/scenario/looks-like.ts';
+import { parseScenario } from '../../fleet/scenario/scenario.ts';
 import { durationText, durationUs, ratePerSecond, sizeBytes } from '../../sim/contract/quantities.ts';
 
 const SMALL = `duration: 1h

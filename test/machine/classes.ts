@@ -76,6 +76,9 @@ export const STEP: Readonly<Record<string, FigureClass>> = {
   majflt: figure(EXACT, ['swapping', band(0.25, 1024)], ['group under reclaim', band(0.1, 16)]),
 };
 
+/** How long a write to a disk's file takes, in microseconds: who makes too much dirty is held up, and shares the processor with the flusher. */
+export const WRITE_TIME: FigureClass = figure(band(0.3, 10_000), ['limited group writes', band(0.4, 20_000)]);
+
 const WRITTEN_BY_FLUSHER = ['Pss_Dirty', 'Shared_Clean', 'Shared_Dirty', 'Private_Clean', 'Private_Dirty'];
 /** Of a mapping in smaps, in kB. */
 export const REGION: Readonly<Record<string, FigureClass>> = Object.fromEntries(
@@ -153,6 +156,11 @@ export const RECLAIM: Readonly<Record<string, FigureClass>> = {
     // z_thppress with the other disk: 59 ms for 204.
     ['huge pages under reclaim', band(0.35, 25000)],
   ),
+};
+/** Pages of disks' files made dirty and written: to a flusher's chunk, and some that it wrote before they were made dirty again. */
+export const WRITEBACK: Readonly<Record<string, FigureClass>> = {
+  nr_dirtied: figure(band(0.05, 512)),
+  nr_written: figure(band(0.1, 2560)),
 };
 export const MACHINE_GROWTH: Readonly<Record<string, FigureClass>> = {
   Committed_AS: figure(EXACT),

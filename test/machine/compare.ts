@@ -16,6 +16,8 @@ import {
   THP_EVENTS,
   THP_SCANS,
   type Tolerance,
+  WRITE_TIME,
+  WRITEBACK,
 } from './classes.ts';
 
 // biome-ignore lint/suspicious/noExplicitAny: lines of recorded JSON, of eight kinds
@@ -123,6 +125,8 @@ class Comparer implements Comparison {
       this.objects = true;
     for (const name of ['state', 'err'] as const) this.check(`${at} ${name}`, STEP[name]!, truth[name], run[name]);
     if (!truth.err && truth.ret !== undefined) this.check(`${at} ret`, STEP['ret']!, truth.ret, run.ret);
+    if (words[1] === 'write' && words[2].startsWith('/mnt/') && !truth.err && truth.us !== undefined)
+      this.check(`${at} us`, WRITE_TIME, truth.us, run.us, this.groupsWrite ? ['limited group writes'] : []);
     if (FAULTS_ARE_EXACT.test(truth.cmd)) this.faults.push({ truth, run, at, process: words[0] });
   }
 
@@ -173,6 +177,8 @@ class Comparer implements Comparison {
     for (const [name, own] of Object.entries(RECLAIM)) {
       this.check(`${at} ${name}`, own, reclaimOf(truth, name), reclaimOf(run, name), holding);
     }
+    for (const [name, own] of Object.entries(WRITEBACK))
+      this.check(`${at} ${name}`, own, truth.vmstat[name], run.vmstat[name], holding);
     const first = this.firstOf('machine', truth.meminfo, run.meminfo);
     for (const [name, own] of Object.entries(MACHINE_GROWTH)) {
       const growth = (side: 'truth' | 'run', now: Line) => now.meminfo[name] - first[side][name];

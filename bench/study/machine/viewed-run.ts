@@ -26,7 +26,7 @@ export interface ViewedScript {
 /** A script that runs while it is looked at; who drives its steps may stop between two of them. */
 export function viewScript(
   { name, text, views, at }: ViewedScript,
-  program: (workload: string, allocator: string) => HeapProgram,
+  program: ((workload: string, allocator: string) => HeapProgram) | undefined,
 ): { readonly steps: Generator<MachineStep, MachineRun, void>; finish(partial: boolean): ViewedRun } {
   const script = parseScript(text, name);
   const moments = (at.length > 0 ? at : ['end']).map((word) => ({ word, moment: machineMoment(script, word) }));
@@ -54,7 +54,7 @@ export function viewScript(
   };
   const steps = machineSteps(text, {
     name,
-    program,
+    ...(program && { program }),
     onStart: (started) => {
       run = started;
       historian.start(started);

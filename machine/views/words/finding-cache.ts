@@ -49,7 +49,7 @@ function trusting(history: History): Finding | undefined {
   if (amount < meminfo['MemAvailable']! * TRUSTED_SHARE && !holdsAGroup) return undefined;
   const sentences = [
     `At ${moment.label}, ${kbSize(amount)} are page cache of files, and MemAvailable (${kbSize(meminfo['MemAvailable']!)}, with ${kbSize(meminfo['MemFree']!)} free) trusts it.`,
-    `${kbSize(cache.cleanInactiveKb)} of the cache were used once, ${kbSize(cache.cleanActiveKb)} again and again${cache.dirtyKb > 0 ? `, and ${kbSize(cache.dirtyKb)} must be written first` : ''}.`,
+    `${kbSize(cache.cleanInactiveKb)} of the cache were used once, ${kbSize(cache.cleanActiveKb)} again and again${cache.dirtyKb >= 1024 ? `, and ${kbSize(cache.dirtyKb)} must be written first` : ''}.`,
   ];
   for (const group of moment.groupMoments) {
     const cacheBytes = cacheBytesOf(group.stat);

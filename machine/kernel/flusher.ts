@@ -1,0 +1,163 @@
+/** fs/fs-writeback.c: the thread of each group that writes its files' dirty pages, beside whoever else wants the processor. */
+import { type BdiWriteback, foreignDirtyOf, inodeToWb, wbDomainOf, writebacksOf } from './backing-dev.ts';
+import { wbOverBgThresh } from './dirty-limits.ts';
+import type { Kernel } from './kernel.ts';
+import type { AddressSpace } from './mm-types.ts';
+import { lruvecEventState } from './rstat.ts';
+import { HZ, JIFFY_US, jiffiesOf, timerExpiresAfter } from './timer.ts';
+import { WRITEBACK_INTERVAL, writeCyclic } from './writeback.ts';
+
+/** dirty_expire_centisecs, in ticks. */
+const EXPIRE = 30 * HZ;
+/** DIRTY_SCOPE and MIN_WRITEBACK_PAGES. */
+const DIRTY_SCOPE = 8;
+const LEAST_CHUNK_PAGES = 1024;
+/** sched_slice of two threads that both want the processor: half of sysctl_sched_latency. */
+const SLICE_US = 3000;
+
+/** wb_writeback_work. */
+export interface WritebackWork {
+  /** How much it still has to write. */
+  pages: number;
+  readonly kind: 'background' | 'kupdate' | 'pages';
+}
+
+/** writeback_chunk_size: half a second's pages, or what keeps the machine below its limit. */
+function chunkPages(k: Kernel, wb: BdiWriteback, work: WritebackWork): number {
+  const most = Math.min(
+    wb.avgWriteBandwidth >> 1,
+    Math.floor(wbDomainOf(k, k.root).dirtyLimit / DIRTY_SCOPE),
+    work.pages,
+  );
+  return Math.floor((most + LEAST_CHUNK_PAGES) / LEAST_CHUNK_PAGES) * LEAST_CHUNK_PAGES;
+}
+
+/** queue_io: the files that are the writeback's, the longest dirty first. */
+const queueIo = (k: Kernel, wb: BdiWriteback, dirtiedBeforeUs: number): AddressSpace[] =>
+  k.objects
+    .filter((object): object is AddressSpace => (object?.dirty.size ?? 0) > 0 && inodeToWb(k, object!) === wb)
+    .filter(({ dirtiedAtUs }) => dirtiedAtUs <= dirtiedBeforeUs)
+    .sort((a, b) => a.dirtiedAtUs - b.dirtiedAtUs);
+
+/** wb_writeback: a chunk of each file, while there is work. */
+function* wbWriteback(k: Kernel, wb: BdiWriteback, work: WritebackWork): Generator<void, void> {
+  const yields = work.kind !== 'pages';
+  let io: AddressSpace[] = [];
+  for (;;) {
+    if (work.pages <= 0 || (yields && wb.works.length > 0)) return;
+    if (work.kind === 'background' && !wbOverBgThresh(k, wb)) return;
+    if (io.length === 0) io = queueIo(k, wb, work.kind === 'kupdate' ? k.nowUs - EXPIRE * JIFFY_US : k.nowUs);
+    const start = jiffiesOf(k.nowUs);
+    let progress = 0;
+    for (let object = io.shift(); object; object = io.shift()) {
+      const wrote = yield* writeCyclic(k, object, chunkPages(k, wb, work));
+      work.pages -= wrote;
+      progress += wrote + (object.dirty.size === 0 ? 1 : 0);
+      // Often enough it looks whether it is to go on.
+      if (progress > 0 && (jiffiesOf(k.nowUs) > start + HZ / 10 || work.pages <= 0)) break;
+    }
+    if (progress === 0) return;
+  }
+}
+
+/** wb_workfn: what was asked for, what has been dirty for half a minute, and what is too much. */
+function* workfn(k: Kernel, wb: BdiWriteback): Generator<void, void> {
+  do {
+    for (let asked = wb.works.shift(); asked; asked = wb.works.shift()) {
+      yield* wbWriteback(k, wb, { pages: asked.pages, kind: 'pages' });
+      asked.foreign.inFlight = false;
+    }
+    if (wb.startsAll) {
+      yield* wbWriteback(k, wb, { pages: k.vmstat.nr_dirty, kind: 'pages' });
+      wb.startsAll = false;
+    }
+    if (jiffiesOf(k.nowUs) >= wb.lastOldFlush + WRITEBACK_INTERVAL) {
+      wb.lastOldFlush = jiffiesOf(k.nowUs);
+      yield* wbWriteback(k, wb, { pages: k.vmstat.nr_dirty, kind: 'kupdate' });
+    }
+    yield* wbWriteback(k, wb, { pages: Number.POSITIVE_INFINITY, kind: 'background' });
+  } while (wb.works.length > 0);
+  wb.wakeUs = queueIo(k, wb, k.nowUs).length > 0 ? timerExpiresAfter(k.nowUs, WRITEBACK_INTERVAL) : 0;
+}
+
+const runningFlushers = new WeakMap<Kernel, BdiWriteback[]>();
+
+/** The flushers that want the processor. */
+function runningOf(k: Kernel): BdiWriteback[] {
+  const existing = runningFlushers.get(k);
+  if (existing) return existing;
+  const fresh: BdiWriteback[] = [];
+  runningFlushers.set(k, fresh);
+  return fresh;
+}
+
+/** wb_wakeup: it has slept, so that it has the processor before who woke it. */
+export function wbWakeup(k: Kernel, wb: BdiWriteback): void {
+  if (wb.steps) return;
+  wb.steps = workfn(k, wb);
+  const running = runningOf(k);
+  if (running.length === 0) k.flusherTurnUs = k.nowUs;
+  running.push(wb);
+}
+
+/** wakeup_flusher_threads: reclaim met a dirty page at the end of the list. */
+export function wakeupFlusherThreads(k: Kernel): void {
+  for (const wb of writebacksOf(k)) {
+    if (wb.startsAll || wb.reclaimable.sum() === 0) continue;
+    wb.startsAll = true;
+    wbWakeup(k, wb);
+  }
+}
+
+/** mem_cgroup_flush_foreign: the group's pages in files of others are written by their flushers. */
+export function flushForeign(k: Kernel, { group }: BdiWriteback): void {
+  const now = jiffiesOf(k.nowUs);
+  for (const foreign of foreignDirtyOf(group)) {
+    if (foreign.at === 0 || foreign.inFlight || foreign.at <= now - EXPIRE) continue;
+    foreign.at = 0;
+    const owner = foreign.wb;
+    if (!owner.group.online) continue;
+    foreign.inFlight = true;
+    owner.works.push({ pages: Math.floor((lruvecEventState(k, owner.group, 'file_dirty') * 10) / 8), foreign });
+    wbWakeup(k, owner);
+  }
+}
+
+/** The tick that finds that somebody has had his slice. */
+function sliceEndUs(nowUs: number): number {
+  const tick = (jiffiesOf(nowUs) + 1) * JIFFY_US;
+  return tick - nowUs < SLICE_US ? tick + JIFFY_US : tick;
+}
+
+/** Nobody else wants the processor until then. */
+export function runFlushers(k: Kernel, untilUs: number): void {
+  if (k.flusherTurnUs === Number.POSITIVE_INFINITY) return;
+  const running = runningOf(k);
+  const { current } = k;
+  k.current = null;
+  while (running.length > 0 && k.nowUs < untilUs) {
+    const wb = running[0]!;
+    if (!wb.steps!.next().done) continue;
+    running.shift();
+    wb.steps = undefined;
+  }
+  k.flusherTurnUs = running.length > 0 ? sliceEndUs(k.nowUs) : Number.POSITIVE_INFINITY;
+  k.current = current;
+}
+
+/** Who has the processor gives it to the flushers where it is their turn. */
+export function flushersTurn(k: Kernel): void {
+  if (k.nowUs >= k.flusherTurnUs) runFlushers(k, sliceEndUs(k.nowUs));
+}
+
+/** When the next flusher wakes by itself. */
+export function flusherWakeUs(k: Kernel): number {
+  let first = Number.POSITIVE_INFINITY;
+  for (const wb of writebacksOf(k)) if (!wb.steps && wb.wakeUs > 0) first = Math.min(first, wb.wakeUs);
+  return first;
+}
+
+/** Those whose time has come wake. */
+export function wakeFlushers(k: Kernel): void {
+  for (const wb of writebacksOf(k)) if (wb.wakeUs > 0 && wb.wakeUs <= k.nowUs) wbWakeup(k, wb);
+}
