@@ -16,6 +16,7 @@ export const EXPLANATION_SCHEMA = 'allocsim-explanation-1';
 
 export type VerdictKind =
   | 'in use'
+  | 'rounding'
   | 'leak'
   | 'cache'
   | 'retention by policy'
