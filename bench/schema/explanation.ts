@@ -132,6 +132,7 @@ export const explanationSchema = z.object({
     }),
     headline: z.string(),
     sentences: z.array(z.string()),
+    place: z.array(z.string()).default([]).describe('those of the sentences that say where most of it lies'),
     answer: z.array(z.string()).default([]).describe('those of the sentences that say what would change it'),
     advice: whatIfSchema.nullable(),
     remedies: z

@@ -55,6 +55,7 @@ export function judge(
     if (kind === 'in use' && stays && !findings.some((f) => f.isNoLeak)) kind = 'leak';
   }
   const advice = adviseOn(facts, findings, whatIf, allowed);
+  const place = placeSentences(facts, kind, shares);
   const answer = adviceSentences(facts, advice, whatIf, partial);
   return {
     kind,
@@ -65,7 +66,7 @@ export function judge(
       ...shareSentences(shares, rssBytes),
       ...processSentences(facts),
       ...findings.flatMap((f) => f.sentences),
-      ...placeSentences(facts, kind, shares),
+      ...place,
       ...returnSentences(facts),
       ...pinningSentences(facts, kind),
       ...siteSentences(facts),
@@ -74,6 +75,7 @@ export function judge(
       ...growthSentences(facts, kind),
       ...answer,
     ],
+    place,
     answer,
     advice: advice.best,
     remedies: [...findings.flatMap(({ remedies = [] }) => remedies), ...(advice.best ? [] : trimRemedy(facts))],
