@@ -1,3 +1,5 @@
+import { bytes } from '../../sim/contract/format.ts';
+import type { Bytes } from '../../sim/contract/units.ts';
 import { writeWhole } from '../../workloads/files/line-sink.ts';
 import { buildPageData } from '../report/build-page.ts';
 import { histogramsOf } from '../report/histograms.ts';
@@ -6,11 +8,17 @@ import type { RunOptions } from '../run/run-options.ts';
 import type { Explanation } from '../study/explain/explanation.ts';
 import { recordRun } from '../study/record.ts';
 
+const WORTH_A_SENTENCE = 0.02;
+
+/** Pictures go by pages. */
+const withinUnits = (size: Bytes): string =>
+  `${bytes(size)} of what is pinned are whole pages within slabs or chunks that hold live blocks: in the pictures they are under Free, kept.`;
+
 /** One page; false where the signal came before all of it was there. */
 export async function writeReport(
   to: string,
   options: RunOptions,
-  { moment, verdict: { headline, sentences, answer: answers, advice, remedies } }: Explanation,
+  { moment, sample, verdict: { headline, sentences, place, answer: answers, advice, remedies } }: Explanation,
   signal: AbortSignal,
 ): Promise<boolean> {
   if (signal.aborted) return false;
@@ -18,9 +26,14 @@ export async function writeReport(
   if (run.result.partial) return false;
   const lines = [...(advice?.paste ? [advice.paste.shell] : []), ...remedies.map((r) => `${r.place}: ${r.text}`)];
   const judged = moment.kind === 'end' ? [] : [`Judged ${moment.about}.`];
-  const verdict = [headline, ...judged, ...answers, ...lines.map((line) => `To paste: ${line}`)];
-  const why = sentences.filter((sentence) => !answers.includes(sentence));
-  const page = buildPageData([{ ...run, verdict, why }], {
+  const told = [...place.slice(0, 1), ...judged, ...answers];
+  const verdict = [headline, ...told, ...lines.map((line) => `To paste: ${line}`)];
+  const why = sentences.filter((sentence) => !told.includes(sentence));
+  const { rssBytes, breakdown } = run.result.summary;
+  const verdictTellsEnd = rssBytes === sample.rssBytes;
+  const within = sample.breakdown.pinned - breakdown.pinned;
+  if (verdictTellsEnd && within > rssBytes * WORTH_A_SENTENCE) verdict.push(withinUnits(within));
+  const page = buildPageData([{ ...run, verdict, verdictTellsEnd, why }], {
     histograms: histogramsOf(options.events),
   });
   writeWhole(to, buildPage(page));

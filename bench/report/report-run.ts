@@ -9,6 +9,8 @@ export interface ReportRun {
   readonly moments?: readonly MomentData[];
   /** Lines of an explanation: what it is, and what would change it. */
   readonly verdict?: readonly string[];
+  /** They are about what the end of the run has resident, which then need not be told once more. */
+  readonly verdictTellsEnd?: boolean;
   /** What that rests on. */
   readonly why?: readonly string[];
   /** Resident bytes by call stack, of a trace with call sites. */

@@ -16,9 +16,11 @@ const COSTLY = 0.05;
 
 /** Where the memory is and why, in words, from the result alone. */
 export function verdictOf(reported: ReportRun): VerdictData {
-  const { result, moments = [], verdict } = reported;
+  const { result, moments = [], verdict, verdictTellsEnd = false } = reported;
   const end = moments.find((m) => m.label === 'at the end');
+  const headline = headlineOf(result);
   const sentences = [
+    ...(verdict && !verdictTellsEnd ? [headline] : []),
     ...abortSentence(result),
     // An explanation says where and what in its own words.
     ...(end && !verdict ? placeSentence(end) : []),
@@ -29,7 +31,7 @@ export function verdictOf(reported: ReportRun): VerdictData {
     ...waitingSentence(result),
     ...(verdict ? [] : nextSentence(result)),
   ];
-  return { headline: headlineOf(result), sentences };
+  return { headline, sentences };
 }
 
 function headlineOf(result: RunResult): string {

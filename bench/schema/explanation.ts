@@ -112,9 +112,19 @@ export const explanationSchema = z.object({
   whatIf: z.array(whatIfSchema),
   partial: z.boolean().default(false).describe('interrupted: of the other settings only those that had been run'),
   verdict: z.object({
-    kind: z.enum(['in use', 'leak', 'cache', 'retention by policy', 'fragmentation by pinning', 'metadata', 'nothing']),
+    kind: z.enum([
+      'in use',
+      'rounding',
+      'leak',
+      'cache',
+      'retention by policy',
+      'fragmentation by pinning',
+      'metadata',
+      'nothing',
+    ]),
     shares: z.object({
-      'in use': bytes,
+      'in use': bytes.describe('requested: asked for and not freed yet'),
+      rounding: bytes.describe('slack: in the same blocks, beyond what was asked for'),
       cache: bytes,
       'retention by policy': bytes,
       'fragmentation by pinning': bytes,
@@ -122,6 +132,7 @@ export const explanationSchema = z.object({
     }),
     headline: z.string(),
     sentences: z.array(z.string()),
+    place: z.array(z.string()).default([]).describe('those of the sentences that say where most of it lies'),
     answer: z.array(z.string()).default([]).describe('those of the sentences that say what would change it'),
     advice: whatIfSchema.nullable(),
     remedies: z

@@ -15,29 +15,39 @@ export type WriteBlock = (
   full: boolean,
 ) => void;
 
+export interface BlockWrites {
+  readonly write: WriteBlock;
+  /** What is left of a write that has touched its pages, beyond the price of a small one whose pages had been there. */
+  finish(target: Allocator, t: ThreadSlot, handle: Handle, from: Bytes, to: Bytes, full: boolean, faults: number): void;
+}
+
 /** Blocks up to this size are written at the rate of the first caches: they are used again while they are hot. */
 export const SMALL_BYTES = 1024;
 
-export function createWriteBlock(
+export function createBlockWrites(
   { costs, spend }: VirtualTime,
   { settle }: VirtualLocks,
   { fill, poke }: Caches,
   operations: Float64Array,
-): WriteBlock {
+): BlockWrites {
   // Constants of their own: an imported one is loaded and checked at every use, a local one is folded into the code.
   const { OP_FAULTS } = counters;
   const smallBytes = SMALL_BYTES;
   const { writeL2Ns, fillRateL2 } = costs;
   const smallByteNs = 1 / fillRateL2;
 
-  return function write(target, t, handle, from, to, full) {
+  function write(target: Allocator, t: ThreadSlot, handle: Handle, from: Bytes, to: Bytes, full: boolean): void {
     const before = operations[OP_FAULTS]!;
     target.touchBlock(handle, from, to);
     const faults = operations[OP_FAULTS]! - before;
     if (to - from <= smallBytes && faults === 0) {
       spend(t, full ? writeL2Ns + (to - from) * smallByteNs : writeL2Ns);
-      return;
+    } else {
+      finish(target, t, handle, from, to, full, faults);
     }
+  }
+
+  const finish: BlockWrites['finish'] = (target, t, handle, from, to, full, faults) => {
     const address = target.addressOf(handle) + from;
     // As integers: what the loops over them turn on.
     const first = (address / 4096) | 0;
@@ -46,4 +56,6 @@ export function createWriteBlock(
     if (full) fill(t, first, last, to - from, faults);
     else poke(t, first, last, faults);
   };
+
+  return { write, finish };
 }

@@ -6,6 +6,7 @@ import type { CallDurations } from './calls.ts';
 import type { ChangedSlots } from './changed-slots.ts';
 import type { OtherEventsOptions } from './other-events.ts';
 import type { ProgramOrderReader } from './program-order.ts';
+import type { RecordedTime } from './recorded-time.ts';
 
 export interface FreeRunningOptions
   extends Pick<
@@ -19,8 +20,8 @@ export interface FreeRunningOptions
   readonly threadsExit: boolean;
   /** As in interpreter.ts. */
   readonly endsEarly: boolean;
-  /** `--pace recorded`: the time in the trace at which an event happened, by row; undefined for the others. */
-  readonly recordedNs: ((row: number) => Ns) | undefined;
+  /** `--pace recorded`: the times in the trace; undefined for the others. */
+  readonly recorded: RecordedTime | undefined;
   readonly onFailure: (row: number) => void;
   /** A thread is about to do nothing for so long, as its recorded time has it. */
   readonly onSleep?: ((ns: Ns) => void) | undefined;

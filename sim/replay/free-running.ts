@@ -6,7 +6,7 @@ import { createCaches } from '../time/caches.ts';
 import { createPlayer } from '../time/player.ts';
 import { createScheduler } from '../time/scheduler.ts';
 import type { Scheduler } from '../time/scheduling.ts';
-import { createWriteBlock } from './block-writes.ts';
+import { createBlockWrites } from './block-writes.ts';
 import { createCalls, MARK_BEGUN, MARK_MALLOC, MARK_USED } from './calls.ts';
 import {
   type FreeRunning,
@@ -46,7 +46,7 @@ export function createFreeRunning(options: FreeRunningOptions): FreeRunning {
   const { LG_ENTRY_WORDS } = objectTable;
   const { addLive, PEAK } = liveBytes;
   const { program, objects, allocator, touch, time, locks, operations } = options;
-  const { recordedNs, onFailure, onEvent, onSleep, changed } = options;
+  const { recorded, onFailure, onEvent, onSleep, changed } = options;
   const { order } = program;
   const { records, requestFrees, requestNeeds } = order;
   const { handles, requested, ended, made, uses } = objects;
@@ -56,12 +56,13 @@ export function createFreeRunning(options: FreeRunningOptions): FreeRunning {
   const { clocks, limit, log, processor, running, costs } = time;
   const { tail } = log;
   const { eventNs, mallocNs } = costs;
-  const isPlain = recordedNs === undefined && onEvent === undefined; // nobody looks at single events
+  const isPlain = onEvent === undefined; // nobody looks at single events
   const touches = touch !== 'none';
   const fills = touch === 'full';
   const caches = createCaches(time);
   const { pass } = caches;
-  const write = createWriteBlock(time, locks, caches, operations);
+  const writes = createBlockWrites(time, locks, caches, operations);
+  const { write } = writes;
   // An event whose call the thread's cache serves.
   const mallocEventNs = mallocNs + eventNs;
 
@@ -79,7 +80,7 @@ export function createFreeRunning(options: FreeRunningOptions): FreeRunning {
   const { isReady, makings, wait, used, usedNow, isWaiting } = waits;
   const calls = createCalls(time, locks);
   const { mallocs, frees, beginCall, endCall, reached } = calls;
-  const { runServed } = createServedEvents({ ...options, write, live, mallocs, frees });
+  const { runServed } = createServedEvents({ ...options, writes, live, mallocs, frees });
   const { isBusy, play } = createPlayer({
     time,
     table,
@@ -158,6 +159,12 @@ export function createFreeRunning(options: FreeRunningOptions): FreeRunning {
     return GOES_ON;
   }
 
+  /** Where before `to` the next event of the running thread lies that has a recorded time of its own; `to`: not there. */
+  function timedPosition(t: ThreadSlot, to: number): number {
+    const ahead = recorded!.nextEvent(t) - done[t]!;
+    return ahead < (to - turnFrom) >> LG_RECORD_WORDS ? turnFrom + ahead * RECORD_WORDS : to;
+  }
+
   /** Executes events of `t` until its clock has passed the limit, or something has to be played; GOES_ON where the share of events, or those at hand, are used up. */
   function runThread(t: ThreadSlot): Stop {
     const from = cursor[t]!;
@@ -167,9 +174,10 @@ export function createFreeRunning(options: FreeRunningOptions): FreeRunning {
     let isServed = mayBeServed[0] !== 0;
     current = t;
     turnFrom = from;
+    let timed = recorded === undefined ? to : timedPosition(t, to);
     while (p < to) {
-      if (isPlain && isServed) {
-        p = runServed(t, p, to);
+      if (isPlain && isServed && p < timed) {
+        p = runServed(t, p, timed);
         if (tail[t] !== 0) {
           stop = STOP_TURN;
           break;
@@ -186,13 +194,15 @@ export function createFreeRunning(options: FreeRunningOptions): FreeRunning {
         stop = STOP_TURN;
         break;
       }
-      if (recordedNs !== undefined) {
-        const due = recordedNs(row());
+      if (recorded !== undefined && p === timed) {
+        const due = recorded.nextNs(t);
         if (due > clocks[t]!) {
           dueNs = due;
           stop = STOP_UNTIL;
           break;
         }
+        recorded.passed(t);
+        timed = timedPosition(t, to);
       }
       // Past the limit only what no other thread can tell the time of, or a little.
       const isAhead = clocks[t]! > limit[0]!;

@@ -1,7 +1,7 @@
 import type { ThreadSlot } from '../contract/allocator.ts';
 import * as columns from '../contract/event.ts';
 import * as counters from '../contract/operations.ts';
-import type { WriteBlock } from './block-writes.ts';
+import type { BlockWrites } from './block-writes.ts';
 import * as blockWrites from './block-writes.ts';
 import type { CallDurations } from './calls.ts';
 import type { FreeRunningOptions } from './free-running-options.ts';
@@ -14,8 +14,8 @@ import * as programOrder from './program-order.ts';
 
 /** What the loop over served events shares with the rest of a run. */
 export interface ServedEventsOptions
-  extends Pick<FreeRunningOptions, 'program' | 'objects' | 'allocator' | 'touch' | 'time' | 'locks' | 'operations'> {
-  readonly write: WriteBlock;
+  extends Pick<FreeRunningOptions, 'program' | 'objects' | 'allocator' | 'touch' | 'time' | 'operations'> {
+  readonly writes: BlockWrites;
   readonly live: LiveBytes;
   readonly mallocs: CallDurations;
   readonly frees: CallDurations;
@@ -31,12 +31,11 @@ export function createServedEvents(options: ServedEventsOptions) {
   const { WAITER_BITS, WAITER_MASK } = objectWaits;
   const { LIVE, PEAK } = liveBytes;
   const { SMALL_BYTES } = blockWrites;
-  const { program, objects, allocator, touch, time, locks, operations } = options;
+  const { program, objects, allocator, touch, time, operations } = options;
   const { order } = program;
   const { records } = order;
   const { handles, requested, ended, uses, last: lastUse } = objects;
   const { touchBlock, mallocLocal = () => 0, freeLocal = () => false } = allocator;
-  const { settle } = locks;
   const { clocks, limit, log, processor, costs, topology } = time;
   const { tail } = log;
   const { transferNs } = topology;
@@ -48,7 +47,8 @@ export function createServedEvents(options: ServedEventsOptions) {
   const mallocEventNs = mallocNs + eventNs;
   const freeEventNs = freeNs + eventNs;
 
-  const { write, live, mallocs, frees } = options;
+  const { live, mallocs, frees } = options;
+  const { write, finish } = options.writes;
 
   /**
    * Executes the events from `from` on that `t`'s cache serves, up to `to` at most; returns where it stopped. What it changes at each event
@@ -83,10 +83,11 @@ export function createServedEvents(options: ServedEventsOptions) {
           if (size <= SMALL_BYTES) {
             const faults = operations[OP_FAULTS]!;
             touchBlock(handle, 0, size);
-            at += fills ? writeL2Ns + size * smallByteNs : writeL2Ns;
-            if (operations[OP_FAULTS] !== faults) {
+            if (operations[OP_FAULTS] === faults) {
+              at += fills ? writeL2Ns + size * smallByteNs : writeL2Ns;
+            } else {
               clocks[t] = at;
-              settle(t);
+              finish(allocator, t, handle, 0, size, fills, operations[OP_FAULTS]! - faults);
               at = clocks[t]!;
               if (tail[t] !== 0) latest = -1; // has to be played first
             }

@@ -23,6 +23,13 @@ describe('the verdict of a report', () => {
     expect(sentences.at(-1)).toBe("What would change it, and at what cost: sim explain test --allocator='bump@1'");
   });
 
+  test('behind an explanation the level at the end is told where the explanation is of another moment', async () => {
+    const run = { ...(await runWith(() => ({}))), verdict: ['In use.'] };
+    const { headline, sentences } = verdictOf(run);
+    expect(sentences[0]).toBe(headline);
+    expect(verdictOf({ ...run, verdictTellsEnd: true }).sentences).toEqual(sentences.slice(1));
+  });
+
   test('a program that allocates nothing', async () => {
     const { headline, sentences } = verdictOf(await recordRun(bumpOptions([])));
     expect(headline).toBe('Nothing was ever resident: this run allocated nothing.');

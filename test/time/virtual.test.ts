@@ -226,7 +226,7 @@ test('threads that wait for each other for ever end with the names of their even
     time,
     locks: locks!,
     operations: machine.operations,
-    recordedNs: undefined,
+    recorded: undefined,
     onFailure: () => {},
     onSample: () => {},
     onEvent: undefined,

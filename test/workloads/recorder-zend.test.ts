@@ -173,6 +173,7 @@ describe('an FPM pool', () => {
       requests += seen.requests;
     }
     expect(requests).toBe(24);
+    expect(bench.text('fpm.htb')).toMatch(/^= php_module_shutdown$/m);
   });
 });
 

@@ -27,6 +27,7 @@ const LIBRARY_SOURCES = [
   'extended.c',
   'mallctl.c',
   'mappings.c',
+  'teardown.c',
 ];
 const KEEPER_SOURCES = [
   'keeper.c',

@@ -115,7 +115,7 @@ export async function recordSession<T>(options: SessionOptions, use: (session: S
         return { path, why };
       })
       .filter(({ why }) => why !== '');
-    const isRecorder = (name: string) => name.startsWith(rings) || name === library;
+    const isRecorder = (name: string) => name.startsWith(rings) || name === library || name === '[recorder]';
     return await use({
       ...kept,
       unrecorded,

@@ -16,15 +16,14 @@ function swatch(colour: string): HTMLElement {
 
 function verdictPanel(verdict: VerdictData, explanation: readonly string[], why: readonly string[] = []): HTMLElement {
   // An explanation begins with its own headline; what the run says follows behind it.
-  const [headline = verdict.headline, ...rest] = explanation;
-  const sentences = explanation.length > 0 ? [verdict.headline, ...verdict.sentences] : verdict.sentences;
+  const [headline, ...rest] = explanation.length > 0 ? explanation : [verdict.headline];
   return element(
     'div',
     { class: 'panel verdict', id: 'verdict' },
-    element('p', { class: 'headline' }, headline),
+    element('p', { class: 'headline' }, headline!),
     ...rest.map(sentence),
     ...folded('Why, with the figures', why),
-    ...sentences.map(sentence),
+    ...verdict.sentences.map(sentence),
   );
 }
 

@@ -8,8 +8,8 @@ import { recordedProcessLines } from './recorded-process.ts';
 import { spread } from './spread.ts';
 
 const CLASSES: readonly (readonly [keyof Breakdown, string])[] = [
-  ['requested', 'asked for by the program, live'],
-  ['slack', 'usable in live blocks, not asked for'],
+  ['requested', 'in use: asked for and not freed yet'],
+  ['slack', 'rounding: in the same blocks, not asked for'],
   ['metadata', 'headers and structures of the allocator'],
   ['cached', 'free, in caches of threads or of the allocator'],
   ['pinned', 'free, on pages that something live or metadata keeps'],

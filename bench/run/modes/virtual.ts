@@ -30,6 +30,7 @@ import { createSharedObjectTable, type SharedObjectTable } from '../../../sim/re
 import type { ProgramOrderReader } from '../../../sim/replay/program-order.ts';
 import { readProgramOrder } from '../../../sim/replay/program-order-reader.ts';
 import { createRecordedTime } from '../../../sim/replay/recorded-time.ts';
+import { threadsOf } from '../../../sim/replay/thread-rows.ts';
 import { COST_PROFILES, costsOf, DEFAULT_PROFILE } from '../../../sim/time/costs.ts';
 import { durationBucket } from '../../../sim/time/durations.ts';
 import { checkVirtualTime } from '../../../sim/time/invariants.ts';
@@ -113,7 +114,8 @@ class VirtualRun extends Run<EventBuffer | PassingTrace> {
       operations: machine.operations,
       threadsExit: options.pace === 'replay',
       endsEarly: !isPassing(events) && strangersFree(events),
-      recordedNs: !isPassing(events) && options.pace === 'recorded' ? createRecordedTime(events) : undefined,
+      recorded:
+        !isPassing(events) && options.pace === 'recorded' ? createRecordedTime(events, threadsOf(events)) : undefined,
       changed: samplesOnTheWay(options) ? createChangedSlots(program.order, program.objectSlots) : undefined,
       onFailure: (row) => this.failedRows.push(row),
       onSample: (row, label) => this.pass(events.labels[label]!, row, this.nowNs()),

@@ -16,6 +16,7 @@ export const EXPLANATION_SCHEMA = 'allocsim-explanation-1';
 
 export type VerdictKind =
   | 'in use'
+  | 'rounding'
   | 'leak'
   | 'cache'
   | 'retention by policy'
@@ -30,6 +31,8 @@ export interface Verdict {
   readonly shares: Readonly<Record<Exclude<VerdictKind, 'leak' | 'nothing'>, Bytes>>;
   readonly headline: string;
   readonly sentences: readonly string[];
+  /** Those of the sentences that say where most of it lies. */
+  readonly place: readonly string[];
   /** Those of the sentences that say what would change it. */
   readonly answer: readonly string[];
   /** The setting that saves most for what it costs; null: nothing to gain by one. */

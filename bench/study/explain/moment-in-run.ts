@@ -1,8 +1,9 @@
-import { bytes, count } from '../../../sim/contract/format.ts';
+import { bytes, count, duration } from '../../../sim/contract/format.ts';
 import { PAGE_BYTES } from '../../../sim/contract/units.ts';
 import { atOnce } from '../../../workloads/breathing.ts';
 import { LockstepRun } from '../../run/modes/lockstep.ts';
 import type { RunOptions } from '../../run/run-options.ts';
+import { IDLE_NS } from './final-frees.ts';
 import {
   beforeFrees,
   EXIT_BEGINS,
@@ -42,9 +43,12 @@ function* beforeLocalsDied(options: RunOptions): Generator<void, Moment> {
   yield* run.advanceInSteps(exit.end);
   const left = residency.residentPages();
   const leave = ` and leave ${bytes(left * PAGE_BYTES)} of ${bytes(living * PAGE_BYTES)}`;
-  if (left < living * EMPTIED) return beforeFrees(last, leave);
+  if (left < living * EMPTIED && last.idleNs <= IDLE_NS) return beforeFrees(last, leave);
   const at = `(--at #${Math.max(0, last.row - 1)} judges before them)`;
-  return { ...exit, about: `${EXIT_BEGINS}, after ${freesText(last)}, which come shortly before it${leave} ${at}` };
+  return {
+    ...exit,
+    about: `${EXIT_BEGINS}, after ${freesText(last)}, which end ${duration(last.idleNs)} before it${leave} ${at}`,
+  };
 }
 
 /** Where the most was resident: found in steps, then event by event within the step. */

@@ -1,9 +1,5 @@
 import {
   type EventBuffer,
-  isAllocating,
-  OP_CLOCK,
-  OP_EFREE,
-  OP_EXIT,
   OP_FORK,
   OP_FREE,
   OP_MASK,
@@ -11,14 +7,14 @@ import {
   OP_REQUEST_END,
   OP_SAMPLE,
   OP_SHUTDOWN,
-  OP_SKIPPED,
-  OP_THREAD_BEGIN,
   OP_THREAD_EXIT,
 } from '../../../sim/contract/event.ts';
 import { counted } from '../../../sim/contract/format.ts';
 import type { Ns } from '../../../sim/contract/units.ts';
 import { isEndedBySignal } from '../../../workloads/recorder/end-label.ts';
 import { rowsUntil } from '../../run/stop-point.ts';
+import { type FinalFrees, finalFrees, IDLE_NS, isRecorded } from './final-frees.ts';
+import { interpreterEnd } from './interpreter-end.ts';
 
 /** The point of a run that is judged. */
 export interface Moment {
@@ -30,14 +26,8 @@ export interface Moment {
 }
 
 const KEYWORDS: readonly string[] = ['peak', 'exit', 'end'];
-/** A recording that frees less than this share of the blocks that lived is not torn down. */
-const TORN_DOWN = 0.5;
-/** A program that lives on for longer than this after its frees has not freed in order to exit. */
-const IDLE_NS: Ns = 1_000_000;
 /** Behind its frees it has not made a system call worth the name: recordings put steps of the clock below 10 us together. */
 const AT_ONCE_NS: Ns = 20_000;
-/** What lies between frees and is nothing that a program does with its memory. */
-const PASSING: ReadonlySet<number> = new Set([OP_CLOCK, OP_THREAD_BEGIN, OP_THREAD_EXIT, OP_SKIPPED, OP_EXIT]);
 
 /**
  * `at`: a sample's label, `#N`, or one of `peak`, `exit`, `end` where no sample is labelled so; by default the last moment
@@ -55,12 +45,14 @@ export function momentFromEvents(events: EventBuffer, at: string | undefined): M
   const exit = exitMoment(events);
   const last = at === undefined ? localsDying(events, exit) : undefined;
   if (!last) return exit;
-  return last.idleNs <= AT_ONCE_NS ? beforeFrees(last, '') : undefined;
+  return last.idleNs <= AT_ONCE_NS && last.callsBehind === 0 ? beforeFrees(last, '') : undefined;
 }
 
 export function exitMoment(events: EventBuffer): Moment {
   const script = scriptDone(events) ?? scriptEnd(events);
   if (script) return script;
+  const interpreter = interpreterEnd(events);
+  if (interpreter) return { kind: 'exit', end: interpreter.row, about: interpreter.about };
   if (events.exitRow >= 0) return { kind: 'exit', end: events.exitRow, about: EXIT_BEGINS };
   return tearDown(events) ?? endMoment(events);
 }
@@ -71,15 +63,16 @@ function endMoment({ length, labels, source }: EventBuffer): Moment {
   return { kind: 'end', end: length, about: `at the end of the trace${how}` };
 }
 
-const isRecorded = (source: string): boolean => source.startsWith('recorded');
-
 export const EXIT_BEGINS = 'just before the program began to exit';
 
 /** The frees right before the exit, where nothing else tells of it. */
 export const localsDying = (events: EventBuffer, exit: Moment): FinalFrees | undefined =>
   exit.about === EXIT_BEGINS ? finalFrees(events, exit.end) : undefined;
 
-export const freesText = ({ frees }: FinalFrees): string => `the last ${counted(frees, 'free')}`;
+export const freesText = ({ frees, callsBehind }: FinalFrees): string =>
+  callsBehind === 0
+    ? `the last ${counted(frees, 'free')}`
+    : `${counted(frees, 'free')} (and ${counted(callsBehind, 'other call')} behind them)`;
 
 export const beforeFrees = (last: FinalFrees, left: string): Moment => ({
   kind: 'exit',
@@ -128,51 +121,10 @@ function scriptEnd({ head, b, length, recorded }: EventBuffer): Moment | undefin
  */
 function tearDown(events: EventBuffer): Moment | undefined {
   const last = finalFrees(events, events.length);
-  return (
-    last && {
-      kind: 'exit',
-      end: last.row,
-      about: `before the ${counted(last.frees, 'free')}, with no allocation between, with which the recording ends: taken for the program's exit`,
-    }
-  );
-}
-
-/** Frees of most of what lives, with nothing else between. */
-export interface FinalFrees {
-  /** Of the first one. */
-  readonly row: number;
-  readonly frees: number;
-  /** Between the last one and what follows. */
-  readonly idleNs: Ns;
-}
-
-/** Those right before row `end`. */
-function finalFrees(events: EventBuffer, end: number): FinalFrees | undefined {
-  const { head, labels, a, b } = events;
-  if (!isRecorded(events.source)) return undefined;
-  let frees = 0;
-  let idleNs = 0;
-  let row = end;
-  for (; row > 0; row--) {
-    const op = head[row - 1]! & OP_MASK;
-    if (op === OP_FREE || op === OP_EFREE) frees++;
-    else if (op === OP_CLOCK && frees === 0) idleNs += b[row - 1]! * 2 ** 32 + a[row - 1]!;
-    else if (op === OP_SAMPLE ? !isRecorders(labels[a[row - 1]!]!) : !PASSING.has(op)) break;
-  }
-  if (idleNs > IDLE_NS) return undefined;
-  while (row < end && (head[row]! & OP_MASK) !== OP_FREE && (head[row]! & OP_MASK) !== OP_EFREE) row++;
-  return frees === 0 || frees < TORN_DOWN * liveAt(events, row) ? undefined : { row, frees, idleNs };
-}
-
-/** Labels of the recorder's own: the exit, the end, and points spread over the events. */
-const isRecorders = (label: string): boolean => label === 'end' || label === 'exit' || /^s\d+$/.test(label);
-
-function liveAt({ head, slot, objectSlots }: EventBuffer, end: number): number {
-  const live = new Uint8Array(objectSlots);
-  for (let row = 0; row < end; row++) {
-    const op = head[row]! & OP_MASK;
-    if (isAllocating(op)) live[slot[row]!] = 1;
-    else if (op === OP_FREE || op === OP_EFREE) live[slot[row]!] = 0;
-  }
-  return live.reduce((sum, one) => sum + one, 0);
+  if (!last || last.callsBehind > 0 || last.idleNs > IDLE_NS) return undefined;
+  return {
+    kind: 'exit',
+    end: last.row,
+    about: `before the ${counted(last.frees, 'free')}, with no allocation between, with which the recording ends: taken for the program's exit`,
+  };
 }

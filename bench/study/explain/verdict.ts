@@ -15,6 +15,8 @@ import { callsOf, type OrderRange, type WhatIf } from './what-if.ts';
 
 /** Areas and groups below this share of the resident bytes are not worth a sentence. */
 const WORTH_A_SENTENCE = 0.02;
+/** Shares below this read as 0.0 %. */
+const WORTH_A_SHARE = 0.0005;
 /** What grows like a leak has so much of its live blocks throughout the last quarter of the run; else they are those of the moment. */
 const STAYS = 0.5;
 /** Other heaps that hold less than this share are said not to be the cause. */
@@ -39,7 +41,8 @@ export function judge(
   const request = facts.returns.find((r) => !r.flushesCaches) ?? facts.returns[0];
   const policy = Math.max(0, Math.min(free, request.returnsBytes + unreachedBytes(facts, request)));
   const shares = {
-    'in use': breakdown.requested + breakdown.slack,
+    'in use': breakdown.requested,
+    rounding: breakdown.slack,
     cache: breakdown.cached,
     'retention by policy': policy,
     'fragmentation by pinning': free - policy,
@@ -52,6 +55,7 @@ export function judge(
     if (kind === 'in use' && stays && !findings.some((f) => f.isNoLeak)) kind = 'leak';
   }
   const advice = adviseOn(facts, findings, whatIf, allowed);
+  const place = placeSentences(facts, kind, shares);
   const answer = adviceSentences(facts, advice, whatIf, partial);
   return {
     kind,
@@ -62,7 +66,7 @@ export function judge(
       ...shareSentences(shares, rssBytes),
       ...processSentences(facts),
       ...findings.flatMap((f) => f.sentences),
-      ...placeSentences(facts, kind, shares),
+      ...place,
       ...returnSentences(facts),
       ...pinningSentences(facts, kind),
       ...siteSentences(facts),
@@ -71,6 +75,7 @@ export function judge(
       ...growthSentences(facts, kind),
       ...answer,
     ],
+    place,
     answer,
     advice: advice.best,
     remedies: [...findings.flatMap(({ remedies = [] }) => remedies), ...(advice.best ? [] : trimRemedy(facts))],
@@ -102,9 +107,11 @@ function headline(kind: VerdictKind, shares: Verdict['shares'], rss: Bytes): str
     case 'nothing':
       return 'Nothing is resident.';
     case 'leak':
-      return `Leak, or a program that needs ever more: ${part(shares['in use'])} are live blocks, and their least sum rises from quarter to quarter of the run.`;
+      return `Leak, or a program that needs ever more: ${part(shares['in use'])} are what it asked for and holds, and the least sum of that rises from quarter to quarter of the run.`;
     case 'in use':
-      return `In use: ${part(shares['in use'])} are blocks that the program holds.`;
+      return `In use: ${part(shares['in use'])} are what the program asked for and holds.`;
+    case 'rounding':
+      return `Rounding: ${part(shares.rounding)} are what blocks have beyond what was asked for: they are smaller than the allocator’s smallest, or lie between its sizes.`;
     case 'cache':
       return `Cache: ${part(shares.cache)} are free, in caches of threads and of the allocator.`;
     case 'retention by policy':
@@ -124,7 +131,7 @@ function abortSentences({ abort }: Facts): string[] {
 function shareSentences(shares: Verdict['shares'], rss: Bytes): string[] {
   if (rss === 0) return [];
   const parts = Object.entries(shares)
-    .filter(([, value]) => value > 0)
+    .filter(([, value]) => value >= rss * WORTH_A_SHARE)
     .sort(([, x], [, y]) => y - x)
     .map(([name, value]) => `${name} ${percent(value / rss)}`);
   return [`Of the resident bytes: ${parts.join(', ')}.`];

@@ -98,15 +98,59 @@ describe('the moment that is judged', () => {
       expect(found.about).toMatch(/after the last 40 frees.*--at #39/);
     });
 
+    test('a last word behind them, with a buffer of its own, goes with them where the heap is empty', () => {
+      const found = exiting([...held, ...freed(0), 'm 0 98 100', 'f 0 98', '+ 30000', 'm 0 99 1024', '= exit']);
+      expect(found).toMatchObject({ kind: 'exit', end: 40 });
+      expect(found.about).toMatch(/before 40 frees \(and 3 other calls behind them\).*leave .* of 7\.\d+ MiB/);
+      const more = Array.from({ length: 40 }, (_, i) => `m 0 ${100 + i} 200000`);
+      expect(exiting([...held, ...freed(0), ...more])).toMatchObject({ end: 120 });
+    });
+
     test('frees of few blocks, a trim or time behind them, are the program’s own', () => {
       for (const lines of [
         freed(25),
         [...freed(0), 'trim 0 0'],
-        [...freed(0), '+ 2000000'],
-        [...freed(0), 'm 0 99 8'],
+        [...freed(0), '+ 2000000000'],
+        [...freed(0), ...Array.from({ length: 33 }, (_, i) => `m 0 ${100 + i} 8`)],
       ]) {
         expect(exiting([...held, ...lines])).toMatchObject({ end: 40 + lines.length, about: EXIT_ALONE });
       }
+    });
+  });
+
+  describe('an interpreter takes itself down before the exit', () => {
+    const held = Array.from({ length: 40 }, (_, i) => `m 0 ${i + 1} 1000`);
+    /** Frees what it holds, and takes something small meanwhile. */
+    const teardown = held.flatMap((_, i) => [`f 0 ${i + 1}`, ...(i % 5 === 0 ? [`m 0 ${1000 + i} 50`] : [])]);
+    const exiting = (lines: readonly string[], source = RECORDED, exitRow = lines.length) => {
+      const events = { ...eventsOf([...lines, '= end']), source, exitRow };
+      return momentOf({ ...bumpOptions(['m 0 1 8']), events }, undefined);
+    };
+
+    test.each([
+      ['Py_FinalizeEx', 'Python'],
+      ['php_module_shutdown', 'PHP'],
+    ])('%s: the moment when it begins is judged', (label, name) => {
+      const found = exiting([...held, `= ${label}`, ...teardown, '= exit']);
+      expect(found).toMatchObject({ kind: 'exit', end: 40 });
+      expect(found.about).toContain(`when ${name} began to take itself down (${label})`);
+    });
+
+    test('where its threads go on meanwhile, the last such moment is', () => {
+      const work = Array.from({ length: 20 }, (_, i) => [`m 0 ${500 + i} 1000`]).flat();
+      const found = exiting([...held, '= Py_FinalizeEx', ...work, '= Py_FinalizeEx', ...teardown, '= exit']);
+      expect(found).toMatchObject({ kind: 'exit', end: 61 });
+    });
+
+    test('a process that takes as much again has begun anew: its own exit is judged', () => {
+      const again = Array.from({ length: 40 }, (_, i) => `m 0 ${500 + i} 1000`);
+      const lines = [...held, '= php_module_shutdown', ...teardown, ...again, '= exit'];
+      expect(exiting(lines)).toMatchObject({ end: lines.length, about: EXIT_ALONE });
+    });
+
+    test('one that a signal ended on the way has no exit', () => {
+      const found = exiting([...held, '= Py_FinalizeEx', ...teardown.slice(0, 10), '= s1', 'm 0 999 8'], RECORDED, -1);
+      expect(found).toMatchObject({ kind: 'end' });
     });
   });
 });

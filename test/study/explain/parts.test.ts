@@ -106,6 +106,7 @@ describe('the verdict', () => {
 
   test.each([
     ['in use', verdict({ requested: 90, slack: 5, pinned: 10 })],
+    ['rounding', verdict({ requested: 8, slack: 16, metadata: 8 })],
     ['leak', verdict({ requested: 90, pinned: 10 }, 0, true)],
     ['in use', verdict({ requested: 90, pinned: 10 }, 0, true, 20)],
     ['cache', verdict({ requested: 10, cached: 30 })],
@@ -116,6 +117,11 @@ describe('the verdict', () => {
   ])('%s', (kind, v) => {
     expect(v.kind).toBe(kind);
     expect(v.headline.toLowerCase()).toContain(kind === 'nothing' ? 'nothing is resident' : kind);
+  });
+
+  test('what is in use is what was asked for, as in the report', () => {
+    const { shares } = verdict({ requested: 90, slack: 5, pinned: 10 });
+    expect(shares).toMatchObject({ 'in use': 90, rounding: 5 });
   });
 
   test('a purge that takes more than is free, as an allocator may, counts no more than that', () => {

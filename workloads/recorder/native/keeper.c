@@ -46,6 +46,16 @@ static pid_t program;
 static int program_is_over, samples, has_children;
 static uint64_t total_events;
 
+/* end-label.ts knows them. */
+static const char *label_of(enum asked what)
+{
+	switch (what) {
+	case ASKED_PYTHON_ENDS: return "Py_FinalizeEx";
+	case ASKED_PHP_ENDS: return "php_module_shutdown";
+	default: return "exit";
+	}
+}
+
 static void answer(struct image *m)
 {
 	uint32_t asked = atomic_load(&m->ring->asked);
@@ -54,7 +64,7 @@ static void answer(struct image *m)
 	int first = !m->is_answered_once && m->ring->kind == IMAGE_STARTED;
 	m->is_answered_once = 1;
 	if (first) tell("allocator %d %u %u %.255s\n", m->pid, m->number, m->ring->flags, m->ring->allocator[0] ? m->ring->allocator : "-");
-	observe(m, first ? "start" : "exit", first);
+	observe(m, first ? "start" : label_of(atomic_load(&m->ring->asked_for)), first);
 	atomic_store(&m->ring->answered, asked);
 	syscall(SYS_futex, &m->ring->answered, FUTEX_WAKE, 1, NULL, NULL, 0);
 }

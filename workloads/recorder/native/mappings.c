@@ -11,7 +11,6 @@
 #include <unistd.h>
 
 static uintptr_t allocator_start, allocator_end;
-extern const char __ehdr_start[] __attribute__((visibility("hidden"))), _end[] __attribute__((visibility("hidden")));
 
 static int note_range(struct dl_phdr_info *info, size_t size, void *inside)
 {

@@ -5,7 +5,8 @@
  *   [status] the lines of /proc/PID/status that speak of memory
  *   [threads] id and name
  *   [maps] start end rss anonymous name        of every mapping, from smaps; bytes, name may be missing, or be
- *                                              [mapped]: so much of the next one is the program's own, wherever it lies
+ *                                              [mapped] or [recorder]: so much of the next one is the program's own, or
+ *                                              the recorder's, wherever it lies
  *   [command] [environment] at the start: as the kernel has them, with line feeds for zero bytes
  */
 #include "keeper.h"
@@ -42,7 +43,7 @@ __attribute__((format(printf, 2, 3))) static void add(struct text *t, const char
 
 static FILE *proc(int pid, const char *name)
 {
-	char path[100];
+	char path[128];
 	snprintf(path, sizeof path, "/proc/%d/%s", pid, name);
 	return fopen(path, "re");
 }
@@ -96,20 +97,34 @@ struct mapping {
 	char name[600];
 };
 
-/* One without a name is told in two: what the program has mapped for itself, and the rest of it. */
+static unsigned long common_resident(const struct mapping *of, int pagemap, uint64_t start, uint64_t end)
+{
+	uint64_t from = start > of->start ? start : of->start, to = end < of->end ? end : of->end;
+	return from < to ? resident_in(pagemap, from, to) : 0;
+}
+
+/* So much of what is left of the mapping is told by itself. */
+static void add_part(struct text *t, struct mapping *of, unsigned long resident, const char *name)
+{
+	if (resident > of->rss) resident = of->rss;
+	if (!resident) return;
+	add(t, "%lx %lx %lu %lu %s\n", of->start, of->start, resident, resident, name);
+	of->rss -= resident;
+	of->anonymous -= resident < of->anonymous ? resident : of->anonymous;
+}
+
+/* One without a name is told in parts: what the program has mapped for itself, what the recorder's library keeps there, and the rest. */
 static void add_mapping(struct text *t, const struct image *m, struct mapping *of, int pagemap)
 {
 	const struct stretch *own;
-	size_t count = !of->name[0] && pagemap >= 0 ? stretches_in(&m->mapped.now, of->start, of->end, &own) : 0;
-	unsigned long resident = 0;
-	for (size_t i = 0; i < count; i++) {
-		uint64_t from = own[i].start > of->start ? own[i].start : of->start, to = own[i].end < of->end ? own[i].end : of->end;
-		resident += resident_in(pagemap, from, to);
-	}
-	if (resident > of->rss) resident = of->rss;
-	if (resident) add(t, "%lx %lx %lu %lu [mapped]\n", of->start, of->start, resident, resident);
-	add(t, "%lx %lx %lu %lu %s\n", of->start, of->end, of->rss - resident,
-	    of->anonymous - (resident < of->anonymous ? resident : of->anonymous), of->name);
+	uint64_t page = (uint64_t)sysconf(_SC_PAGESIZE), recorder_end = (m->ring->own_end + page - 1) & ~(page - 1);
+	int is_nameless = !of->name[0] && pagemap >= 0;
+	size_t count = is_nameless ? stretches_in(&m->mapped.now, of->start, of->end, &own) : 0;
+	unsigned long mapped = 0, recorders = is_nameless ? common_resident(of, pagemap, m->ring->own_start, recorder_end) : 0;
+	for (size_t i = 0; i < count; i++) mapped += common_resident(of, pagemap, own[i].start, own[i].end);
+	add_part(t, of, mapped, "[mapped]");
+	add_part(t, of, recorders, "[recorder]");
+	add(t, "%lx %lx %lu %lu %s\n", of->start, of->end, of->rss, of->anonymous, of->name);
 }
 
 static void add_mappings(struct text *t, const struct image *m)
@@ -119,7 +134,7 @@ static void add_mappings(struct text *t, const struct image *m)
 	struct mapping of = { 0 };
 	unsigned long a, b;
 	snprintf(path, sizeof path, "/proc/%d/pagemap", pid);
-	int pagemap = m->mapped.now.count ? open(path, O_RDONLY | O_CLOEXEC) : -1;
+	int pagemap = open(path, O_RDONLY | O_CLOEXEC);
 	FILE *f = proc(pid, "smaps");
 	add(t, "[maps]\n");
 	while (f && fgets(line, sizeof line, f)) {

@@ -24,8 +24,7 @@ static void exit_begins(int status)
 	if (!is_recorded_process() || atomic_exchange(&noted, 1)) return; /* a vfork's child leaves with its parent's memory */
 	int saved = errno;
 	log_extended(OP_EXIT, NULL, (uint32_t)status, 0);
-	/* A fork's child that did next to nothing is not worth the wait: there may be thousands. */
-	if (ring->kind == IMAGE_STARTED || next_slot > 1000 || has_big_blocks()) ask_keeper();
+	if (is_worth_a_look()) ask_keeper(ASKED_EXIT);
 	errno = saved;
 }
 

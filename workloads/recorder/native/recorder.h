@@ -47,6 +47,8 @@ void resolve(void);
 void *next_function(const char *name);
 void *bootstrap_allocate(size_t alignment, size_t size);
 size_t bootstrap_size(const void *p);
+/* Where this library begins and ends. */
+extern const char __ehdr_start[] __attribute__((visibility("hidden"))), _end[] __attribute__((visibility("hidden")));
 extern char bootstrap_arena[];
 #define BOOTSTRAP_BYTES 65536
 static inline int is_bootstrap(const void *p) { return (uintptr_t)p - (uintptr_t)bootstrap_arena < BOOTSTRAP_BYTES; }
@@ -64,7 +66,9 @@ int start_recording(void);
 int wait_for_room(uint64_t end);
 void begin_thread(void);
 /* Has the keeper look at this process now, and waits for it a little. */
-void ask_keeper(void);
+void ask_keeper(enum asked what);
+/* A fork's child that did next to nothing is not worth the wait: there may be thousands. */
+int is_worth_a_look(void);
 int is_recorded_process(void);
 /* Whether this process, or a fork's child of it that has yet to make its ring, is to be recorded. */
 int has_session(void);
@@ -154,6 +158,10 @@ void watch_zend_of_program(void);
 void watch_zend(void *library);
 /* The version of the engine; "!…": why its heap is not seen; "" for programs without one. */
 extern char zend_word[128];
+
+/* teardown.c: interpreters that end before their process does. */
+void watch_teardown_of_program(void);
+void watch_teardown_of_php(void *library);
 
 /* mappings.c: the program's own, from here on. */
 void watch_mappings(void);

@@ -100,6 +100,8 @@ static int map_ring(void)
 	made->is_lone = image != 0;
 	made->thread = thread_mark ? thread_mark - 1 : 0;
 	made->start_ticks = ticks();
+	made->own_start = (uintptr_t)__ehdr_start;
+	made->own_end = (uintptr_t)_end;
 	spent_ticks = 0;
 	strcpy(made->zend, zend_word);
 	next_slot = 0;
@@ -180,8 +182,11 @@ int wait_for_room(uint64_t end)
 	}
 }
 
-void ask_keeper(void)
+int is_worth_a_look(void) { return ring->kind == IMAGE_STARTED || next_slot > 1000 || has_big_blocks(); }
+
+void ask_keeper(enum asked what)
 {
+	atomic_store(&ring->asked_for, what);
 	uint32_t number = atomic_fetch_add(&ring->asked, 1) + 1;
 	wake_keeper((unsigned long)ring->pid);
 	for (int i = 0; i < KEEPER_PATIENCE_MS; i++) {
@@ -276,7 +281,8 @@ __attribute__((constructor)) static void loaded(void)
 		watch_extended();
 		watch_mallctl();
 		watch_zend_of_program();
-		ask_keeper();
+		watch_teardown_of_program();
+		ask_keeper(ASKED_START);
 	}
 	errno = saved;
 }

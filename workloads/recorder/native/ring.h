@@ -19,7 +19,7 @@
 #include <stdatomic.h>
 #include <stdint.h>
 
-#define RING_MAGIC "ASRING04"
+#define RING_MAGIC "ASRING05"
 /* Files of the folder: a page of the keeper's for all, and the socket that is told whose a ring is. */
 #define KEEPER_PAGE "keeper"
 #define KEEPER_SOCKET "numbers"
@@ -100,6 +100,9 @@ struct keeper_page {
 /* When PHP was asked for its numbers: by its script; before the heap is emptied; when the script is done, its variables still there. */
 enum usage { USAGE_ASKED, USAGE_END, USAGE_DONE };
 
+/* What a process is at that has the keeper look at it. */
+enum asked { ASKED_START, ASKED_EXIT, ASKED_PYTHON_ENDS, ASKED_PHP_ENDS };
+
 struct ring_header {
 	char magic[8];
 	uint32_t slots;
@@ -110,10 +113,12 @@ struct ring_header {
 	uint32_t thread;             /* the thread that lives on */
 	uint32_t flags;              /* ALLOCATOR_OF_PROGRAM … */
 	uint64_t start_ticks;
+	uint64_t own_start, own_end; /* where the recorder's library lies in the process */
 	char allocator[256];         /* the library that serves malloc */
 	char zend[128];              /* the version of a Zend engine; "!…": why its heap is not seen */
 
 	_Alignas(64) _Atomic uint64_t tail;  /* slots that the keeper is done with */
+	_Atomic uint32_t asked_for;  /* an ASKED_… */
 	_Atomic uint32_t asked;      /* the process waits for the keeper to look at it, as often as … */
 	_Atomic uint32_t answered;   /* … it has looked */
 	_Atomic uint32_t closed;     /* the keeper takes no more */

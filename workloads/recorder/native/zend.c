@@ -311,6 +311,7 @@ void watch_zend(void *library)
 	get_version = (const char *(*)(void))dlsym(library, "get_zend_version");
 	if (with_sites) find_script_functions(library);
 	const char *why = put_before(library);
+	if (!why) watch_teardown_of_php(library);
 	dlerror();
 	say(why ? why : "of a version that it does not tell");
 }
