@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { createRandom } from '../../sim/contract/random.ts';
 import { interrupt } from '../helpers/interrupt.ts';
-import { COMMANDS, OLD, prepare, type WritingCommand } from './written.ts';
+import { COMMANDS, OLD, prepare, type WritingCommand } from './host/written.ts';
 
 /**
  * npm run signals [-- --moments N --seed S --only WORD]

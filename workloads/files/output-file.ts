@@ -3,20 +3,23 @@ import {
   accessSync,
   closeSync,
   constants,
+  existsSync,
   fchmodSync,
   lstatSync,
   openSync,
   renameSync,
+  statSync,
   unlinkSync,
   writeSync,
 } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { dirname, join, resolve } from 'node:path';
 import { isatty } from 'node:tty';
 import { UserError } from '../../sim/contract/assert.ts';
 import { CONTROLS, shownByNumber } from '../../sim/contract/escape.ts';
 import { takeOpened } from './fifo-reader.ts';
 import { outputTarget } from './output-target.ts';
 import { isSystemError, systemError } from './system-error.ts';
+import { addUnfinished, isFinished, nameWhenAllAreDone, removeUnfinishedFile } from './unfinished.ts';
 
 /**
  * The one way that files are written:
@@ -35,42 +38,8 @@ export interface OutputFile {
   discard(): void;
 }
 
-/** What gives files of `together` their names. */
-let namings: (() => void)[] | undefined;
-
-/** Files that the work writes get their names when all of it is done, or none of them where it fails. What is written in place is not held back. */
-export async function together<T>(work: () => T | Promise<T>): Promise<T> {
-  const own: (() => void)[] = [];
-  namings = own;
-  try {
-    const result = await work();
-    for (const name of own) name();
-    return result;
-  } catch (error) {
-    removeUnfinished();
-    throw error;
-  } finally {
-    namings = undefined;
-  }
-}
-
-/** Files without a name yet. A process that ends before they have one takes them along. */
-const unfinished = new Set<string>();
-
-function removeUnfinished(): void {
-  for (const path of unfinished) {
-    try {
-      unlinkSync(path);
-    } catch {
-      // gone already, with its folder
-    }
-  }
-  unfinished.clear();
-}
-
-function refusal(path: string, error: unknown): unknown {
-  if (!isSystemError(error)) return error;
-  return new UserError(`${path}: found ${systemError(error)}, expected a file that can be written`);
+function refusal(path: string, error: unknown, expected = 'a file that can be written'): unknown {
+  return isSystemError(error) ? new UserError(`${path}: found ${systemError(error)}, expected ${expected}`) : error;
 }
 
 /** Data on a terminal are for reading: what would move its cursor is shown by number. */
@@ -86,10 +55,38 @@ export function openOutput(path: string): OutputFile {
     return { write: (part) => writeAll(1, shown(part), 'standard output'), close() {}, discard() {} };
   }
   try {
-    const { path: target, inPlace, mode } = outputTarget(path);
+    const { path: target, inPlace, mode, descriptor } = outputTarget(path);
+    if (descriptor !== undefined) {
+      return { write: (part) => writeAll(descriptor, part, path), close() {}, discard() {} };
+    }
     return inPlace ? openInPlace(path, target) : openTemporary(path, target, mode);
   } catch (error) {
     throw refusal(path, error);
+  }
+}
+
+/** Refuses what `openOutput` would, as far as that can be known before: nothing should be computed for a file that nobody can write. */
+export function checkWritable(path: string): void {
+  if (path === '-') return;
+  try {
+    const { path: target, inPlace, mode, descriptor } = outputTarget(path);
+    if (descriptor !== undefined) return;
+    if (!inPlace) accessSync(dirname(target), constants.W_OK | constants.X_OK);
+    if (inPlace || mode !== undefined) accessSync(target, constants.W_OK);
+  } catch (error) {
+    throw refusal(path, error);
+  }
+}
+
+/** The same for a folder, which is made with those above it where it is not there. */
+export function checkWritableFolder(path: string): void {
+  let at = resolve(path);
+  try {
+    for (; !existsSync(at); at = dirname(at));
+    if (!statSync(at).isDirectory()) throw Object.assign(new Error('ENOTDIR'), { code: 'ENOTDIR', syscall: 'mkdir' });
+    accessSync(at, constants.W_OK | constants.X_OK);
+  } catch (error) {
+    throw refusal(path, error, 'a folder that can be written');
   }
 }
 
@@ -106,8 +103,7 @@ function openTemporary(path: string, target: string, mode: number | undefined): 
   if (mode !== undefined) accessSync(target, constants.W_OK); // a rename would replace a file that may not be written
   const temporary = join(dirname(target), `.allocsim-${randomBytes(12).toString('hex')}.tmp`);
   let descriptor = openSync(temporary, 'wx');
-  if (unfinished.size === 0) process.once('exit', removeUnfinished);
-  unfinished.add(temporary);
+  addUnfinished(temporary);
   if (mode !== undefined) fchmodSync(descriptor, mode);
 
   function end(name: string | undefined): void {
@@ -119,11 +115,10 @@ function openTemporary(path: string, target: string, mode: number | undefined): 
       guarded(() => {
         if (name === undefined) unlinkSync(temporary);
         else renameSync(temporary, name);
-        unfinished.delete(temporary);
-        if (unfinished.size === 0) process.off('exit', removeUnfinished);
+        isFinished(temporary);
       });
-    if (name !== undefined && namings) namings.push(finish);
-    else finish();
+    if (name === undefined) finish();
+    else nameWhenAllAreDone(finish);
   }
 
   function guarded(step: () => void): void {
@@ -155,15 +150,6 @@ function openTemporary(path: string, target: string, mode: number | undefined): 
     },
     discard: () => end(undefined),
   };
-}
-
-function removeUnfinishedFile(temporary: string): void {
-  try {
-    unlinkSync(temporary);
-  } catch {
-    // gone already
-  }
-  unfinished.delete(temporary);
 }
 
 /** How long a pipe that is full is left alone. */

@@ -1,7 +1,8 @@
-import { accessSync, closeSync, constants, openSync, readSync, type Stats, statSync } from 'node:fs';
-import { basename, dirname } from 'node:path';
+import { closeSync, openSync, readSync, type Stats, statSync } from 'node:fs';
+import { basename } from 'node:path';
 import { gunzipSync } from 'node:zlib';
 import { UserError } from '../../sim/contract/assert.ts';
+import { checkWritable } from '../files/output-file.ts';
 import { HTB_MAGIC } from '../trace/binary.ts';
 import { checkTraceName } from '../trace/output.ts';
 
@@ -24,21 +25,12 @@ export function checkOutput(output: string, force: boolean): void {
   const found = statOf(output);
   const refuse = (what: string, expected: string) => new UserError(`${output}: found ${what}, expected ${expected}`);
   if (!found) {
-    checkFolder(output);
+    checkWritable(output);
   } else if (found.isDirectory()) {
     throw refuse('a folder', 'a file to write');
   } else if (found.isFile() && found.size > 0) {
     if (!isTrace(output)) throw refuse('a file that is no trace', 'another name: it will not be replaced');
     if (!force) throw refuse('a trace', 'another name (-o), or --force to replace it');
-  }
-}
-
-/** Refuses a file that could not be made. */
-export function checkFolder(file: string): void {
-  try {
-    accessSync(dirname(file), constants.W_OK);
-  } catch {
-    throw new UserError(`${file}: found no folder that can be written to, expected a file to write`);
   }
 }
 
