@@ -3,14 +3,14 @@ import { mkdirSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
-import { createRandom } from '../../sim/contract/random.ts';
+import { createRandom, shuffle } from '../../sim/contract/random.ts';
 import { inRemovedFolder, onFullDisk, onReadOnly, underFileLimit, withoutRight } from './host/folders.ts';
 import { killed } from './host/kills.ts';
 import { ontoTarget, TARGETS } from './host/targets.ts';
 import { COMMANDS, type WritingCommand } from './host/written.ts';
 
 /**
- * npm run faults [-- --parts kills,disks,limits,rights,removals,targets --kills N --seed S --only WORD]
+ * npm run faults [-- --parts kills,disks,limits,rights,removals,targets --kills N --targets N --seed S --only WORD]
  *
  * Every command that writes is killed (SIGKILL) at N moments that are drawn, and runs where the disk is full but for so many KiB, where it
  * is read-only, where files may not grow, where the folder is another user's or goes meanwhile, and with something unusual under the name of each
@@ -23,6 +23,7 @@ const { values } = parseArgs({
   options: {
     parts: { type: 'string', default: PARTS.join(',') },
     kills: { type: 'string', default: '6' },
+    targets: { type: 'string', default: '4' },
     seed: { type: 'string', default: '1' },
     only: { type: 'string', default: '' },
   },
@@ -55,6 +56,14 @@ function onDisk(size: string, work: () => string[]): string[] {
 /** A command that takes about so long, in ms, when its folder goes. */
 const REMOVED_AFTER_MS = [150, 400, 700];
 
+/** So many of an output's targets, drawn anew for each; 0: all. */
+function drawTargets() {
+  const count = Number(values.targets) || TARGETS.length;
+  const order = TARGETS.map((_, i) => i);
+  shuffle(order, random);
+  return order.slice(0, count).map((i) => TARGETS[i]!);
+}
+
 const WORK: Readonly<Record<Part, (command: WritingCommand) => Promise<void>>> = {
   async kills(command) {
     if (command.isLong) return;
@@ -84,10 +93,10 @@ const WORK: Readonly<Record<Part, (command: WritingCommand) => Promise<void>>> =
     for (const afterMs of REMOVED_AFTER_MS) tell(command, 1, await inRemovedFolder(base, command, { afterMs }));
   },
   async targets(command) {
-    for (const target of TARGETS) {
-      if (command.isLong && (target.expected !== 'refused' || target.line !== undefined)) continue;
-      for (const name of command.writes) {
-        if (name.endsWith('/')) continue;
+    for (const name of command.writes) {
+      for (const target of drawTargets()) {
+        if (name.endsWith('/') || target.except?.test(name)) continue;
+        if (command.isLong && (target.expected !== 'refused' || target.line !== undefined)) continue;
         const wrong = ontoTarget(base, command, name, target);
         tell(command, 1, wrong ? [`${name} is ${target.name}: ${wrong}`] : []);
       }

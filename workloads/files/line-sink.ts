@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { UserError } from '../../sim/contract/assert.ts';
 import { type OutputFile, openOutput } from './output-file.ts';
 import { isSystemError, systemError } from './system-error.ts';
-import { inFolder } from './unfinished.ts';
+import { inFolder, togetherNow } from './unfinished.ts';
 
 /** Receives lines; the file appears under its name only when it is complete. See OutputFile. */
 export interface LineSink {
@@ -64,7 +64,9 @@ export function writeWholeFiles(files: readonly WholeFile[], partial = false): v
       open.push(file);
       file.write(text.endsWith('\n') ? text : `${text}\n`);
     }
-    for (const [i, file] of open.entries()) file.close(partial && files[i]![2] !== true);
+    togetherNow(() => {
+      for (const [i, file] of open.entries()) file.close(partial && files[i]![2] !== true);
+    });
   } catch (error) {
     for (const file of open) file.discard();
     throw error;

@@ -9,7 +9,6 @@ import {
   openSync,
   renameSync,
   statSync,
-  unlinkSync,
   writeSync,
 } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
@@ -17,9 +16,9 @@ import { isatty } from 'node:tty';
 import { UserError } from '../../sim/contract/assert.ts';
 import { CONTROLS, shownByNumber } from '../../sim/contract/escape.ts';
 import { takeOpened } from './fifo-reader.ts';
-import { outputTarget } from './output-target.ts';
+import { isMountPoint, outputTarget } from './output-target.ts';
 import { isSystemError, systemError } from './system-error.ts';
-import { addUnfinished, isFinished, nameWhenAllAreDone, removeUnfinishedFile } from './unfinished.ts';
+import { addUnfinished, isFinished, nameWhenAllAreDone, removeFile, removeUnfinishedFile } from './unfinished.ts';
 
 /**
  * The one way that files are written:
@@ -73,6 +72,8 @@ export function checkWritable(path: string): void {
     if (descriptor !== undefined) return;
     if (!inPlace) accessSync(dirname(target), constants.W_OK | constants.X_OK);
     if (inPlace || mode !== undefined) accessSync(target, constants.W_OK);
+    if (!inPlace && mode !== undefined && isMountPoint(target))
+      throw Object.assign(new Error('EBUSY'), { code: 'EBUSY', syscall: 'rename' });
   } catch (error) {
     throw refusal(path, error);
   }
@@ -106,19 +107,22 @@ function openTemporary(path: string, target: string, mode: number | undefined): 
   addUnfinished(temporary);
   if (mode !== undefined) fchmodSync(descriptor, mode);
 
-  function end(name: string | undefined): void {
-    if (descriptor < 0) return;
+  function closeDescriptor(): void {
     const open = descriptor;
     descriptor = -1;
-    guarded(() => closeSync(open));
-    const finish = () =>
-      guarded(() => {
-        if (name === undefined) unlinkSync(temporary);
-        else renameSync(temporary, name);
-        isFinished(temporary);
-      });
-    if (name === undefined) finish();
-    else nameWhenAllAreDone(finish);
+    if (open >= 0) guarded(() => closeSync(open));
+  }
+
+  function discard(): void {
+    closeDescriptor();
+    removeUnfinishedFile(temporary);
+  }
+
+  function give(name: string): (() => void) | undefined {
+    const isNew = !existsSync(name);
+    guarded(() => renameSync(temporary, name));
+    isFinished(temporary);
+    return isNew ? () => removeFile(name) : undefined;
   }
 
   function guarded(step: () => void): void {
@@ -135,21 +139,30 @@ function openTemporary(path: string, target: string, mode: number | undefined): 
       try {
         writeAll(descriptor, part, path);
       } catch (error) {
-        end(undefined);
+        discard();
         throw error;
       }
     },
     close(partial = false) {
       const name = partial ? `${target}.partial` : target;
-      const there = partial ? lstatSync(name, { throwIfNoEntry: false }) : undefined;
-      if (there && !there.isFile()) {
-        end(undefined);
+      if (partial && isOther(name)) {
+        discard();
         throw new UserError(`${path}.partial: found what is no regular file, expected none or one`);
       }
-      end(name);
+      closeDescriptor();
+      nameWhenAllAreDone(() => give(name));
     },
-    discard: () => end(undefined),
+    discard,
   };
+}
+
+/** Whether something of the name is there, and no regular file. */
+function isOther(name: string): boolean {
+  try {
+    return lstatSync(name, { throwIfNoEntry: false })?.isFile() === false;
+  } catch {
+    return false; // what is wrong with the name, the rename says
+  }
 }
 
 /** How long a pipe that is full is left alone. */

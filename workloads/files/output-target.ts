@@ -1,4 +1,4 @@
-import { lstatSync, readlinkSync, realpathSync, type Stats, statSync } from 'node:fs';
+import { lstatSync, readFileSync, readlinkSync, realpathSync, type Stats, statSync } from 'node:fs';
 import { basename, dirname, resolve } from 'node:path';
 
 /** As Linux allows them in one path. */
@@ -62,5 +62,15 @@ export function fileIdentity(given: string): string | undefined {
     return inPlace ? undefined : resolve(realpathSync(dirname(path)), basename(path));
   } catch {
     return undefined; // what is wrong with it, the writer says
+  }
+}
+
+/** As a container's single file may be: another file cannot take its place. */
+export function isMountPoint(path: string): boolean {
+  const place = realpathSync(path).replace(/[\\ \t\n]/g, (c) => `\\${c.charCodeAt(0).toString(8).padStart(3, '0')}`);
+  try {
+    return readFileSync('/proc/self/mountinfo', 'utf8').includes(` ${place} `);
+  } catch {
+    return false; // not Linux
   }
 }

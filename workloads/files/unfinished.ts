@@ -5,17 +5,18 @@ import { dirname, resolve } from 'node:path';
 const files = new Set<string>();
 const folders: string[] = [];
 
-/** What gives files of `together` their names. */
-let namings: (() => void)[] | undefined;
+/** Gives a file its name. @returns what takes it away again, where there was none of that name before. */
+type Naming = () => (() => void) | undefined;
+/** Of the files of `together`. */
+let namings: Naming[] | undefined;
 
 /** Files that the work writes get their names when all of it is done, or none of them where it fails. What is written in place is not held back. */
 export async function together<T>(work: () => T | Promise<T>): Promise<T> {
-  const own: (() => void)[] = [];
+  const own: Naming[] = [];
   namings = own;
   try {
     const result = await work();
-    for (const name of own) name();
-    folders.length = 0;
+    nameAll(own);
     return result;
   } catch (error) {
     removeUnfinished();
@@ -25,8 +26,35 @@ export async function together<T>(work: () => T | Promise<T>): Promise<T> {
   }
 }
 
+/** The same for work that waits for nothing; within `together` its files are some of those. */
+export function togetherNow(work: () => void): void {
+  if (namings) {
+    work();
+    return;
+  }
+  const own: Naming[] = [];
+  namings = own;
+  try {
+    work();
+    nameAll(own);
+  } finally {
+    namings = undefined;
+  }
+}
+
+function nameAll(own: readonly Naming[]): void {
+  const undo: (() => void)[] = [];
+  try {
+    for (const name of own) undo.push(name() ?? (() => {}));
+    folders.length = 0;
+  } catch (error) {
+    for (const takeAway of undo) takeAway();
+    throw error;
+  }
+}
+
 /** Gives a file its name: now, or with those of `together`. */
-export function nameWhenAllAreDone(name: () => void): void {
+export function nameWhenAllAreDone(name: Naming): void {
   if (namings) namings.push(name);
   else name();
 }
@@ -58,7 +86,6 @@ export function inFolder(path: string, write: () => void): void {
     removeFolders();
     throw error;
   }
-  if (!namings) folders.length = 0;
 }
 
 function removeUnfinished(): void {
@@ -67,12 +94,16 @@ function removeUnfinished(): void {
 }
 
 export function removeUnfinishedFile(path: string): void {
+  removeFile(path);
+  isFinished(path);
+}
+
+export function removeFile(path: string): void {
   try {
     unlinkSync(path);
   } catch {
     // gone already, with its folder
   }
-  isFinished(path);
 }
 
 function removeFolders(): void {

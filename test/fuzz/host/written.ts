@@ -22,8 +22,8 @@ const INPUTS: Readonly<Record<string, string>> = {
   'suite.json': '{"workloads": ["stress:events=2000"], "allocators": ["glibc", "jemalloc"]}',
   'log.csv': `time,thread,op,size,address\n${LOG}\n`,
 };
-const STRESS = 'stress:profile=mix,events=60000';
-const ROWS = 'rows:threads=2,rounds=2000';
+const STRESS = 'stress:profile=mix,events=20000';
+const ROWS = 'rows:threads=2,rounds=500';
 
 /** What is under the names of the outputs before. A recording replaces nothing that is no trace. */
 export const OLD = '%htrace 1\n';
@@ -55,7 +55,7 @@ const MACHINE = { output: 'm.jsonl', csv: 'm.csv', openmetrics: 'm.txt', report:
 /** Every command that writes, with every option that names a file. */
 export const COMMANDS: readonly WritingCommand[] = [
   writing(['run', STRESS, '--mode=lockstep'], { json: 'r.json', ...SAMPLES }),
-  writing(['run', 'rows:threads=4,rounds=3000', '--quiet'], { 'trace-time': 't.json' }),
+  writing(['run', 'rows:threads=4,rounds=300', '--quiet'], { 'trace-time': 't.json' }),
   writing(['run', STRESS, '--mode=lockstep'], REPORTS),
   writing(['run', STRESS, '--mode=lockstep'], { svg: 'figures/' }),
   writing(['run', 'rows:rounds=200', '--threads=1,2'], TABLES),
