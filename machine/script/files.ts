@@ -104,8 +104,9 @@ export class FileSystem {
     if (error) this.lookUp(path, group);
     if (error) return error;
     if (this.find(path) || this.isDirectory(path)) return 'EEXIST';
-    this.directories.add(path);
     const mount = this.mountOf(path);
+    if (mount && mount.usedInodes >= mount.limitInodes) return 'ENOSPC';
+    this.directories.add(path);
     if (!mount) return undefined;
     mount.usedInodes++;
     nextInode(this.k, mount.device);

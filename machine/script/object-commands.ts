@@ -1,6 +1,7 @@
 /** Commands that make kernel objects: descriptors, pipes, sockets, threads, names. */
-import type { Kernel, Task } from '../kernel/kernel.ts';
+import type { Task } from '../kernel/kernel.ts';
 import { mmapRegion } from '../kernel/mmap.ts';
+import { isAtThreadLimit } from '../kernel/process.ts';
 import { releaseTaskObjects, SLAB_BYTES, slabAccountTask, threadMemory } from '../kernel/slab.ts';
 import { touchPage } from '../kernel/touch.ts';
 import { VM_READ, VM_WRITE } from '../kernel/vm-flags.ts';
@@ -87,15 +88,10 @@ export function objectsCommand(run: MachineRun, task: Task, name: string, words:
   }
 }
 
-/** set_max_threads: the stacks of the kernel (16 KiB each) take an eighth of the memory at most. */
-const mostThreads = (k: Kernel): number => Math.floor(k.totalPages / 32);
-
 /** pthread_create: a stack with its guard, of which the top page is used, and what the kernel keeps of a thread. */
 function threads(run: MachineRun, task: Task, words: readonly string[]): number | string {
   const stack = words.find((word) => word.startsWith('stack='));
   const pages = Math.ceil((stack ? sizeOf(stack.slice(6))! : 8 * 2 ** 20) / 4096);
-  let room = mostThreads(run.k);
-  for (const { alive, threads } of run.k.tasks) if (alive) room -= threads;
   for (let i = 0; i < Number(words[0]); i++) {
     const top = lowestMapping(task);
     const error =
@@ -110,12 +106,13 @@ function threads(run: MachineRun, task: Task, words: readonly string[]): number 
     if (error) return error;
     if (task.fatalSignal) return 'EINTR';
     touchPage(run.k, task, top - 1, true);
-    if (room-- <= 0) return 'EAGAIN';
+    if (isAtThreadLimit(run.k)) return 'EAGAIN';
     // The thread's vector of modules comes from malloc, in the pages after the program's first two.
     const topChunk = TCACHE_BYTES + task.threads * DTV_BYTES;
     touchPage(run.k, task, HEAP_PAGE + Math.floor((topChunk + 8) / 4096), true);
     threadMemory(run.k, task, 1);
     task.threads++;
+    run.k.nextPid++;
   }
   return 0;
 }

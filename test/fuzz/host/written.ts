@@ -9,12 +9,12 @@ const LOG = Array.from(
   (_, i) => `${i * 1000},1,malloc,${16 + (i % 90)},0x${(4096 + i * 64).toString(16)}`,
 ).join('\n');
 const FLEET = `duration: 1h
-samples: 13
+samples: 4
 machine: { memory: 1G }
 pools: [{ name: www, pm: { max_children: 2 } }]
 requests: [{ name: page, pool: www, workload: php-pool, time: 1ms, cron: { every: 10m, count: 2 } }]
 `;
-const SITES = `%htrace 1\n%frame 1 main\tmain.c:1\n%site 1 0 1\n${Array.from({ length: 3000 }, (_, i) => `m 0 ${i} ${100 + i} @1\n`).join('')}`;
+const SITES = `%htrace 2\n%frame 1 main\tmain.c:1\n%site 1 0 1\n${Array.from({ length: 3000 }, (_, i) => `m 0 ${i} ${100 + i} @1\n`).join('')}`;
 const INPUTS: Readonly<Record<string, string>> = {
   'script.txt': SCRIPT,
   'fleet.yaml': FLEET,
@@ -66,7 +66,7 @@ export const COMMANDS: readonly WritingCommand[] = [
   writing(['sweep', ROWS, '--grid=arena_max=1,2'], TABLES),
   writing(['tune', 'rows:threads=2,rounds=200'], TABLES),
   writing(['plan', ROWS], TABLES),
-  writing(['plan', 'fleet.yaml'], TABLES),
+  writing(['plan', 'fleet.yaml', '--horizon=1h'], TABLES),
   writing(['machine', 'script.txt'], MACHINE),
   writing(['machine', 'fleet.yaml'], MACHINE),
   writing(['gate', '--suite=suite.json'], { save: 'b.json', markdown: 'g.md', junit: 'g.xml', json: 'g.json', 'benchmark-action': 'a.json', bencher: 'm.json' }),
