@@ -35,7 +35,20 @@ export function checkOutput(output: string, force: boolean): void {
 }
 
 function statOf(path: string): Stats | undefined {
-  return statSync(path, { throwIfNoEntry: false });
+  try {
+    return statSync(path, { throwIfNoEntry: false });
+  } catch {
+    return undefined; // what is wrong with it, checkWritable says
+  }
+}
+
+/** PID_MAX_LIMIT. */
+const LARGEST_PID = 2 ** 22;
+
+/** The same for the traces of the processes that the program becomes or starts, whose names are longer. */
+export function checkOutputs(output: string, force: boolean): void {
+  checkOutput(output, force);
+  if (output !== '-') checkWritable(outputOf(output, LARGEST_PID, 0));
 }
 
 function isTrace(path: string): boolean {

@@ -126,6 +126,7 @@ export const TARGETS: readonly Target[] = [
     expected: 'written',
     put: () => {},
     args: renamed((name) => long(name, 255)),
+    except: /^[xy]\./, // of a recording: the names of its children are longer
   },
   {
     name: 'a name of 256 characters',
