@@ -28,6 +28,8 @@ export interface Task {
   rssEvents: number;
   readonly rlimits: Rlimits;
   threads: number;
+  /** Stacks that glibc keeps of threads which could not be started: pages, without the guard's. */
+  readonly stackCache: number[];
   fds: number;
   fdTable: number;
   pipes: number;

@@ -37,6 +37,7 @@ export function newTask(k: Kernel, name: string, parent: Task | null): Task {
           nofile: 1_000_000,
         },
     threads: 1,
+    stackCache: parent ? [...parent.stackCache] : [],
     fds: parent ? parent.fds : 0,
     fdTable: 0,
     pipes: 0,

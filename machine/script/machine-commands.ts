@@ -248,7 +248,6 @@ function shrinkTo(run: MachineRun, group: MemCgroup): void {
 const THP = '/sys/kernel/mm/transparent_hugepage/';
 
 /** What sysctl_max_threads takes. */
-const MIN_THREADS = 20;
 const FUTEX_TID_MASK = 0x3fffffff;
 
 /** /proc/sys and /sys settings. @returns the error, if any. */
@@ -307,7 +306,7 @@ function setParameter(run: MachineRun, path: string, value: string): string | un
   const name = path.replace(/^\/proc\/sys\//, '');
   const set = lookup(fields, name);
   if (!set) return 'ENOENT';
-  if (name === 'kernel/threads-max' && !(number >= MIN_THREADS && number <= FUTEX_TID_MASK)) return 'EINVAL';
+  if (name === 'kernel/threads-max' && !(number >= 1 && number <= FUTEX_TID_MASK)) return 'EINVAL';
   set();
   return undefined;
 }
