@@ -1,5 +1,6 @@
 import { UserError } from '../../sim/contract/assert.ts';
-import { fileIdentity } from '../../workloads/files/output-target.ts';
+import { checkWritable, checkWritableFolder } from '../../workloads/files/output-file.ts';
+import { fileIdentity, outputTarget } from '../../workloads/files/output-target.ts';
 
 /** What yargs knows of the options of the command that was given. */
 export interface KnownOptions {
@@ -11,6 +12,34 @@ export interface KnownOptions {
 }
 
 type Arguments = Readonly<Record<string, unknown>>;
+
+/** Outputs that know no `-`: a folder, and a trace, whose name tells its form. */
+const NAMED_ALONE = ['svg', 'out'];
+
+/** `/dev/stdout` is `-`: nothing else goes there then. */
+export function nameStandardOutput(argv: Record<string, unknown>): void {
+  for (const name of OUTPUTS) {
+    const value = argv[name];
+    if (NAMED_ALONE.includes(name) || typeof value !== 'string' || !value.includes('/')) continue;
+    if (isStandardOutput(value)) argv[name] = '-';
+  }
+}
+
+function isStandardOutput(path: string): boolean {
+  try {
+    return outputTarget(path).descriptor === 1;
+  } catch {
+    return false; // what is wrong with it, the writer says
+  }
+}
+
+function checkStandardOutput(argv: Arguments): void {
+  const there = OUTPUTS.filter((name) => {
+    const value = argv[name];
+    return value === '-' || (value === '' && NAME_OPTIONAL.includes(name)) || (value === true && name === 'json');
+  });
+  if (there.length > 1) throw new UserError(`--${there.join(' and --')} cannot all go to standard output`);
+}
 
 /** `--no-json` takes back what a configuration gives: options that have values are as if they were not given. */
 export function takeBack(argv: Record<string, unknown>, known: KnownOptions): void {
@@ -42,7 +71,7 @@ const NAME_NEEDED = [
 export const OUTPUTS: readonly string[] = [...NAME_OPTIONAL, ...NAME_NEEDED, 'out'];
 const NAMES_NEEDED = [...NAME_NEEDED, 'config', 'suite', 'costs', 'at'];
 /** Files that are read. `in` is none of them: a trace may be written over itself. */
-const INPUTS = ['workload', 'base', 'head', 'suite', 'config', 'costs'];
+const INPUTS = ['workload', 'script', 'base', 'head', 'suite', 'config', 'costs', 'diff'];
 
 /** Throws a UserError for what is wrong with the options themselves, whatever the command. */
 export function checkOptions(argv: Arguments, known: KnownOptions): void {
@@ -55,6 +84,7 @@ export function checkOptions(argv: Arguments, known: KnownOptions): void {
     if (argv[name] === '') throw new UserError(`--${name}: found no name, expected --${name} NAME`);
   }
   checkFiles(argv);
+  checkStandardOutput(argv);
 }
 
 function checkSeeds({ seed, seeds = 1 }: Arguments): void {
@@ -73,6 +103,14 @@ function checkOnce(argv: Arguments, known: KnownOptions): void {
     if (names.some((n) => known.array.includes(n))) continue;
     const longest = names.reduce((x, y) => (y.length > x.length ? y : x));
     throw new UserError(`--${longest}: found ${value.length} of it, expected one`);
+  }
+}
+
+/** Throws a UserError for an output that could not be written when the work for it is done. */
+export function checkOutputs(argv: Arguments): void {
+  for (const path of outputFiles(argv)) {
+    if (path === argv['svg'] && !path.endsWith('.svg')) checkWritableFolder(path);
+    else checkWritable(path);
   }
 }
 

@@ -2,7 +2,15 @@ import yargs, { type Argv } from 'yargs';
 import { UserError } from '../../sim/contract/assert.ts';
 import { nearest } from '../../sim/contract/suggestion.ts';
 import { waitForReaders } from '../../workloads/files/fifo-reader.ts';
-import { checkOptions, type KnownOptions, OUTPUTS, outputFiles, takeBack } from '../cli/check-options.ts';
+import {
+  checkOptions,
+  checkOutputs,
+  type KnownOptions,
+  nameStandardOutput,
+  OUTPUTS,
+  outputFiles,
+  takeBack,
+} from '../cli/check-options.ts';
 import { withConfig } from '../cli/config-file.ts';
 import { describeCommands } from '../cli/describe.ts';
 import { terminalWidth } from '../cli/width.ts';
@@ -142,9 +150,13 @@ export async function runCommandLine(all: readonly string[]): Promise<void> {
       // biome-ignore lint/suspicious/noExplicitAny: yargs knows its options at run time and does not type them
       const known = (parser as any).getOptions() as KnownOptions;
       takeBack(argv, known);
+      nameStandardOutput(argv);
       checkOptions(argv, known);
     }, true)
-    .middleware((argv) => waitForReaders(outputFiles(argv)))
+    .middleware((argv) => {
+      checkOutputs(argv);
+      return waitForReaders(outputFiles(argv));
+    })
     .option('plugin', { type: 'string', describe: 'a module with more allocators, workloads, importers or metrics' })
     .version(VERSION)
     .help()

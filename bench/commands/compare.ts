@@ -1,7 +1,7 @@
 import type { Argv, CommandModule } from 'yargs';
 import { parseAllocator } from '../../allocators/spec.ts';
 import type { EventBuffer } from '../../sim/contract/event.ts';
-import { together } from '../../workloads/files/output-file.ts';
+import { together } from '../../workloads/files/unfinished.ts';
 import { answer } from '../cli/answer.ts';
 import { type BatchArguments, batchOptions, inBatch } from '../cli/batch-options.ts';
 import { interruptible, unlessInterrupted } from '../cli/interruption.ts';

@@ -2,7 +2,7 @@ import { availableParallelism } from 'node:os';
 import type { Argv, CommandModule } from 'yargs';
 import { parseAllocator } from '../../allocators/spec.ts';
 import { UserError } from '../../sim/contract/assert.ts';
-import { together } from '../../workloads/files/output-file.ts';
+import { together } from '../../workloads/files/unfinished.ts';
 import { answer } from '../cli/answer.ts';
 import { interruptible, listenForInterrupt } from '../cli/interruption.ts';
 import { startProgress } from '../cli/progress.ts';

@@ -4,7 +4,7 @@ import type { Argv, CommandModule } from 'yargs';
 import { UserError } from '../../sim/contract/assert.ts';
 import { readJson } from '../../workloads/files/json-file.ts';
 import { appendText, type WholeFile, writeWholeFiles } from '../../workloads/files/line-sink.ts';
-import { together } from '../../workloads/files/output-file.ts';
+import { together } from '../../workloads/files/unfinished.ts';
 import { answer } from '../cli/answer.ts';
 import { type EngineArguments, engineOptions, inBatch } from '../cli/batch-options.ts';
 import { note, show } from '../cli/show.ts';

@@ -1,6 +1,5 @@
 import type { Argv, CommandModule } from 'yargs';
 import { machineSummaryText } from '../../machine/views/words/summary.ts';
-import { UserError } from '../../sim/contract/assert.ts';
 import { writeWholeFiles } from '../../workloads/files/line-sink.ts';
 import { checkPlace, type EngineArguments, engineOptions, inBatch } from '../cli/batch-options.ts';
 import { type FleetText, fleetInPipe, fleetScenario } from '../cli/fleet-scenario.ts';
@@ -86,8 +85,6 @@ export const machineCommand: CommandModule<object, MachineArguments> = {
   handler: async (argv) => {
     const fleet = fleetScenario(argv.script);
     const standardOutput = MACHINE_TEXTS.filter((name) => argv[name] === '-');
-    if (standardOutput.length > 1)
-      throw new UserError(`--${standardOutput[0]} and --${standardOutput[1]} cannot both be the standard output`);
     if (fleet) return runFleet(fleet, argv);
     const script = machineText(argv.script);
     const piped = fleetInPipe(script);

@@ -3,7 +3,7 @@ import { UserError } from '../../sim/contract/assert.ts';
 import type { Sample } from '../../sim/metrics/sample.ts';
 import { parseTlb, TLB_PRESETS } from '../../sim/tlb/settings.ts';
 import { type LineSink, openLineSink } from '../../workloads/files/line-sink.ts';
-import { together } from '../../workloads/files/output-file.ts';
+import { together } from '../../workloads/files/unfinished.ts';
 import { NeedsWholeTrace } from '../../workloads/trace/passing.ts';
 import { INTERRUPTED, interruptible, listenForInterrupt, unlessInterrupted } from '../cli/interruption.ts';
 import { passingOrder } from '../cli/passing-order.ts';
@@ -97,7 +97,6 @@ function checkArguments(argv: RunArguments): readonly string[] {
     throw new UserError(`--sample-every: found '${argv['sample-every']}', expected a number of events from 0`);
   }
   const toStdout = OUTPUTS.filter((name) => argv[name] === '-' || argv[name] === '');
-  if (toStdout.length > 1) throw new UserError(`--${toStdout.join(' and --')} cannot all go to standard output`);
   if (argv.threads !== undefined) {
     const ofOne = [...OUTPUTS.filter((name) => name !== 'json' && name !== 'csv'), 'tlb' as const];
     const given = ofOne.find((name) => argv[name] !== undefined);

@@ -4,6 +4,7 @@ import { fileURLToPath } from 'node:url';
 import { Piscina } from 'piscina';
 import { Interrupted, UserError } from '../../sim/contract/assert.ts';
 import { hasRoomForThreads } from '../../workloads/files/address-space.ts';
+import { createMemoryGate } from '../../workloads/files/memory-gate.ts';
 import { Shard, type ShardResult, type ShardTask } from './shard.ts';
 import type { ShardOutcome } from './worker.ts';
 
@@ -33,15 +34,17 @@ export async function runShards(tasks: readonly ShardTask[], options: ShardRunOp
     }
     return results;
   }
+  const width = Math.min(workers, tasks.length);
   const pool = new Piscina<ShardTask, ShardOutcome>({
     filename: WORKER,
     minThreads: 0, // or another would be started in the place of one that the signal ended
-    maxThreads: Math.min(workers, tasks.length),
+    maxThreads: width,
   });
+  const gate = createMemoryGate(width);
   try {
     return await Promise.all(
       tasks.map(async (task) => {
-        const outcome = await pool.run(task, signal ? { signal } : {});
+        const outcome = await gate.run((endBy) => playInThread(pool, task, signal, endBy));
         if ('userError' in outcome) throw new UserError(outcome.userError);
         onDone?.(++done, tasks.length);
         return outcome.result;
@@ -53,4 +56,15 @@ export async function runShards(tasks: readonly ShardTask[], options: ShardRunOp
   } finally {
     await pool.destroy();
   }
+}
+
+function playInThread(
+  pool: Piscina<ShardTask, ShardOutcome>,
+  task: ShardTask,
+  signal: AbortSignal | undefined,
+  endBy: (end: () => void) => void,
+): Promise<ShardOutcome> {
+  const ended = new AbortController();
+  endBy(() => ended.abort());
+  return pool.run(task, { signal: signal ? AbortSignal.any([signal, ended.signal]) : ended.signal });
 }

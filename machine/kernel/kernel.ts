@@ -28,6 +28,8 @@ export interface Task {
   rssEvents: number;
   readonly rlimits: Rlimits;
   threads: number;
+  /** Stacks that glibc keeps of threads which could not be started: pages, without the guard's. */
+  readonly stackCache: number[];
   fds: number;
   fdTable: number;
   pipes: number;
@@ -123,6 +125,9 @@ const unset = (): never => {
   throw new Error('a hook of the kernel is not set');
 };
 
+/** set_max_threads: the stacks of the kernel (16 KiB each) take an eighth of the memory at most. */
+const setMaxThreads = (pages: number): number => Math.floor(pages / 32);
+
 /** The state of one machine. Times are microseconds since the start of its script. */
 export class Kernel {
   readonly profile: Profile;
@@ -200,6 +205,8 @@ export class Kernel {
   slabReclaimableBytes = 0;
   slabUnreclaimableBytes = 0;
   nextPid: number;
+  /** kernel.threads-max. */
+  maxThreads: number;
 
   constructor(profile: Profile, zones: Zone[], thp: HugePageSettings) {
     this.profile = profile;
@@ -208,6 +215,7 @@ export class Kernel {
     this.thp = thp;
     this.groups = [new MemCgroup(0, '/', null, 0)];
     this.nextPid = profile.firstPid;
+    this.maxThreads = setMaxThreads(this.totalPages - profile.bootHeldPages);
     this.blockDevice = new AddressSpace(1, 'disk', '/dev/pmem0', Number.MAX_SAFE_INTEGER, false);
     this.objects.push(this.blockDevice);
   }

@@ -37,6 +37,7 @@ export function newTask(k: Kernel, name: string, parent: Task | null): Task {
           nofile: 1_000_000,
         },
     threads: 1,
+    stackCache: parent ? [...parent.stackCache] : [],
     fds: parent ? parent.fds : 0,
     fdTable: 0,
     pipes: 0,
@@ -56,14 +57,25 @@ export function newTask(k: Kernel, name: string, parent: Task | null): Task {
   };
 }
 
-/** kernel_clone: undefined where the child's memory may not be promised. */
-export function forkTask(k: Kernel, parent: Task, name: string): Task | undefined {
+/** nr_threads: the kernel's own and process 1, which have a stack each beside the idle task's, and those of the script. */
+export const nrThreads = (k: Kernel): number =>
+  k.tasks.reduce((sum, { threads }) => sum + threads, k.profile.start.kernelStackKb / KERNEL_STACK_KB - 1);
+
+/** THREAD_SIZE. */
+const KERNEL_STACK_KB = 16;
+
+/** copy_process: the machine has as many threads as it may have. Nothing of the parent has been copied by then. */
+export const isAtThreadLimit = (k: Kernel): boolean => nrThreads(k) >= k.maxThreads;
+
+/** kernel_clone: EAGAIN at the limit of threads, ENOMEM where the child's memory may not be promised. */
+export function forkTask(k: Kernel, parent: Task, name: string): Task | 'EAGAIN' | 'ENOMEM' {
+  if (isAtThreadLimit(k)) return 'EAGAIN';
   const child = newTask(k, name, parent);
   threadMemory(k, child, 1);
   processMemory(k, child);
   if (!dupMm(k, parent, child)) {
     releaseTaskMemory(k, child);
-    return undefined;
+    return 'ENOMEM';
   }
   k.tasks.push(child);
   k.nowUs += FORK_US + child.mm.getRss() * FORK_PAGE_US;

@@ -106,10 +106,14 @@ export class FileSystem {
     if (error) this.lookUp(path, group);
     if (error) return error;
     if (this.find(path) || this.isDirectory(path)) return 'EEXIST';
-    this.directories.add(path);
     const mount = this.mountOf(path);
+    // A directory of ext4 has a block from the start.
+    const pages = mount?.type === 'disk' ? 1 : 0;
+    if (mount && (mount.usedInodes >= mount.limitInodes || mount.usedPages + pages > mount.limitPages)) return 'ENOSPC';
+    this.directories.add(path);
     if (!mount) return undefined;
     mount.usedInodes++;
+    mount.usedPages += pages;
     nextInode(this.k, mount.device);
     return undefined;
   }

@@ -5,6 +5,7 @@ import type { Kernel } from '../kernel/kernel.ts';
 import { khugepagedWake } from '../kernel/khugepaged-slots.ts';
 import { MemCgroup, NO_LIMIT } from '../kernel/mem-cgroup.ts';
 import { chargeObject, unchargeObject } from '../kernel/memcontrol.ts';
+import { isAtThreadLimit } from '../kernel/process.ts';
 import { slabAccount } from '../kernel/slab.ts';
 import { swapOn } from '../kernel/swap.ts';
 import { lruAddDrain } from '../kernel/swap-lru.ts';
@@ -81,6 +82,10 @@ const WAITS: Readonly<Record<string, (...call: Parameters<Handler>) => Breathing
 const HANDLERS: Readonly<Record<string, Handler>> = {
   new(run, words, command) {
     for (const name of words) {
+      if (isAtThreadLimit(run.k)) {
+        run.refusedForks.add(name);
+        return ok(run, command, 'EAGAIN');
+      }
       const task = startWorker(run.k, run.image, name);
       run.k.current = null;
       run.turns.started(task);
@@ -246,6 +251,9 @@ function shrinkTo(run: MachineRun, group: MemCgroup): void {
 
 const THP = '/sys/kernel/mm/transparent_hugepage/';
 
+/** What sysctl_max_threads takes. */
+const FUTEX_TID_MASK = 0x3fffffff;
+
 /** /proc/sys and /sys settings. @returns the error, if any. */
 function setParameter(run: MachineRun, path: string, value: string): string | undefined {
   const { k } = run;
@@ -300,10 +308,13 @@ function setParameter(run: MachineRun, path: string, value: string): string | un
     },
     'vm/nr_hugepages': () => setMaxHugePages(k, number),
     'vm/nr_overcommit_hugepages': () => (k.hugepagesOvercommit = number),
+    'kernel/threads-max': () => (k.maxThreads = number),
     'vm/drop_caches': () => dropCaches(k, run.files, number),
   };
-  const set = lookup(fields, path.replace(/^\/proc\/sys\//, ''));
+  const name = path.replace(/^\/proc\/sys\//, '');
+  const set = lookup(fields, name);
   if (!set) return 'ENOENT';
+  if (name === 'kernel/threads-max' && !(number >= 1 && number <= FUTEX_TID_MASK)) return 'EINVAL';
   set();
   return undefined;
 }

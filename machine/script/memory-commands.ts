@@ -105,9 +105,9 @@ export const MEMORY_CALLS: Readonly<Record<string, Immediate>> = {
   },
   fork: (run, { task, cgroup, heap }, words) => {
     const child = forkTask(run.k, task, words[0]!);
-    if (!child) {
+    if (typeof child === 'string') {
       run.refusedForks.add(words[0]!);
-      return 'ENOMEM';
+      return child;
     }
     const own = heap && run.runners.has(words[0]!) ? heap.fork(child) : undefined;
     run.enter(words[0]!, child, cgroup, own);

@@ -1,6 +1,7 @@
 /** Commands that make kernel objects: descriptors, pipes, sockets, threads, names. */
-import type { Kernel, Task } from '../kernel/kernel.ts';
+import type { Task } from '../kernel/kernel.ts';
 import { mmapRegion } from '../kernel/mmap.ts';
+import { isAtThreadLimit } from '../kernel/process.ts';
 import { releaseTaskObjects, SLAB_BYTES, slabAccountTask, threadMemory } from '../kernel/slab.ts';
 import { touchPage } from '../kernel/touch.ts';
 import { VM_READ, VM_WRITE } from '../kernel/vm-flags.ts';
@@ -87,37 +88,48 @@ export function objectsCommand(run: MachineRun, task: Task, name: string, words:
   }
 }
 
-/** set_max_threads: the stacks of the kernel (16 KiB each) take an eighth of the memory at most. */
-const mostThreads = (k: Kernel): number => Math.floor(k.totalPages / 32);
-
-/** pthread_create: a stack with its guard, of which the top page is used, and what the kernel keeps of a thread. */
+/** pthread_create. A stack whose thread the kernel refuses stays for the next one. */
 function threads(run: MachineRun, task: Task, words: readonly string[]): number | string {
   const stack = words.find((word) => word.startsWith('stack='));
   const pages = Math.ceil((stack ? sizeOf(stack.slice(6))! : 8 * 2 ** 20) / 4096);
-  let room = mostThreads(run.k);
-  for (const { alive, threads } of run.k.tasks) if (alive) room -= threads;
   for (let i = 0; i < Number(words[0]); i++) {
-    const top = lowestMapping(task);
-    const error =
-      mmapRegion(run.k, task, {
-        start: top - pages,
-        pages,
-        flags: VM_READ | VM_WRITE,
-        object: null,
-        pgoff: 0,
-        name: `thread ${task.threads}`,
-      }) ?? mmapRegion(run.k, task, { start: top - pages - 1, pages: 1, flags: 0, object: null, pgoff: 0 });
+    const cached = getCachedStack(task, pages);
+    const error = cached === undefined ? allocateStack(run, task, pages) : undefined;
     if (error) return error;
-    if (task.fatalSignal) return 'EINTR';
-    touchPage(run.k, task, top - 1, true);
-    if (room-- <= 0) return 'EAGAIN';
-    // The thread's vector of modules comes from malloc, in the pages after the program's first two.
-    const topChunk = TCACHE_BYTES + task.threads * DTV_BYTES;
-    touchPage(run.k, task, HEAP_PAGE + Math.floor((topChunk + 8) / 4096), true);
+    if (isAtThreadLimit(run.k)) {
+      task.stackCache.push(cached ?? pages);
+      return 'EAGAIN';
+    }
     threadMemory(run.k, task, 1);
     task.threads++;
+    run.k.nextPid++;
   }
   return 0;
+}
+
+/** get_cached_stack: the smallest that is large enough, and not too large. @returns its pages, and takes it out. */
+function getCachedStack({ stackCache }: Task, pages: number): number | undefined {
+  const fitting = stackCache.filter((size) => size >= pages && size <= 4 * pages);
+  const best = fitting.length > 0 ? Math.min(...fitting) : undefined;
+  if (best !== undefined) stackCache.splice(stackCache.indexOf(best), 1);
+  return best;
+}
+
+/** allocate_stack: a stack with its guard, of which the top page is used. @returns the error, if any. */
+function allocateStack({ k }: MachineRun, task: Task, pages: number): string | undefined {
+  const top = lowestMapping(task);
+  const flags = VM_READ | VM_WRITE;
+  const name = `thread ${task.threads}`;
+  const error =
+    mmapRegion(k, task, { start: top - pages, pages, flags, object: null, pgoff: 0, name }) ??
+    mmapRegion(k, task, { start: top - pages - 1, pages: 1, flags: 0, object: null, pgoff: 0 });
+  if (error) return error;
+  if (task.fatalSignal) return 'EINTR';
+  touchPage(k, task, top - 1, true);
+  // The thread's vector of modules comes from malloc, in the pages after the program's first two.
+  const topChunk = TCACHE_BYTES + (task.threads + task.stackCache.length) * DTV_BYTES;
+  touchPage(k, task, HEAP_PAGE + Math.floor((topChunk + 8) / 4096), true);
+  return undefined;
 }
 
 /** Above the program, its break and the regions' places. */

@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process';
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { CLI, CLI_BUILT, sim } from '../helpers/cli.ts';
@@ -49,6 +49,45 @@ describe.runIf(CLI_BUILT)('what is refused in one line', () => {
     const record = shell('TMPDIR=$PWD/none $SIM record -o x.htb -- /bin/true', folder);
     expect(record.status).toBe(2);
     expect(record.stderr).toMatch(/^sim: .*found.*\n$/);
+  });
+
+  test.each([
+    ['sweep', 'rows:rounds=1000000', '--grid=arena_max=1,2,4', '--json=.'],
+    ['tune', 'rows:rounds=1000000', '--csv=none/t.csv'],
+    ['plan', 'prefork-python', '--json=/dev/null/p.json'],
+    ['machine', 'prefork-python', '--report=f/r.html'],
+    ['gate', '--suite=s.json', '--junit=.'],
+    ['bench', '--json=.'],
+    ['calibrate', '-o', '.'],
+    ['run', 'rows:rounds=1000000', '--svg=f/figures'],
+  ])('an output that cannot be written, before the work: %s %s', (...args) => {
+    const folder = temporaryFolder();
+    writeFileSync(join(folder, 'f'), '');
+    writeFileSync(join(folder, 's.json'), '{"workloads": ["rows:rounds=1000000"], "allocators": ["glibc"]}');
+    const { status, stdout, stderr } = shell(`$SIM ${args.join(' ')}`, folder);
+    expect({ status, stdout }).toEqual({ status: 2, stdout: '' });
+    expect(stderr).toMatch(/^sim: \S+: found .*, expected a (file|folder) that can be written\n$/);
+    expect(readdirSync(folder).sort()).toEqual(['f', 's.json']);
+  });
+
+  test('standard output twice, and a script that would be written over', () => {
+    const folder = temporaryFolder();
+    writeFileSync(join(folder, 'm.txt'), 'new a\nsample s\n');
+    const twice = shell('$SIM compare rows --allocators glibc,jemalloc --json=- --csv=/dev/stdout', folder);
+    expect(twice).toMatchObject({ status: 2, stderr: 'sim: --json and --csv cannot all go to standard output\n' });
+    const over = shell('$SIM machine m.txt --csv m.txt', folder);
+    expect(over).toMatchObject({ status: 2 });
+    expect(over.stderr).toBe('sim: --csv: found m.txt, which is the file of script too, expected another one\n');
+    expect(readFileSync(join(folder, 'm.txt'), 'utf8')).toContain('sample s');
+  });
+
+  test('/dev/stdout is -: data alone, behind what a file has already', () => {
+    const folder = temporaryFolder();
+    writeFileSync(join(folder, 'log'), '[]\n');
+    expect(shell('$SIM run rows:rounds=3 --json=/dev/stdout >> log', folder)).toMatchObject({ status: 0, stderr: '' });
+    const text = readFileSync(join(folder, 'log'), 'utf8');
+    expect(text.startsWith('[]\n')).toBe(true);
+    expect(JSON.parse(text.slice(3))).toHaveProperty('schema');
   });
 
   test('more real threads than the host has memory for', () => {

@@ -1,9 +1,11 @@
 import { execFileSync, spawn } from 'node:child_process';
 import {
   chmodSync,
+  closeSync,
   existsSync,
   lstatSync,
   mkdirSync,
+  openSync,
   readdirSync,
   readFileSync,
   statSync,
@@ -13,9 +15,10 @@ import {
 import { describe, expect, test } from 'vitest';
 import { UserError } from '../../sim/contract/assert.ts';
 import { openLineSink, writeFolder, writeWhole, writeWholeFiles } from '../../workloads/files/line-sink.ts';
-import { openOutput } from '../../workloads/files/output-file.ts';
+import { checkWritable, checkWritableFolder, openOutput } from '../../workloads/files/output-file.ts';
 import { fileIdentity } from '../../workloads/files/output-target.ts';
 import { readTextFile } from '../../workloads/files/text-file.ts';
+import { together } from '../../workloads/files/unfinished.ts';
 import { temporaryFolder } from '../helpers/temporary.ts';
 
 const read = (path: string) => readFileSync(path, 'utf8');
@@ -111,6 +114,56 @@ describe('one line says what the system refuses, and nothing is left', () => {
     expect(() => writeFolder(`${folder}/new`, new Map([['a', 'x'], ['no/b', 'y']]))).toThrow(UserError); // biome-ignore format: one line
     expect(existsSync(`${folder}/new`)).toBe(false);
   });
+});
+
+describe('several files', () => {
+  test('have their names together, or none of them has, and no folder made for them stays', async () => {
+    const folder = temporaryFolder();
+    writeFileSync(`${folder}/old`, 'old');
+    const work = together(() => {
+      writeWhole(`${folder}/a`, 'x');
+      writeFolder(`${folder}/b/c`, new Map([['d', 'y']]));
+      writeWhole(`${folder}/e`, 'z');
+      mkdirSync(`${folder}/e`); // what the rename of the last one meets
+    });
+    await expect(work).rejects.toThrow(/a directory, expected a file that can be written$/);
+    expect(readdirSync(folder).sort()).toEqual(['e', 'old']);
+    await together(() => writeFolder(`${folder}/b/c`, new Map([['d', 'y']])));
+    expect(read(`${folder}/b/c/d`)).toBe('y\n');
+  });
+
+  test('of one call likewise', () => {
+    const folder = temporaryFolder();
+    const files = [[`${folder}/a`, 'x'], [`${folder}/b`, 'y']] as const; // biome-ignore format: one line
+    mkdirSync(`${folder}/b.partial`);
+    expect(() => writeWholeFiles(files, true)).toThrow(/no regular file/);
+    expect(readdirSync(folder)).toEqual(['b.partial']);
+  });
+});
+
+describe('what is known before the work', () => {
+  test('a folder, nobody listening behind a socket, no folder, a file as a folder', () => {
+    const folder = temporaryFolder();
+    writeFileSync(`${folder}/f`, '');
+    expect(() => checkWritable(folder)).toThrow(/found a directory/);
+    expect(() => checkWritable(`${folder}/none/a`)).toThrow(/found no such file/);
+    expect(() => checkWritableFolder(`${folder}/f/g`)).toThrow(/through what is no directory, expected a folder/);
+    expect(() => checkWritable('/proc/1/none')).toThrow(UserError);
+    checkWritable(`${folder}/new`);
+    checkWritableFolder(`${folder}/new/and/more`);
+    expect(readdirSync(folder)).toEqual(['f']);
+  });
+});
+
+test('a file behind a descriptor is gone on with, not replaced', () => {
+  const folder = temporaryFolder();
+  writeFileSync(`${folder}/log`, 'before\n');
+  const descriptor = openSync(`${folder}/log`, 'a');
+  writeWhole(`/dev/fd/${descriptor}`, 'after');
+  writeWhole(`/proc/self/fd/${descriptor}`, 'last');
+  closeSync(descriptor);
+  expect(read(`${folder}/log`)).toBe('before\nafter\nlast\n');
+  expect(readdirSync(folder)).toEqual(['log']);
 });
 
 test('a pipe is written in place', async () => {

@@ -1,145 +1,122 @@
-import { spawn, spawnSync } from 'node:child_process';
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs';
+import { spawnSync } from 'node:child_process';
+import { mkdirSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
-import { createRandom } from '../../sim/contract/random.ts';
-import { COMMANDS, OLD, prepare, type WritingCommand } from './written.ts';
+import { createRandom, shuffle } from '../../sim/contract/random.ts';
+import { inRemovedFolder, onFullDisk, onReadOnly, underFileLimit, withoutRight } from './host/folders.ts';
+import { killed } from './host/kills.ts';
+import { ontoTarget, TARGETS } from './host/targets.ts';
+import { COMMANDS, type WritingCommand } from './host/written.ts';
 
 /**
- * npm run faults [-- --kills N --seed S]
+ * npm run faults [-- --parts kills,disks,limits,rights,removals,targets --kills N --targets N --seed S --only WORD]
  *
- * Every command that writes is killed (SIGKILL) at N moments that are drawn, and run where the disk is full but for so many
- * KiB. What stands under a name afterwards is whole, or what was there before; a full disk is told in one line, with exit 2.
- * Exit 1 where that does not hold. The full disk is a tmpfs, which needs the right to mount one.
+ * Every command that writes is killed (SIGKILL) at N moments that are drawn, and runs where the disk is full but for so many KiB, where it
+ * is read-only, where files may not grow, where the folder is another user's or goes meanwhile, and with something unusual under the name of each
+ * of its outputs. What stands under a name afterwards is whole, or what was there before; what is refused is told in one line, with exit 2, and
+ * leaves nothing. Exit 1 where that does not hold. Needs the rights of root: file systems are mounted.
  */
+const PARTS = ['kills', 'disks', 'limits', 'rights', 'removals', 'targets'] as const;
+type Part = (typeof PARTS)[number];
 const { values } = parseArgs({
-  options: { kills: { type: 'string', default: '6' }, seed: { type: 'string', default: '1' } },
+  options: {
+    parts: { type: 'string', default: PARTS.join(',') },
+    kills: { type: 'string', default: '6' },
+    targets: { type: 'string', default: '4' },
+    seed: { type: 'string', default: '1' },
+    only: { type: 'string', default: '' },
+  },
 });
-const CLI = fileURLToPath(new URL('../../bench/cli.js', import.meta.url));
 const random = createRandom(Number(values.seed), 'faults');
-const LEFT_KIB = [0, 4, 40, 400];
-const faults: string[] = [];
-const fault = (args: readonly string[], what: string) => {
-  faults.push(what);
-  process.stdout.write(`sim ${args.join(' ')}\n  ${what}\n`);
-};
-
-/** Its last characters, without the figures that change from run to run. */
-const ending = (path: string) =>
-  readFileSync(path)
-    .subarray(-24)
-    .toString('latin1')
-    .replace(/[\d.]+/g, '');
-
-/** What must not be under a name: a part of a file. */
-function partOf(path: string, ends: string | undefined): string | undefined {
-  const bytes = readFileSync(path);
-  if (bytes.toString('latin1') === OLD) return undefined;
-  if (path.endsWith('.json')) {
-    try {
-      JSON.parse(bytes.toString());
-      return undefined;
-    } catch (error) {
-      return `${path}: ${(error as Error).message}`;
-    }
-  }
-  if (/\.(htb|gz)$/.test(path)) {
-    const { status, stdout } = spawnSync(process.execPath, [CLI, 'trace', 'check', path], { encoding: 'utf8' });
-    return status === 0 ? undefined : `${path}: ${stdout}`;
-  }
-  return ends === undefined || ending(path).endsWith(ends)
-    ? undefined
-    : `${path}: ends with ${JSON.stringify(ending(path))}`;
-}
-
-async function kill(args: readonly string[], folder: string, afterMs: number): Promise<void> {
-  const child = spawn(process.execPath, [CLI, ...args], { cwd: folder, stdio: 'ignore' });
-  const timer = setTimeout(() => child.kill('SIGKILL'), afterMs);
-  await new Promise((resolve) => child.on('exit', resolve));
-  clearTimeout(timer);
-}
-
-async function killed(base: string, { args, writes }: WritingCommand): Promise<number> {
-  const whole = join(base, 'whole');
-  prepare(whole, []);
-  const started = performance.now();
-  const { status, stderr } = spawnSync(process.execPath, [CLI, ...args], { cwd: whole, encoding: 'utf8' });
-  const tookMs = performance.now() - started;
-  if (status !== 0) {
-    process.stdout.write(`sim ${args.join(' ')}\n  left out: ${stderr.split('\n')[0]}\n`);
-    return 0;
-  }
-  const ends = new Map(writes.map((name) => [name, ending(join(whole, name))]));
-  for (let i = 0; i < Number(values.kills); i++) {
-    const folder = join(base, `killed-${i}`);
-    prepare(folder, writes);
-    await kill(args, folder, random.integer(20, Math.ceil(tookMs)));
-    for (const name of writes) {
-      const part = existsSync(join(folder, name)) ? partOf(join(folder, name), ends.get(name)) : `${name} is gone`;
-      if (part !== undefined) fault(args, `killed: ${part}`);
-    }
-    rmSync(folder, { recursive: true });
-  }
-  rmSync(whole, { recursive: true });
-  return Number(values.kills);
-}
-
-/** A file system of half a MiB and so many KiB of it free. */
-function onFullDisk(mount: string, { args, writes }: WritingCommand): number {
-  let runs = 0;
-  for (const leftKib of LEFT_KIB) {
-    prepare(mount, []);
-    const before = readdirSync(mount).length + 1;
-    spawnSync('sh', ['-c', 'cat /dev/zero > fill; truncate -s -"$1" fill', 'sh', `${leftKib}K`], { cwd: mount });
-    const cache = { ...process.env, NO_COLOR: '1' };
-    const { status, stderr } = spawnSync(process.execPath, [CLI, ...args], {
-      cwd: mount,
-      encoding: 'utf8',
-      env: cache,
-    });
-    const there = writes.filter((name) => existsSync(join(mount, name)));
-    const isRefused =
-      status === 2 &&
-      stderr
-        .trimEnd()
-        .split('\n')
-        .filter((line) => /^sim: /.test(line)).length === 1;
-    if (status !== 0 && !isRefused) fault(args, `${leftKib} KiB left: exit ${status}: ${stderr.slice(0, 300)}`);
-    if (status === 0 && there.length !== writes.length) fault(args, `${leftKib} KiB left: exit 0 without ${writes}`);
-    // A page is written before its run's tables: it may stand there, whole.
-    const whole = there.filter(
-      (name) => name.endsWith('.html') && partOf(join(mount, name), '</html>\n') === undefined,
-    );
-    if (status === 2 && readdirSync(mount).length !== before + whole.length) {
-      fault(args, `${leftKib} KiB left: leaves ${readdirSync(mount).join(' ')}`);
-    }
-    runs++;
-    for (const name of readdirSync(mount)) rmSync(join(mount, name), { recursive: true });
-  }
-  return runs;
-}
-
 const base = mkdtempSync(join(tmpdir(), 'allocsim-faults-'));
 const mount = join(base, 'disk');
-mkdirSync(mount);
-let kills = 0;
-let full = 0;
-try {
-  for (const command of COMMANDS) kills += await killed(base, command);
-  const mounted = spawnSync('mount', ['-t', 'tmpfs', '-o', 'size=512k', 'tmpfs', mount], { encoding: 'utf8' });
-  if (mounted.status === 0 && statSync(mount).isDirectory()) {
-    try {
-      for (const command of COMMANDS) full += onFullDisk(mount, command);
-    } finally {
-      spawnSync('umount', [mount]);
+let runs = 0;
+let faults = 0;
+
+function tell(command: WritingCommand, tried: number, wrong: readonly string[]): void {
+  runs += tried;
+  faults += wrong.length;
+  if (wrong.length > 0) process.stdout.write(`sim ${command.args.join(' ')}\n${wrong.map((w) => `  ${w}\n`).join('')}`);
+}
+
+function onDisk(size: string, work: () => string[]): string[] {
+  mkdirSync(mount, { recursive: true });
+  const { status, stderr } = spawnSync('mount', ['-t', 'tmpfs', '-o', `size=${size}`, 'tmpfs', mount], {
+    encoding: 'utf8',
+  });
+  if (status !== 0) return [`no disk: ${stderr.trim()}`];
+  try {
+    return work();
+  } finally {
+    spawnSync('umount', [mount]);
+  }
+}
+
+/** A command that takes about so long, in ms, when its folder goes. */
+const REMOVED_AFTER_MS = [150, 400, 700];
+
+/** So many of an output's targets, drawn anew for each; 0: all. */
+function drawTargets() {
+  const count = Number(values.targets) || TARGETS.length;
+  const order = TARGETS.map((_, i) => i);
+  shuffle(order, random);
+  return order.slice(0, count).map((i) => TARGETS[i]!);
+}
+
+const WORK: Readonly<Record<Part, (command: WritingCommand) => Promise<void>>> = {
+  async kills(command) {
+    if (command.isLong) return;
+    tell(command, Number(values.kills), await killed(base, command, Number(values.kills), random));
+  },
+  async disks(command) {
+    tell(
+      command,
+      1,
+      onDisk('4m', () => onReadOnly(mount, command)),
+    );
+    if (command.isLong) return;
+    tell(
+      command,
+      4,
+      onDisk('768k', () => onFullDisk(mount, command)),
+    );
+  },
+  async limits(command) {
+    if (!command.isLong) tell(command, 3, underFileLimit(base, command));
+  },
+  async rights(command) {
+    tell(command, 2, withoutRight(base, command));
+  },
+  async removals(command) {
+    if (command.isLong) return;
+    for (const afterMs of REMOVED_AFTER_MS) tell(command, 1, await inRemovedFolder(base, command, { afterMs }));
+  },
+  async targets(command) {
+    for (const name of command.writes) {
+      for (const target of drawTargets()) {
+        if (name.endsWith('/') || target.except?.test(name)) continue;
+        if (command.isLong && (target.expected !== 'refused' || target.line !== undefined)) continue;
+        const wrong = ontoTarget(base, command, name, target);
+        tell(command, 1, wrong ? [`${name} is ${target.name}: ${wrong}`] : []);
+      }
     }
-  } else process.stdout.write(`no full disk: ${mounted.stderr.trim()}\n`);
+  },
+};
+
+try {
+  for (const part of values.parts.split(',') as Part[]) {
+    const [ran, found] = [runs, faults];
+    for (const command of COMMANDS) {
+      if (command.args.join(' ').includes(values.only)) await WORK[part](command);
+    }
+    process.stdout.write(`${part}: ${runs - ran} runs, ${faults - found} faults\n`);
+  }
 } finally {
   rmSync(base, { recursive: true, force: true });
 }
+const left = readdirSync(tmpdir()).filter((name) => name.startsWith(`allocsim-`));
 process.stdout.write(
-  `${COMMANDS.length} commands: ${kills} times killed, ${full} times on a full disk: ${faults.length} faults\n`,
+  `${runs} runs, ${faults} faults; in the folder for temporary files: ${left.join(' ') || 'nothing'}\n`,
 );
-if (faults.length > 0) process.exitCode = 1;
+if (faults > 0) process.exitCode = 1;

@@ -4,13 +4,13 @@ import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { createRandom } from '../../sim/contract/random.ts';
 import { interrupt } from '../helpers/interrupt.ts';
-import { COMMANDS, OLD, prepare, type WritingCommand } from './written.ts';
+import { COMMANDS, OLD, prepare, type WritingCommand } from './host/written.ts';
 
 /**
  * npm run signals [-- --moments N --seed S --only WORD]
  *
- * Ctrl-C and SIGTERM in turns, at N moments of every command that are drawn, in processor time. It ends with 130 within a second of
- * processor time; what it tells is marked as partial, what stands under a name is whole, marked, or what was there before, and nothing else is
+ * Ctrl-C, SIGTERM, SIGHUP and SIGPIPE in turns, at N moments of every command that are drawn, in processor time. It ends with 130 (by SIGHUP,
+ * which ends it; not at all by SIGPIPE) within a second of processor time; what it tells is marked as partial, what stands under a name is whole, marked, or what was there before, and nothing else is
  * left. Exit 1 where that does not hold.
  */
 const { values } = parseArgs({
@@ -21,6 +21,7 @@ const { values } = parseArgs({
   },
 });
 const random = createRandom(Number(values.seed), 'signals');
+const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGPIPE'] as const;
 const ANSWER_MS = 1000;
 const NEVER_MS = 1e9;
 /** Of commands that take minutes: their signals come in this time, and nobody waits for their end. */
@@ -83,7 +84,8 @@ async function wholeRun(base: string, { args, writes, isLong }: Interruptible) {
     process.stdout.write(`sim ${args.join(' ')}: left out, it ends with ${ended}\n`);
     return undefined;
   }
-  const wholes = new Map(writes.map((name) => [name, readFileSync(join(cwd, name), 'utf8')]));
+  const files = writes.filter((name) => !name.endsWith('/'));
+  const wholes = new Map(files.map((name) => [name, readFileSync(join(cwd, name), 'utf8')]));
   rmSync(cwd, { recursive: true });
   return { tookMs, ended, stdout, wholes };
 }
@@ -95,7 +97,7 @@ async function interrupted(base: string, command: Interruptible, startMs: number
   const { tookMs, ended, stdout, wholes } = whole;
   let longestMs = 0;
   for (let i = 0; i < Number(values.moments); i++) {
-    const signal = i % 2 === 0 ? 'SIGINT' : 'SIGTERM';
+    const signal = SIGNALS[i % SIGNALS.length]!;
     const afterMs = random.integer(0, Math.ceil(tookMs));
     const folder = join(base, `interrupted-${i}`);
     prepare(folder, writes);
@@ -103,17 +105,19 @@ async function interrupted(base: string, command: Interruptible, startMs: number
     const at = `${signal} after ${afterMs} ms`;
     const isOver = end.wasOver || end.code === ended;
     const isOfTheSystem = end.code === null && end.signal === signal && afterMs < startMs;
-    if (end.code !== 130 && !isOver && !isOfTheSystem) {
+    const isEnded = signal === 'SIGHUP' ? end.signal === 'SIGHUP' : signal !== 'SIGPIPE' && end.code === 130;
+    if (!isEnded && !isOver && !isOfTheSystem) {
       fault(args, `${at}: exit ${end.code ?? end.signal}: ${end.stderr.slice(0, 500)}`);
     }
     if (/internal error|\n {4}at /.test(end.stderr)) fault(args, `${at}: ${end.stderr.slice(0, 500)}`);
-    longestMs = Math.max(longestMs, end.processorMs);
-    if (end.processorMs > ANSWER_MS) fault(args, `${at}: ends ${end.processorMs} ms of processor time later`);
+    if (signal !== 'SIGPIPE') longestMs = Math.max(longestMs, end.processorMs);
+    if (end.processorMs > ANSWER_MS && signal !== 'SIGPIPE')
+      fault(args, `${at}: ends ${end.processorMs} ms of processor time later`);
     const isMarked = /partial|interrupted/.test(end.stdout + end.stderr);
     if (end.code === 130 && !isMarked && !['', shape(stdout)].includes(shape(end.stdout))) {
       fault(args, `${at}: tells without a mark: ${end.stdout.slice(0, 200)}`);
     }
-    for (const name of writes) {
+    for (const name of wholes.keys()) {
       const wrong = wrongUnder(join(folder, name), wholes.get(name)!);
       if (wrong) fault(args, `${at}: ${wrong}`);
     }
@@ -126,7 +130,9 @@ async function interrupted(base: string, command: Interruptible, startMs: number
 }
 
 const base = mkdtempSync(join(tmpdir(), 'allocsim-signals-'));
-const commands = [...COMMANDS, ...READING].filter(({ args }) => args.join(' ').includes(values.only));
+const commands = [...COMMANDS.filter(({ isLong }) => !isLong), ...READING].filter(({ args }) =>
+  args.join(' ').includes(values.only),
+);
 let sent = 0;
 try {
   // Before any JavaScript of its own runs the system itself ends the process: on this machine, so long at most.

@@ -19,6 +19,7 @@ describe('a request of terabytes costs what the machine has, and ends as a real 
     ['what is truncated, too', ['a write /mnt/f 0 2T', 'a truncate /mnt/f 1M', 'a write /mnt/g 0 4K'], ['ENOSPC', undefined, undefined]],
     ['what is written again has its blocks', ['a write /mnt/f 0 2T', 'a write /mnt/f 0 4M'], ['ENOSPC', undefined]],
     ['a mapping of a file on a full disk', ['a write /mnt/f 0 2T', 'a truncate /mnt/g 4M', 'a filemap G /mnt/g 4M shared', 'a touch G 0 4M'], ['ENOSPC', undefined, undefined, 'died']],
+    ['a directory on a full disk, which is a block', ['a write /mnt/f 0 2T', 'a mkdir /mnt/d', 'a unlink /mnt/f', 'a mkdir /mnt/d'], ['ENOSPC', 'ENOSPC', undefined, undefined]],
     ['tmpfs as large as memory', ['mount tmpfs /t size=2T', 'a write /t/f 0 2T'], [undefined, 'died']],
     ['descriptors', ['a fds 1000000000'], ['died']],
     ['sockets', ['a sockets 1000000000'], ['died']],

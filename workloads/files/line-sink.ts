@@ -1,8 +1,9 @@
-import { appendFileSync, mkdirSync, rmdirSync } from 'node:fs';
+import { appendFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { UserError } from '../../sim/contract/assert.ts';
 import { type OutputFile, openOutput } from './output-file.ts';
-import { systemError } from './system-error.ts';
+import { isSystemError, systemError } from './system-error.ts';
+import { inFolder, togetherNow } from './unfinished.ts';
 
 /** Receives lines; the file appears under its name only when it is complete. See OutputFile. */
 export interface LineSink {
@@ -63,7 +64,9 @@ export function writeWholeFiles(files: readonly WholeFile[], partial = false): v
       open.push(file);
       file.write(text.endsWith('\n') ? text : `${text}\n`);
     }
-    for (const [i, file] of open.entries()) file.close(partial && files[i]![2] !== true);
+    togetherNow(() => {
+      for (const [i, file] of open.entries()) file.close(partial && files[i]![2] !== true);
+    });
   } catch (error) {
     for (const file of open) file.discard();
     throw error;
@@ -72,17 +75,11 @@ export function writeWholeFiles(files: readonly WholeFile[], partial = false): v
 
 /** Writes files by name into a folder, all or none; makes the folder where there is none. */
 export function writeFolder(folder: string, files: ReadonlyMap<string, string>): void {
-  let made: string | undefined;
   try {
-    made = mkdirSync(folder, { recursive: true });
+    inFolder(folder, () => writeWholeFiles([...files].map(([name, text]) => [join(folder, name), text] as const)));
   } catch (error) {
+    if (!isSystemError(error)) throw error;
     throw new UserError(`${folder}: found ${systemError(error)}, expected a folder that can be written`);
-  }
-  try {
-    writeWholeFiles([...files].map(([name, text]) => [join(folder, name), text] as const));
-  } catch (error) {
-    if (made !== undefined) rmdirSync(folder);
-    throw error;
   }
 }
 

@@ -3,20 +3,22 @@ import {
   accessSync,
   closeSync,
   constants,
+  existsSync,
   fchmodSync,
   lstatSync,
   openSync,
   renameSync,
-  unlinkSync,
+  statSync,
   writeSync,
 } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { dirname, join, resolve } from 'node:path';
 import { isatty } from 'node:tty';
 import { UserError } from '../../sim/contract/assert.ts';
 import { CONTROLS, shownByNumber } from '../../sim/contract/escape.ts';
 import { takeOpened } from './fifo-reader.ts';
-import { outputTarget } from './output-target.ts';
+import { isMountPoint, outputTarget } from './output-target.ts';
 import { isSystemError, systemError } from './system-error.ts';
+import { addUnfinished, isFinished, nameWhenAllAreDone, removeFile, removeUnfinishedFile } from './unfinished.ts';
 
 /**
  * The one way that files are written:
@@ -35,42 +37,8 @@ export interface OutputFile {
   discard(): void;
 }
 
-/** What gives files of `together` their names. */
-let namings: (() => void)[] | undefined;
-
-/** Files that the work writes get their names when all of it is done, or none of them where it fails. What is written in place is not held back. */
-export async function together<T>(work: () => T | Promise<T>): Promise<T> {
-  const own: (() => void)[] = [];
-  namings = own;
-  try {
-    const result = await work();
-    for (const name of own) name();
-    return result;
-  } catch (error) {
-    removeUnfinished();
-    throw error;
-  } finally {
-    namings = undefined;
-  }
-}
-
-/** Files without a name yet. A process that ends before they have one takes them along. */
-const unfinished = new Set<string>();
-
-function removeUnfinished(): void {
-  for (const path of unfinished) {
-    try {
-      unlinkSync(path);
-    } catch {
-      // gone already, with its folder
-    }
-  }
-  unfinished.clear();
-}
-
-function refusal(path: string, error: unknown): unknown {
-  if (!isSystemError(error)) return error;
-  return new UserError(`${path}: found ${systemError(error)}, expected a file that can be written`);
+function refusal(path: string, error: unknown, expected = 'a file that can be written'): unknown {
+  return isSystemError(error) ? new UserError(`${path}: found ${systemError(error)}, expected ${expected}`) : error;
 }
 
 /** Data on a terminal are for reading: what would move its cursor is shown by number. */
@@ -86,10 +54,40 @@ export function openOutput(path: string): OutputFile {
     return { write: (part) => writeAll(1, shown(part), 'standard output'), close() {}, discard() {} };
   }
   try {
-    const { path: target, inPlace, mode } = outputTarget(path);
+    const { path: target, inPlace, mode, descriptor } = outputTarget(path);
+    if (descriptor !== undefined) {
+      return { write: (part) => writeAll(descriptor, part, path), close() {}, discard() {} };
+    }
     return inPlace ? openInPlace(path, target) : openTemporary(path, target, mode);
   } catch (error) {
     throw refusal(path, error);
+  }
+}
+
+/** Refuses what `openOutput` would, as far as that can be known before: nothing should be computed for a file that nobody can write. */
+export function checkWritable(path: string): void {
+  if (path === '-') return;
+  try {
+    const { path: target, inPlace, mode, descriptor } = outputTarget(path);
+    if (descriptor !== undefined) return;
+    if (!inPlace) accessSync(dirname(target), constants.W_OK | constants.X_OK);
+    if (inPlace || mode !== undefined) accessSync(target, constants.W_OK);
+    if (!inPlace && mode !== undefined && isMountPoint(target))
+      throw Object.assign(new Error('EBUSY'), { code: 'EBUSY', syscall: 'rename' });
+  } catch (error) {
+    throw refusal(path, error);
+  }
+}
+
+/** The same for a folder, which is made with those above it where it is not there. */
+export function checkWritableFolder(path: string): void {
+  let at = resolve(path);
+  try {
+    for (; !existsSync(at); at = dirname(at));
+    if (!statSync(at).isDirectory()) throw Object.assign(new Error('ENOTDIR'), { code: 'ENOTDIR', syscall: 'mkdir' });
+    accessSync(at, constants.W_OK | constants.X_OK);
+  } catch (error) {
+    throw refusal(path, error, 'a folder that can be written');
   }
 }
 
@@ -106,24 +104,25 @@ function openTemporary(path: string, target: string, mode: number | undefined): 
   if (mode !== undefined) accessSync(target, constants.W_OK); // a rename would replace a file that may not be written
   const temporary = join(dirname(target), `.allocsim-${randomBytes(12).toString('hex')}.tmp`);
   let descriptor = openSync(temporary, 'wx');
-  if (unfinished.size === 0) process.once('exit', removeUnfinished);
-  unfinished.add(temporary);
+  addUnfinished(temporary);
   if (mode !== undefined) fchmodSync(descriptor, mode);
 
-  function end(name: string | undefined): void {
-    if (descriptor < 0) return;
+  function closeDescriptor(): void {
     const open = descriptor;
     descriptor = -1;
-    guarded(() => closeSync(open));
-    const finish = () =>
-      guarded(() => {
-        if (name === undefined) unlinkSync(temporary);
-        else renameSync(temporary, name);
-        unfinished.delete(temporary);
-        if (unfinished.size === 0) process.off('exit', removeUnfinished);
-      });
-    if (name !== undefined && namings) namings.push(finish);
-    else finish();
+    if (open >= 0) guarded(() => closeSync(open));
+  }
+
+  function discard(): void {
+    closeDescriptor();
+    removeUnfinishedFile(temporary);
+  }
+
+  function give(name: string): (() => void) | undefined {
+    const isNew = !existsSync(name);
+    guarded(() => renameSync(temporary, name));
+    isFinished(temporary);
+    return isNew ? () => removeFile(name) : undefined;
   }
 
   function guarded(step: () => void): void {
@@ -140,30 +139,30 @@ function openTemporary(path: string, target: string, mode: number | undefined): 
       try {
         writeAll(descriptor, part, path);
       } catch (error) {
-        end(undefined);
+        discard();
         throw error;
       }
     },
     close(partial = false) {
       const name = partial ? `${target}.partial` : target;
-      const there = partial ? lstatSync(name, { throwIfNoEntry: false }) : undefined;
-      if (there && !there.isFile()) {
-        end(undefined);
+      if (partial && isOther(name)) {
+        discard();
         throw new UserError(`${path}.partial: found what is no regular file, expected none or one`);
       }
-      end(name);
+      closeDescriptor();
+      nameWhenAllAreDone(() => give(name));
     },
-    discard: () => end(undefined),
+    discard,
   };
 }
 
-function removeUnfinishedFile(temporary: string): void {
+/** Whether something of the name is there, and no regular file. */
+function isOther(name: string): boolean {
   try {
-    unlinkSync(temporary);
+    return lstatSync(name, { throwIfNoEntry: false })?.isFile() === false;
   } catch {
-    // gone already
+    return false; // what is wrong with the name, the rename says
   }
-  unfinished.delete(temporary);
 }
 
 /** How long a pipe that is full is left alone. */

@@ -1,4 +1,4 @@
-import { lstatSync, readlinkSync, realpathSync, type Stats, statSync } from 'node:fs';
+import { lstatSync, readFileSync, readlinkSync, realpathSync, type Stats, statSync } from 'node:fs';
 import { basename, dirname, resolve } from 'node:path';
 
 /** As Linux allows them in one path. */
@@ -12,24 +12,46 @@ export interface OutputTarget {
   readonly inPlace: boolean;
   /** Of the file that is there already. */
   readonly mode: number | undefined;
+  /** Where the path names an open descriptor of this process (/dev/stdout, /dev/fd/3): whatever is behind it is written through it. */
+  readonly descriptor?: number;
 }
 
-/** Throws what the system says: EISDIR, ELOOP, ENOTDIR, EACCES. */
+/** What open(2) would say. */
+const refusalOf = (code: string): Error => Object.assign(new Error(code), { code, syscall: 'open' });
+
+/** Throws what the system says: EISDIR, ELOOP, ENOTDIR, EACCES, ENXIO. */
 export function outputTarget(given: string): OutputTarget {
   let path = resolve(given);
   for (let links = 0; ; links++) {
+    const descriptor = descriptorAt(path);
+    if (descriptor !== undefined) return { path, inPlace: true, mode: undefined, descriptor };
     const stats = lstatSync(path, { throwIfNoEntry: false });
     if (!stats?.isSymbolicLink()) return targetAt(path, stats);
-    if (links === LINKS_MAX) throw Object.assign(new Error('too many links'), { code: 'ELOOP', syscall: 'open' });
-    // The kernel's links (/dev/stdout, /proc/self/fd/1) may name what has no path: only a stat follows them.
+    if (links === LINKS_MAX) throw refusalOf('ELOOP');
+    // The kernel's links (those of other processes' descriptors) may name what has no path: only a stat follows them.
     const behind = statSync(path, { throwIfNoEntry: false });
     if (behind && !behind.isFile()) return targetAt(path, behind);
     path = resolve(dirname(path), readlinkSync(path));
   }
 }
 
+/** Standard input, output and error. */
+const STANDARD_MAX = 2;
+
+/**
+ * The number of a descriptor that this process was given. A file behind it has its own place to go on from, perhaps its end (`>> log`): a new
+ * file in its stead, or one opened anew, would lose what is there. Pipes are opened anew like any; a socket cannot be.
+ */
+function descriptorAt(path: string): number | undefined {
+  const [, folder, number] = /^(.*\/fd)\/(\d+)$/.exec(path) ?? [];
+  const behind = folder === undefined ? undefined : statSync(path, { throwIfNoEntry: false });
+  if (!behind || realpathSync(folder!) !== `/proc/${process.pid}/fd`) return undefined;
+  return behind.isFile() || Number(number) <= STANDARD_MAX ? Number(number) : undefined;
+}
+
 function targetAt(path: string, stats: Stats | undefined): OutputTarget {
-  if (stats?.isDirectory()) throw Object.assign(new Error('is a directory'), { code: 'EISDIR', syscall: 'open' });
+  if (stats?.isDirectory()) throw refusalOf('EISDIR');
+  if (stats?.isSocket()) throw refusalOf('ENXIO');
   return { path, inPlace: stats !== undefined && !stats.isFile(), mode: stats && stats.mode & 0o7777 };
 }
 
@@ -40,5 +62,15 @@ export function fileIdentity(given: string): string | undefined {
     return inPlace ? undefined : resolve(realpathSync(dirname(path)), basename(path));
   } catch {
     return undefined; // what is wrong with it, the writer says
+  }
+}
+
+/** As a container's single file may be: another file cannot take its place. */
+export function isMountPoint(path: string): boolean {
+  const place = realpathSync(path).replace(/[\\ \t\n]/g, (c) => `\\${c.charCodeAt(0).toString(8).padStart(3, '0')}`);
+  try {
+    return readFileSync('/proc/self/mountinfo', 'utf8').includes(` ${place} `);
+  } catch {
+    return false; // not Linux
   }
 }

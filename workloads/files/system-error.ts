@@ -10,6 +10,8 @@ const WORDS: Readonly<Record<string, string>> = {
   ENOSPC: 'no space left on the device',
   EDQUOT: 'no space left in the quota',
   EFBIG: 'a limit on the size of files',
+  EBADF: 'what is not open for that',
+  EBUSY: 'a file that something is mounted on',
   EROFS: 'a file system that is read-only',
   EPIPE: 'a pipe that nobody reads any more',
   ENXIO: 'a socket or a device that is not there',

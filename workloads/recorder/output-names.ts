@@ -1,7 +1,8 @@
-import { accessSync, closeSync, constants, openSync, readSync, type Stats, statSync } from 'node:fs';
-import { basename, dirname } from 'node:path';
+import { closeSync, openSync, readSync, type Stats, statSync } from 'node:fs';
+import { basename } from 'node:path';
 import { gunzipSync } from 'node:zlib';
 import { UserError } from '../../sim/contract/assert.ts';
+import { checkWritable } from '../files/output-file.ts';
 import { HTB_MAGIC } from '../trace/binary.ts';
 import { checkTraceName } from '../trace/output.ts';
 
@@ -24,7 +25,7 @@ export function checkOutput(output: string, force: boolean): void {
   const found = statOf(output);
   const refuse = (what: string, expected: string) => new UserError(`${output}: found ${what}, expected ${expected}`);
   if (!found) {
-    checkFolder(output);
+    checkWritable(output);
   } else if (found.isDirectory()) {
     throw refuse('a folder', 'a file to write');
   } else if (found.isFile() && found.size > 0) {
@@ -33,17 +34,21 @@ export function checkOutput(output: string, force: boolean): void {
   }
 }
 
-/** Refuses a file that could not be made. */
-export function checkFolder(file: string): void {
+function statOf(path: string): Stats | undefined {
   try {
-    accessSync(dirname(file), constants.W_OK);
+    return statSync(path, { throwIfNoEntry: false });
   } catch {
-    throw new UserError(`${file}: found no folder that can be written to, expected a file to write`);
+    return undefined; // what is wrong with it, checkWritable says
   }
 }
 
-function statOf(path: string): Stats | undefined {
-  return statSync(path, { throwIfNoEntry: false });
+/** PID_MAX_LIMIT. */
+const LARGEST_PID = 2 ** 22;
+
+/** The same for the traces of the processes that the program becomes or starts, whose names are longer. */
+export function checkOutputs(output: string, force: boolean): void {
+  checkOutput(output, force);
+  if (output !== '-') checkWritable(outputOf(output, LARGEST_PID, 0));
 }
 
 function isTrace(path: string): boolean {

@@ -4,7 +4,7 @@ import { UserError } from '../../../sim/contract/assert.ts';
 import { bytes, counted } from '../../../sim/contract/format.ts';
 import { sizeBytes } from '../../../sim/contract/quantities.ts';
 import { writeWhole } from '../../../workloads/files/line-sink.ts';
-import { checkFolder, checkOutput, defaultOutput, outputOf } from '../../../workloads/recorder/output-names.ts';
+import { checkOutput, checkOutputs, defaultOutput, outputOf } from '../../../workloads/recorder/output-names.ts';
 import { type RecordedProcess, type Recording, recordProgram } from '../../../workloads/recorder/recorder.ts';
 import { anonymizeTrace } from '../../../workloads/trace/anonymize.ts';
 import { writeTrace } from '../../../workloads/trace/output.ts';
@@ -89,8 +89,7 @@ export const recordCommand: CommandModule<object, RecordArguments> = {
     const hadTerminal = hasTerminal();
     const command = commandOf(argv);
     const output = argv.output === undefined ? defaultOutput(command[0]!) : argv.output || '-';
-    checkOutput(output, argv.force);
-    if (argv.json !== undefined && argv.json !== '-') checkFolder(argv.json);
+    (argv.process === undefined ? checkOutputs : checkOutput)(output, argv.force);
     const stop = stopOf(argv['stop-after']);
     const list: ListedProcess[] = [];
     // Signals are the recorder's: they end the program, and the trace is kept.

@@ -6,9 +6,9 @@ export interface Executor {
   readonly width: number;
   /**
    * One run. Throws the user's mistake as a UserError, RunCrashed where what executed it died of it, and anything where the
-   * signal of the batch has come.
+   * signal of the batch has come. `endBy` takes what ends this run at once, as long as that can be done: it throws then, and may be made again.
    */
-  execute<T extends Task>(task: T): Promise<OutcomeOf<T>>;
+  execute<T extends Task>(task: T, endBy?: (end: () => void) => void): Promise<OutcomeOf<T>>;
   close(): Promise<void>;
 }
 

@@ -109,9 +109,10 @@ export function createLanes(width: number, { started = 0, usesOwn = false, ...op
 
   return {
     width,
-    async execute<T extends Task>(task: T): Promise<OutcomeOf<T>> {
+    async execute<T extends Task>(task: T, endBy?: (end: () => void) => void): Promise<OutcomeOf<T>> {
       const lane = takeLane();
       const known = lengthOf(task);
+      let isEnded = false;
       try {
         if (takesHere(lane, known, task)) {
           lane.hasExecuted = true;
@@ -120,6 +121,10 @@ export function createLanes(width: number, { started = 0, usesOwn = false, ...op
         }
         const pool = lane.pool && !wantsFresh(lane, known, task) ? lane.pool : renew(lane);
         lane.hasExecuted = true;
+        endBy?.(() => {
+          isEnded = true;
+          void pool.destroy();
+        });
         const outcome = await runInThread(pool, sent(task), signal);
         if ('userError' in outcome) throw new UserError(outcome.userError);
         return outcome.run as OutcomeOf<T>;
@@ -128,7 +133,8 @@ export function createLanes(width: number, { started = 0, usesOwn = false, ...op
         throw new RunCrashed('found too little memory on this machine for so large a run');
       } finally {
         lane.idleSinceMs = performance.now();
-        idle.push(lane);
+        if (isEnded) lanes.splice(lanes.indexOf(lane), 1);
+        else idle.push(lane);
       }
     },
     close: async () => {

@@ -1,5 +1,7 @@
 import { availableParallelism } from 'node:os';
 import { Interrupted } from '../../../sim/contract/assert.ts';
+import { counted } from '../../../sim/contract/format.ts';
+import { createMemoryGate, type MemoryGate } from '../../../workloads/files/memory-gate.ts';
 import { type Executor, RunCrashed } from './executor.ts';
 import { BatchFailed, BatchInterrupted } from './finished.ts';
 import { type FinishedRuns, openFinishedRuns } from './finished-runs.ts';
@@ -82,12 +84,11 @@ function runnerFor(options: RunAllOptions, isOneBatch: boolean): Runner {
     async function executeNext(): Promise<boolean> {
       const at = await next.take();
       if (!at) return false;
-      await gate.enter();
-      try {
+      await gate.run(async (endBy) => {
         if (signal?.aborted) throw new Interrupted('interrupted');
         try {
           const taken = await finishedRuns.get(at.task);
-          const run = taken ?? (await executor.execute(at.task));
+          const run = taken ?? (await executor.execute(at.task, endBy));
           // What the signal ended before its time is told, but it is no run that has finished.
           if (!taken && !signal?.aborted) put(at.task, run);
           kept[at.index] = keep(run);
@@ -98,10 +99,8 @@ function runnerFor(options: RunAllOptions, isOneBatch: boolean): Runner {
           failures.push(line);
           onFailed?.(line);
         }
-        return true;
-      } finally {
-        gate.leave();
-      }
+      });
+      return true;
     }
 
     async function pull(): Promise<void> {
@@ -141,43 +140,22 @@ async function open(options: RunAllOptions, isOneBatch: boolean): Promise<Opened
   if (engine !== undefined) {
     const { createQueueExecutor } = await import('../engine/queue-executor.ts');
     const queue = await createQueueExecutor({ ...options, engine });
-    return { executor: queue, finishedRuns: NOTHING_KEPT, gate: createGate(queue.width) };
+    return { executor: queue, finishedRuns: NOTHING_KEPT, gate: createMemoryGate(queue.width) };
   }
-  const { resume } = options;
+  const { resume, onNote } = options;
+  const tellFewer = (width: number) => onNote?.(`memory runs short: from now on ${counted(width, 'run')} at a time`);
   const started = isOneBatch && !resume ? workers - 1 : 0;
   const usesOwn = isOneBatch || workers === 1;
   const hasLanes = workers >= 1 && hasThreads();
   const executor = hasLanes ? createLanes(workers, { ...options, started, usesOwn }) : createInline(options);
   const finishedRuns = resume === undefined ? NOTHING_KEPT : openFinishedRuns(resume);
-  return { executor, finishedRuns, gate: createGate(executor.width) };
+  return { executor, finishedRuns, gate: createMemoryGate(executor.width, tellFewer) };
 }
 
 interface Opened {
   readonly executor: Executor;
   readonly finishedRuns: FinishedRuns;
-  readonly gate: Gate;
-}
-
-/** Lets so many in at a time, in the order in which they come. */
-interface Gate {
-  enter(): Promise<void>;
-  leave(): void;
-}
-
-function createGate(width: number): Gate {
-  let free = width;
-  const waiting: (() => void)[] = [];
-  return {
-    async enter() {
-      if (free > 0) free--;
-      else await new Promise<void>((enter) => waiting.push(enter));
-    },
-    leave() {
-      const next = waiting.shift();
-      if (next) next();
-      else free++;
-    },
-  };
+  readonly gate: MemoryGate;
 }
 
 const NOTHING_KEPT: FinishedRuns = { get: async () => undefined, put: async () => {}, giveUp: () => {} };

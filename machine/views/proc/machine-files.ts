@@ -157,6 +157,7 @@ export const MACHINE_FILES: Readonly<Record<string, (run: MachineRun) => string 
   '/proc/vmstat': ({ k }) => vmstatText(k),
   '/proc/zoneinfo': ({ k }) => zoneinfoText(k),
   '/proc/pressure/memory': ({ k }) => pressureText(k.psi),
+  '/proc/sys/kernel/threads-max': ({ k }) => `${k.maxThreads}\n`,
   '/proc/swaps': ({ k }) => swapsText(k),
   '/sys/block/zram0/disksize': ({ k }) => zramOf(k) && `${(k.swapTotal + 1) * 4096}\n`,
   '/sys/block/zram0/mm_stat': ({ k }) =>
