@@ -9,7 +9,7 @@ import { checkRuns, positive } from '../cli/positive-option.ts';
 import { type MachineArguments, machineOptions, prepare } from '../cli/run-options.ts';
 import { requireSites } from '../cli/site-options.ts';
 import { type TimeArguments, timeOptions } from '../cli/time-options.ts';
-import { type PictureArguments, pictureOptions, wantsRecording } from '../report/picture-options.ts';
+import { type PictureArguments, pictureOptions, recordingFor } from '../report/picture-options.ts';
 import { allocatorList } from '../study/compare/allocator-list.ts';
 import { compare } from '../study/compare/compare.ts';
 import { comparisonText } from '../study/compare/text.ts';
@@ -50,7 +50,7 @@ export const compareCommand: CommandModule<object, CompareArguments> = {
     for (const allocator of allocators) parseAllocator(allocator, argv.cpus ?? 1);
     positive('seeds', argv.seeds);
     checkRuns(allocators.length * argv.seeds);
-    const record = wantsRecording(argv);
+    const record = recordingFor(argv);
     const sitesOf = argv.sites ? (await prepare({ ...argv, allocator: allocators[0]! })).options : undefined;
     if (sitesOf) requireSites(sitesOf.events, sitesOf.workload, '--sites');
     let events: EventBuffer | undefined;

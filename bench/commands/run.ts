@@ -13,7 +13,7 @@ import { note, show } from '../cli/show.ts';
 import { checkSiteOptions, requireSites, type SiteArguments, siteOptions, wantsSites } from '../cli/site-options.ts';
 import { type TimeArguments, timeOptions, timing } from '../cli/time-options.ts';
 import { terminalWidth } from '../cli/width.ts';
-import { type PictureArguments, pictureOptions, wantsRecording } from '../report/picture-options.ts';
+import { type PictureArguments, pictureOptions, recordingFor } from '../report/picture-options.ts';
 import type { ReportRun } from '../report/report-run.ts';
 import type { RunResult } from '../run/result.ts';
 import { runInMode } from '../run/run-in-mode.ts';
@@ -131,7 +131,7 @@ async function runReading(argv: RunArguments, passes: boolean): Promise<void> {
     return runScaling(argv, argv.threads);
   }
   const tlb = argv.tlb === undefined ? undefined : parseTlb(argv.tlb);
-  const records = wantsRecording(argv);
+  const records = recordingFor(argv);
   const before = checkSiteOptions(argv);
   const asksForSites = argv.sites || wantsSites(argv);
   const inOrder = argv['faithful-abort'] || tlb ? { ...argv, mode: 'lockstep' as const } : argv;
@@ -164,7 +164,7 @@ async function runReading(argv: RunArguments, passes: boolean): Promise<void> {
       ...(progress && { onProgress: progress.update }),
     };
     done = records
-      ? await (await import('../study/record.ts')).recordRun({ ...whole!, ...more })
+      ? await (await import('../study/record.ts')).recordRun({ ...whole!, ...more }, records)
       : { result: await runInMode({ ...(passing ?? whole!), ...more }) };
   } catch (error) {
     for (const sink of Object.values(sinks)) sink.discard();

@@ -1,5 +1,6 @@
 import type { Argv } from 'yargs';
 import { UserError } from '../../sim/contract/assert.ts';
+import type { Recorded } from './report-run.ts';
 
 /** Pictures of one run or of several. */
 export interface PictureArguments {
@@ -15,10 +16,11 @@ export function pictureOptions<T>(yargs: Argv<T>): Argv<T> {
     .option('plot', { type: 'boolean', default: false, describe: 'draw the curves in the terminal' }) as Argv<T>;
 }
 
-/** Whether the run has to be recorded for the pictures that were asked for. */
-export function wantsRecording(argv: PictureArguments): boolean {
+/** What of a run has to be recorded for the pictures that were asked for; undefined: nothing. */
+export function recordingFor(argv: PictureArguments): Recorded | undefined {
   for (const option of ['report', 'svg'] as const) {
     if (argv[option] === '') throw new UserError(`--${option}: found no name, expected --${option} NAME`);
   }
-  return argv.report !== undefined || argv.svg !== undefined || argv.plot;
+  if (argv.report !== undefined || argv.svg !== undefined) return 'pages';
+  return argv.plot ? 'samples' : undefined;
 }

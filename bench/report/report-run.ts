@@ -3,6 +3,9 @@ import type { HeatMap, MomentData } from './page-data.ts';
 import type { StackBytes } from './sites/stacks.ts';
 
 /** One run of a report; what was not recorded while it ran is left out of the page. */
+/** How much a run keeps for pictures: samples close enough for curves, or what lies on every page as well. */
+export type Recorded = 'samples' | 'pages';
+
 export interface ReportRun {
   readonly result: RunResult;
   readonly heat?: HeatMap | null;

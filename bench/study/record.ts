@@ -3,9 +3,9 @@ import type { EventBuffer } from '../../sim/contract/event.ts';
 import type { Ns } from '../../sim/contract/units.ts';
 import { breathing } from '../../workloads/breathing.ts';
 import { createHeatMapRecorder } from '../report/heat-map.ts';
-import { type Births, BIRTHS_UNKNOWN, birthsAsTheyHappen, birthsInFileOrder } from '../report/moments/births.ts';
+import { BIRTHS_UNKNOWN, type Births, birthsAsTheyHappen, birthsInFileOrder } from '../report/moments/births.ts';
 import { createMomentRecorder } from '../report/moments/recorder.ts';
-import type { ReportRun } from '../report/report-run.ts';
+import type { Recorded, ReportRun } from '../report/report-run.ts';
 import { requestedPeakRows } from '../report/requested-peaks.ts';
 import { ownLine, shortFrame } from '../report/sites/frames.ts';
 import type { Mode } from '../run/result.ts';
@@ -18,19 +18,35 @@ import { clockOf } from './plan/sample-points.ts';
 /** Samples that a recorded run takes by itself, if nobody says how often. */
 const SAMPLES = 320;
 
-/** Runs to the end, and keeps what a report draws beyond the result: the address space at every sample, and at two by pages. */
-export async function recordRun(options: RunOptions): Promise<ReportRun> {
-  const mode = options.mode ?? 'lockstep';
-  const births = birthsIn(mode, options.events);
+/**
+ * Runs to the end, and keeps what pictures draw beyond the result: for curves samples that lie close enough, for a report the address space at
+ * every sample too, and at two by pages.
+ */
+export const recordRun = (options: RunOptions, what: Recorded = 'pages'): Promise<ReportRun> =>
+  what === 'samples' ? recordSamples(options) : recordPages(options);
+
+const recordSamples = async (options: RunOptions): Promise<ReportRun> => ({
+  result: await runInMode({ ...options, ...closeSamples(options) }),
+});
+
+function closeSamples(options: RunOptions): Pick<RunOptions, 'sampleBefore' | 'sampleEvery' | 'sampleIdleNs'> {
+  const { events, mode = 'lockstep', pace, sampleEvery } = options;
+  return {
+    ...(mode === 'lockstep' && !sampleEvery && { sampleBefore: requestedPeakRows(events) }),
+    ...(pace === 'recorded' && { sampleIdleNs: idleNs(events) }),
+    sampleEvery: sampleEvery || Math.max(1, Math.ceil(events.length / SAMPLES)),
+  };
+}
+
+async function recordPages(options: RunOptions): Promise<ReportRun> {
+  const births = birthsIn(options.mode ?? 'lockstep', options.events);
   const who = { births, siteOf: siteNames(options.events) };
   const heat = createHeatMapRecorder(who);
   const moments = createMomentRecorder(options.events, who);
   const result = await runInMode({
     ...options,
     onAllocation: births.note,
-    ...(mode === 'lockstep' && !options.sampleEvery && { sampleBefore: requestedPeakRows(options.events) }),
-    ...(options.pace === 'recorded' && { sampleIdleNs: idleNs(options.events) }),
-    sampleEvery: options.sampleEvery || Math.max(1, Math.ceil(options.events.length / SAMPLES)),
+    ...closeSamples(options),
     onSample(sample, assembled) {
       options.onSample?.(sample, assembled);
       heat.capture(sample.event, assembled, sample.virtualNs);

@@ -3,7 +3,7 @@ import type { EventBuffer, Touch } from '../../../sim/contract/event.ts';
 import type { Start } from '../../../sim/contract/start.ts';
 import type { KernelOptions } from '../../../sim/kernel/kernel.ts';
 import type { Costs } from '../../../sim/time/costs.ts';
-import type { ReportRun } from '../../report/report-run.ts';
+import type { Recorded, ReportRun } from '../../report/report-run.ts';
 import type { Mode, Pace, RunResult } from '../../run/result.ts';
 import { runInMode } from '../../run/run-in-mode.ts';
 import { type RunOptions, timedRows } from '../../run/run-options.ts';
@@ -36,8 +36,8 @@ export interface RunTask {
   readonly sampleIdleNs?: number;
   readonly sampleBefore?: readonly number[];
   readonly lastSampleOnly?: boolean;
-  /** Keep what a report draws beyond the result. */
-  readonly record?: boolean;
+  /** Keep what pictures draw beyond the result. */
+  readonly record?: Recorded;
 }
 
 /** Executes one task; what a worker does, and what is done without workers. */
@@ -47,7 +47,7 @@ export async function runTask(task: RunTask, signal?: AbortSignal): Promise<Repo
   if (file) return { result: await runReading(file, given) };
   const events = task.events ?? (await import('./task-events.ts')).eventsOf(task);
   const options = { ...given, events };
-  return record ? (await import('../record.ts')).recordRun(options) : { result: await runInMode(options) };
+  return record ? (await import('../record.ts')).recordRun(options, record) : { result: await runInMode(options) };
 }
 
 async function runReading(file: TraceFile, options: Omit<RunOptions, 'events'>): Promise<RunResult> {
