@@ -1,4 +1,5 @@
 import { UserError } from '../../sim/contract/assert.ts';
+import { CONTROLS, shownByNumber } from '../../sim/contract/escape.ts';
 import { ADVICES } from '../kernel/advice.ts';
 import { LEAST_MEMORY_MB } from '../kernel/profile.ts';
 import { MACHINE_COMMANDS, PROCESS_COMMANDS, type Syntax, type Word } from './grammar.ts';
@@ -62,6 +63,9 @@ export function parseScript(text: string, name = 'script'): Script {
   text.split('\n').forEach((raw, index) => {
     const at = `${name}:${index + 1}`;
     const lineText = raw.replace(/\r$/, '');
+    const control = lineText.replaceAll('\t', ' ').match(CONTROLS)?.[0];
+    if (control !== undefined)
+      throw new UserError(`${at}: found ${shownByNumber(control)}, expected text without controls`);
     if (lineText.startsWith('#!')) options = headOptions(lineText.slice(2), options, at);
     if (lineText.startsWith('#')) return;
     const comment = lineText.indexOf(' #');

@@ -47,6 +47,7 @@ test.each([
   ['sleep 99999999999999999999', 's.txt:3: sleep: found 99999999999999999999, expected at most 31622400000 ms (366 days)'],
   ['a sockets 2 queued=40M', "s.txt:3: sockets: found '40M', expected at most 208K, which a socket's buffer holds"],
   ['a sockets 2 queued=-4K', "s.txt:3: sockets: found 'queued=-4K', expected queued=SIZE"],
+  ['new b \u001b[31m', 's.txt:3: found \\x1b, expected text without controls'],
   ['a pipes -3', "s.txt:3: pipes: found '-3', expected a whole number from 0"],
   ['a mmap A -4K private', "s.txt:3: mmap: found '-4K', expected a size such as 4096, 4K, 10M, 2G, 3p (pages) or 2h (2 MiB units)"],
   ['a brk 9007199254740993', "s.txt:3: brk: found '9007199254740993', expected a size such as 4096, 4K, 10M, 2G, 3p (pages) or 2h (2 MiB units), + or - before it"],

@@ -1,5 +1,5 @@
 import fc from 'fast-check';
-import { escapeTerminal } from '../../../bench/report/escape.ts';
+import { escapeOrders, escapeTerminal } from '../../../bench/report/escape.ts';
 import { MACHINE_TEXTS, machineAnswer } from '../../../bench/study/machine/machine-answer.ts';
 import { machineJson } from '../../../bench/study/machine/machine-json.ts';
 import { viewScript } from '../../../bench/study/machine/viewed-run.ts';
@@ -16,7 +16,7 @@ const PATHS = ['/mnt/f', '/mnt/d/g', '/dev/shm/s', '/t/u', '/mnt', '/usr/x', '/p
 const SIZES = ['0', '1', '4K', '3p', '64K', '1M', '1.5M', '2h', '8M', '40M', '300M', '2G', '17T', '-4K', '9007199254740993', '1e9', 'x']; // biome-ignore format: a list
 const NUMBERS = ['0', '1', '2', '3', '7', '100', '4000', '1000000', '-1', '-1000', '0.5', '1e3', '99999999999999999999', '']; // biome-ignore format: a list
 const LIMITS = ['max', '0', '1M', '8M', '100M', 'unlimited', '-1', '2T'];
-const RESTS = ['private', 'shared', 'noreserve', 'hugepage', 'ro', 'fixed', 'maymove', 'after', 'max=8M', 'high=4M', 'low=1M', 'min=1M', 'swap.max=0', 'pids.max=3', 'size=4M', 'group', '9', 'async', '#', 'x=y', '<b>\u001b[31m']; // biome-ignore format: a list
+const RESTS = ['private', 'shared', 'noreserve', 'hugepage', 'ro', 'fixed', 'maymove', 'after', 'max=8M', 'high=4M', 'low=1M', 'min=1M', 'swap.max=0', 'pids.max=3', 'size=4M', 'group', '9', 'async', '#', 'x=y', '<b>', '\u001b[31m', '##[error]x', '::error::x']; // biome-ignore format: a list
 const WORDS: Readonly<Record<Word, readonly string[]>> = {
   resource: ['as', 'data', 'stack', 'memlock', 'nofile', 'cpu'],
   limit: LIMITS,
@@ -126,7 +126,13 @@ async function checkScript(text: string): Promise<void> {
     const viewed = finish(false);
     const { summary, steps: told, texts } = machineAnswer(viewed, question);
     machineJson({ partial: false, summary, views: [], steps: told, texts });
-    const shown = [escapeTerminal(machineSummaryText(summary)), texts.csv, texts.openmetrics, texts.report];
+    const shown = [
+      escapeOrders(escapeTerminal(machineSummaryText(summary))),
+      texts.csv,
+      texts.openmetrics,
+      texts.report,
+    ];
+    if (/^\s*::|##\[/m.test(shown[0]!)) throw new Error('an order to a CI system');
     // biome-ignore lint/suspicious/noControlCharactersInRegex: these are the characters that may not appear
     if (shown.some((each) => /[\u0000-\u0008\u000b-\u001f]/.test(each!))) throw new Error('a control character');
     if (/<b>/.test(texts.report!.replace(/<script.*?<\/script>/gs, ''))) throw new Error('an element in the page');
