@@ -7,7 +7,7 @@ import { appendText, type WholeFile, writeWholeFiles } from '../../workloads/fil
 import { together } from '../../workloads/files/unfinished.ts';
 import { answer } from '../cli/answer.ts';
 import { type EngineArguments, engineOptions, inBatch } from '../cli/batch-options.ts';
-import { note, show } from '../cli/show.ts';
+import { note, showOrders } from '../cli/show.ts';
 import { bencherMetrics, githubActionBenchmark } from '../gate/benchmark-files.ts';
 import { checkGate, checkGateInPart, GATE_DEFAULTS, type GateResult } from '../gate/check.ts';
 import { gateMarkdown, githubAnnotations } from '../gate/github.ts';
@@ -88,7 +88,7 @@ export const gateCommand: CommandModule<object, GateArguments> = {
       await answer(argv.json, gate, (palette) => gateText(gate, palette));
     });
     if (argv.github) {
-      show(githubAnnotations(gate));
+      showOrders(githubAnnotations(gate));
       const summary = process.env['GITHUB_STEP_SUMMARY'];
       if (summary) appendText(summary, gateMarkdown(gate));
     }

@@ -33,7 +33,7 @@ const LINE_MAX = 3000;
 /** What is said to a user in one line. A value in it that has no end loses its middle. */
 export function messageLine(text: string): string {
   const words = text.replace(/\S{301,}/g, (word) => withoutMiddle(word, WORD_MAX));
-  return escapeLine(withoutMiddle(words, LINE_MAX));
+  return escapeOrders(escapeLine(withoutMiddle(words, LINE_MAX)));
 }
 
 function withoutMiddle(text: string, most: number): string {
@@ -48,6 +48,11 @@ function withoutMiddle(text: string, most: number): string {
 export function escapeLineStart(text: string): string {
   const line = escapeLine(text);
   return /^\s*(::|##)/.test(line) ? `“${line}”` : line;
+}
+
+/** What GitHub's runner takes for an order in a log (ActionCommand.cs): `::` where a line begins, also by folding, and `##[` anywhere. */
+export function escapeOrders(text: string): string {
+  return text.replace(/^[^\S\n]*:(?=:)|##\[/gm, (order) => order.slice(0, -1) + shownByNumber(order.at(-1)!));
 }
 
 /** A whole text of lines for a terminal: line ends, tabs and our colours stay. */

@@ -1,7 +1,18 @@
 /** The commands of a machine script: each one's words, as docs/machine.md lists them. */
 
-/** What a word of a command must be. */
-export type Word = 'resource' | 'limit' | 'name' | 'size' | 'number' | 'path' | 'word' | 'advice' | 'value';
+/** What a word of a command must be. A change is a size that may be negative, a count a number that may not. */
+export type Word =
+  | 'resource'
+  | 'limit'
+  | 'name'
+  | 'size'
+  | 'change'
+  | 'count'
+  | 'number'
+  | 'path'
+  | 'word'
+  | 'advice'
+  | 'value';
 
 export interface Syntax {
   readonly words: readonly Word[];
@@ -36,7 +47,7 @@ export const PROCESS_COMMANDS: Readonly<Record<string, Syntax>> = {
   msync: { words: ['name', 'size', 'size'] },
   mprotect: { words: ['name', 'size', 'size'], options: ['ro', 'none', 'rw'] },
   mremap: { words: ['name', 'size', 'size', 'size'], rest: true },
-  brk: { words: ['size'] },
+  brk: { words: ['change'] },
   madvise: { words: ['name', 'size', 'size', 'advice'] },
   fork: { words: ['name'] },
   run: { words: ['word'], pairs: ['under', 'until'] },
@@ -48,19 +59,19 @@ export const PROCESS_COMMANDS: Readonly<Record<string, Syntax>> = {
   truncate: { words: ['path', 'size'] },
   unlink: { words: ['path'] },
   mkdir: { words: ['path'] },
-  fds: { words: ['number'] },
-  pipes: { words: ['number'] },
-  sockets: { words: ['number'], options: ['queued='] },
-  udp: { words: ['number'] },
+  fds: { words: ['count'] },
+  pipes: { words: ['count'] },
+  sockets: { words: ['count'], options: ['queued='] },
+  udp: { words: ['count'] },
   closefds: { words: [] },
-  threads: { words: ['number'], options: ['stack='] },
-  files: { words: ['path', 'number'] },
-  stats: { words: ['path', 'number'] },
-  dentries: { words: ['path', 'number'] },
+  threads: { words: ['count'], options: ['stack='] },
+  files: { words: ['path', 'count'] },
+  stats: { words: ['path', 'count'] },
+  dentries: { words: ['path', 'count'] },
   rlimit: { words: ['resource', 'limit'] },
   oom_score_adj: { words: ['number'] },
   into: { words: ['word'] },
-  clear_refs: { words: ['number'] },
+  clear_refs: { words: ['count'] },
 };
 
 /** Commands of the machine. */
@@ -75,12 +86,12 @@ export const MACHINE_COMMANDS: Readonly<Record<string, Syntax>> = {
   mount: { words: ['word', 'path'], rest: true },
   swap: { words: ['word'], options: ['zram', 'fill='], ratio: true },
   sync: { words: [] },
-  drop_caches: { words: ['number'] },
-  sleep: { words: ['number'] },
+  drop_caches: { words: ['count'] },
+  sleep: { words: ['count'] },
   note: { words: [], rest: true },
   sample: { words: ['word'], rest: true },
   msample: { words: ['word'], rest: true },
   tools: { words: ['word'] },
-  refresh: { words: ['number'] },
+  refresh: { words: ['count'] },
   end: { words: [] },
 };

@@ -1,4 +1,5 @@
 import { UserError } from '../../sim/contract/assert.ts';
+import { CONTROLS, shownByNumber } from '../../sim/contract/escape.ts';
 import { ADVICES } from '../kernel/advice.ts';
 import { LEAST_MEMORY_MB } from '../kernel/profile.ts';
 import { MACHINE_COMMANDS, PROCESS_COMMANDS, type Syntax, type Word } from './grammar.ts';
@@ -32,11 +33,12 @@ export interface Script {
 const UNITS: Readonly<Record<string, number>> = { K: 1024, M: 2 ** 20, G: 2 ** 30, T: 2 ** 40, p: 4096, h: 2 ** 21 };
 const SIZE = /^[+-]?(\d+(?:\.\d+)?)([KMGTph]?)$/;
 
-/** Bytes of `500M`, `4K`, `12`, `3p` (pages), `2h` (units of 2 MiB); undefined where it is none. */
+/** Bytes of `500M`, `4K`, `12`, `3p` (pages), `2h` (units of 2 MiB); undefined where it is none, or more than can be counted. */
 export function sizeOf(word: string): number | undefined {
   const match = SIZE.exec(word);
   if (!match) return undefined;
   const bytes = Math.trunc(Number(match[1]) * (UNITS[match[2]!] ?? 1));
+  if (bytes > Number.MAX_SAFE_INTEGER) return undefined;
   return word.startsWith('-') ? -bytes : bytes;
 }
 
@@ -61,6 +63,9 @@ export function parseScript(text: string, name = 'script'): Script {
   text.split('\n').forEach((raw, index) => {
     const at = `${name}:${index + 1}`;
     const lineText = raw.replace(/\r$/, '');
+    const control = lineText.replaceAll('\t', ' ').match(CONTROLS)?.[0];
+    if (control !== undefined)
+      throw new UserError(`${at}: found ${shownByNumber(control)}, expected text without controls`);
     if (lineText.startsWith('#!')) options = headOptions(lineText.slice(2), options, at);
     if (lineText.startsWith('#')) return;
     const comment = lineText.indexOf(' #');
@@ -139,12 +144,17 @@ function commandOf(words: string[], text: string, line: number, at: string): Com
   return { line, text, words: rest.slice(1), process, background };
 }
 
+/** Words that have another name in messages. */
+const KINDS: Readonly<Partial<Record<Word, string>>> = { change: 'size', count: 'number' };
+
 function check(words: readonly string[], syntax: Syntax, at: string): void {
   const [command] = words;
   syntax.words.forEach((kind, i) => {
     const word = words[i + 1];
     if (word === undefined)
-      throw new UserError(`${at}: ${command}: expected a ${kind} as word ${i + 1} after it, found the end of the line`);
+      throw new UserError(
+        `${at}: ${command}: expected a ${KINDS[kind] ?? kind} as word ${i + 1} after it, found the end of the line`,
+      );
     const wanted = wrong(word, kind);
     if (wanted) throw new UserError(`${at}: ${command}: found '${word}', expected ${wanted}`);
   });
@@ -158,7 +168,7 @@ function check(words: readonly string[], syntax: Syntax, at: string): void {
   for (const word of syntax.ratio ? further.filter((one) => !one.startsWith(RATIO)) : further) {
     const known = (syntax.options ?? []).some((option) =>
       option.endsWith('=')
-        ? word.startsWith(option) && sizeOf(word.slice(option.length)) !== undefined
+        ? word.startsWith(option) && (sizeOf(word.slice(option.length)) ?? -1) >= 0
         : word === option,
     );
     if (!known) {
@@ -197,11 +207,14 @@ function checkPairs(words: readonly string[], keys: readonly string[], at: strin
   }
 }
 
+const SIZES = 'a size such as 4096, 4K, 10M, 2G, 3p (pages) or 2h (2 MiB units)';
+
 /** What was expected, where the word is not of this kind. */
 function wrong(word: string, kind: Word): string | undefined {
-  if (kind === 'size' && sizeOf(word) === undefined)
-    return 'a size such as 4096, 4K, 10M, 2G, 3p (pages) or 2h (2 MiB units)';
+  if (kind === 'size' && (sizeOf(word) ?? -1) < 0) return SIZES;
+  if (kind === 'change' && sizeOf(word) === undefined) return `${SIZES}, + or - before it`;
   if (kind === 'number' && !/^-?\d+$/.test(word)) return 'a whole number';
+  if (kind === 'count' && !/^\d+$/.test(word)) return 'a whole number from 0';
   if (kind === 'resource' && !RESOURCES.includes(word)) return `a limit: ${RESOURCES.join(', ')}`;
   if (kind === 'limit' && word !== 'unlimited' && (sizeOf(word) ?? -1) < 0) return 'a size, a number or unlimited';
   if (kind === 'advice' && !ADVICES.includes(word as 'free')) return `an advice: ${ADVICES.join(', ')}`;

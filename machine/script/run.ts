@@ -52,14 +52,27 @@ const FILE_MAX_BYTES = 2 ** 33;
 /** Names are looked up one by one. */
 const NAMES_MAX = 1_000_000;
 
+/** 366 days: what the kernel's threads do every few seconds is done, also where it is nothing. */
+const SLEEP_MAX_MS = 366 * 86_400_000;
+
+/** net.core.wmem_default: whoever sends more to a socket that nobody reads waits for ever. */
+const SOCKET_BUFFER_BYTES = 212_992;
+
 /** @throws UserError for more than is simulated. What a write fills is bounded by the disk and the memory, what is made by limits of the kernel. */
 function checkAmounts({ commands }: Script, { memoryMb, diskBytes = 0 }: MachineSettings, name: string): void {
   const most = Math.max(FILE_MAX_BYTES, 2 * memoryMb * 2 ** 20, diskBytes);
   for (const { line, process, words } of commands) {
-    const [command, , size] = words;
+    const [command, first, size] = words;
+    if (command === 'sleep' && Number(first) > SLEEP_MAX_MS)
+      throw new UserError(`${name}:${line}: sleep: found ${first}, expected at most ${SLEEP_MAX_MS} ms (366 days)`);
     if (process === undefined) continue;
     if ((command === 'stats' || command === 'dentries' || command === 'files') && Number(size) > NAMES_MAX)
       throw new UserError(`${name}:${line}: ${command}: found ${size}, expected at most ${NAMES_MAX} names`);
+    const queued = words.find((word) => command === 'sockets' && word.startsWith('queued='))?.slice(7);
+    if (queued !== undefined && sizeOf(queued)! > SOCKET_BUFFER_BYTES)
+      throw new UserError(
+        `${name}:${line}: sockets: found '${queued}', expected at most 208K, which a socket's buffer holds`,
+      );
     if (command !== 'truncate' && command !== 'write') continue;
     if (sizeOf(size!)! > most)
       throw new UserError(

@@ -44,6 +44,13 @@ test('an object beyond 16 TiB has each of its pages at its own place', () => {
 test.each([
   ['a truncate /mnt/f 2T', "s.txt:3: truncate: found '2T', expected a file of at most 8192M (8G, twice the memory, or the disk)"],
   ['a write /mnt/f 2T 4K', "s.txt:3: write: found '2T', expected a file of at most 8192M (8G, twice the memory, or the disk)"],
+  ['sleep 99999999999999999999', 's.txt:3: sleep: found 99999999999999999999, expected at most 31622400000 ms (366 days)'],
+  ['a sockets 2 queued=40M', "s.txt:3: sockets: found '40M', expected at most 208K, which a socket's buffer holds"],
+  ['a sockets 2 queued=-4K', "s.txt:3: sockets: found 'queued=-4K', expected queued=SIZE"],
+  ['new b \u001b[31m', 's.txt:3: found \\x1b, expected text without controls'],
+  ['a pipes -3', "s.txt:3: pipes: found '-3', expected a whole number from 0"],
+  ['a mmap A -4K private', "s.txt:3: mmap: found '-4K', expected a size such as 4096, 4K, 10M, 2G, 3p (pages) or 2h (2 MiB units)"],
+  ['a brk 9007199254740993', "s.txt:3: brk: found '9007199254740993', expected a size such as 4096, 4K, 10M, 2G, 3p (pages) or 2h (2 MiB units), + or - before it"],
   ['a dentries /mnt 1000000000', 's.txt:3: dentries: found 1000000000, expected at most 1000000 names'],
 ])('%s is refused before it begins', (line, message) => {
   expect(() => answers([line])).toThrow(message);

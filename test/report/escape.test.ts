@@ -5,6 +5,7 @@ import {
   escapeLine,
   escapeLineStart,
   escapeMarkdown,
+  escapeOrders,
   escapeTerminal,
   escapeXml,
   messageLine,
@@ -24,6 +25,14 @@ describe('what names and labels may hold is shown, and does nothing', () => {
     ['  ##[command]rm', '“  ##[command]rm”'],
     ['std::vector', 'std::vector'],
   ])('line start %j', (text, shown) => expect(escapeLineStart(text)).toBe(shown));
+
+  test('no line is an order to a CI system, wherever it begins', () => {
+    const text = 'a label that is folded\n  ::error::forged\nx ##[error]forged\nstd::vector\n::\n';
+    expect(escapeOrders(text)).toBe(
+      'a label that is folded\n  \\x3a:error::forged\nx ##\\x5berror]forged\nstd::vector\n\\x3a:\n',
+    );
+    expect(messageLine('found ##[error]x')).toBe('found ##\\x5berror]x');
+  });
 
   test('a message: values without an end lose their middle, lines stay one', () => {
     const short = `--x: found '${'y'.repeat(200)}', expected a number`;
