@@ -8,6 +8,9 @@ import { withOption } from '../explain/what-if.ts';
 import { type Bound, isWithin, worsening } from './bounds.ts';
 import { candidateValues, DEBUGGING, settingValues } from './candidates.ts';
 
+/** Of the goal at the beginning: what brings less is not worth a setting. */
+export const WORTH_IT = 0.01;
+
 /** One setting that was run. */
 export interface Point {
   readonly spec: AllocatorSpec;
@@ -50,7 +53,8 @@ export interface Found {
 
 /**
  * One option after another: all values of an option are run in parallel, the best within the bounds stays, until a whole
- * round brings nothing. At the end every setting that was taken is taken back again, and stays away where that costs nothing.
+ * round brings nothing. At the end every setting that was taken is taken back again, and stays away as long as that costs less than
+ * WORTH_IT in all.
  */
 export async function search(options: SearchOptions): Promise<Found> {
   const { start, objective, bounds, dimensions, budget, isInterrupted = () => false } = options;
@@ -96,10 +100,11 @@ export async function search(options: SearchOptions): Promise<Found> {
     }
   }
   const dropped: string[] = [];
+  const top = best.value;
   for (const name of takenSettings(best.spec, start)) {
     const spec = withoutSetting(best.spec, name, start, options.cpus);
     const point = seen.get(formatAllocator(spec)) ?? (await measure([spec]))[0];
-    if (!point || worsening(objective, best.value, point.value) > 0) continue;
+    if (!point || worsening(objective, top, point.value) > Math.abs(base.value) * WORTH_IT) continue;
     if (!isWithin(point.result, base.result, bounds)) continue;
     best = point;
     dropped.push(name);
@@ -131,6 +136,17 @@ function withoutSetting(spec: AllocatorSpec, name: string, start: AllocatorSpec,
   return parseAllocator(formatAllocator(back(spec, start)), cpus);
 }
 
+/** Whether `spec` has all that `part` sets beyond `base`. */
+export function addsTo(spec: AllocatorSpec, part: AllocatorSpec, base: AllocatorSpec): boolean {
+  const own = takenSettings(part, base);
+  return own.length > 0 && own.every((name) => valueIn(spec, name) === valueIn(part, name));
+}
+
+/** Of the layer that has it. */
+function valueIn({ given, below }: AllocatorSpec, name: string): OptionValue | undefined {
+  return given[name] ?? (below && valueIn(below, name));
+}
+
 /** What is tried: the options that people set, or the named ones with steps around their defaults. */
 export function dimensionsOf(spec: AllocatorSpec, cpus: number, names: readonly string[] | undefined): Dimension[] {
   const layers: AllocatorSpec[] = [];
@@ -148,20 +164,20 @@ export function dimensionsOf(spec: AllocatorSpec, cpus: number, names: readonly 
   return known
     .filter(({ option }) => !names || names.includes(option.name))
     .map(({ option, model, s }) => {
-      const usual = settingValues(model, option);
+      const usual = settingValues(model, s.version, option);
       const values = names && usual.length === 0 ? candidateValues(option, { version: s.version, cpus }) : usual;
       return { option: option.name, values: values.filter((v) => isAccepted(s, option.name, v, cpus)) };
     })
     .filter(({ values }) => values.length > 0);
 }
 
-/** Whether the value is another one than what was given, and the version has the option. */
+/** Whether the value is another one than what was given, and one that the option takes. */
 function isAccepted(spec: AllocatorSpec, option: string, value: OptionValue, cpus: number): boolean {
   // Not what is the default: given, glibc's thresholds stay where they are.
   if (spec.given[option] === value) return false;
   try {
     parseAllocator(`${spec.model.name}@${spec.version}:${option}=${value}`, cpus);
-    return !(option === 'hugetlb' && spec.model.name === 'glibc' && Number(spec.version.split('.')[1]) < 35);
+    return true;
   } catch (error) {
     if (error instanceof UserError) return false;
     throw error;

@@ -4,6 +4,7 @@ import { escapeLineStart } from '../../report/escape.ts';
 import { fold } from '../../report/text/fold.ts';
 import { interruptedMark, type Palette, PLAIN } from '../../report/text/palette.ts';
 import type { Bound } from './bounds.ts';
+import { WORTH_IT } from './search.ts';
 import type { TunePoint, TuneResult } from './tune.ts';
 
 /** Rows of the front that are shown: the rest is in the JSON. */
@@ -18,7 +19,7 @@ export function tuneText(result: TuneResult, palette: Palette = PLAIN, width = 8
     `${palette.bold(escapeLineStart(result.workload))}, ${result.mode}${result.mode === 'lockstep' ? '' : `, pace ${result.pace}`}${interruptedMark(result.partial, palette)}`,
     gained
       ? `${objective} ${metricText(metric, from.value)} → ${palette.bold(metricText(metric, best.value))}${change}`
-      : `${objective} ${metricText(metric, from.value)}: ${palette.bold('nothing to gain')} within the bounds`,
+      : `${objective} ${metricText(metric, from.value)}: ${palette.bold('nothing to gain')} within the bounds${result.refuted.length > 0 ? ' that other seeds confirm' : ''}`,
     ...fold(`  ${palette.bold(best.allocator)}`, width, '    '),
     '',
     ...frontLines(result, palette, width),
@@ -32,7 +33,8 @@ export function tuneText(result: TuneResult, palette: Palette = PLAIN, width = 8
 const indented = (text: string) => text.replace(/^/gm, '  ');
 
 /** The beginning, the best, and what is on the front: each a block of its name and its figures. */
-function frontLines({ points, from, best, columns: names, objective }: TuneResult, palette: Palette, width: number) {
+function frontLines(result: TuneResult, palette: Palette, width: number) {
+  const { points, from, best, columns: names, objective, refuted } = result;
   const metric = metricNamed(objective);
   const of = (p: TunePoint) => (p.figures[objective] ?? Infinity) * (metric.better === 'lower' ? 1 : -1);
   const first = points.find((p) => p.allocator === from.allocator)!;
@@ -41,7 +43,7 @@ function frontLines({ points, from, best, columns: names, objective }: TuneResul
   const shown = [first, ...(pick === first ? [] : [pick]), ...others.slice(0, SHOWN)];
   const letter = (i: number) => (i === 0 ? '·' : String.fromCharCode(64 + i));
   const rows = shown.map((p, i) => [
-    `${p === pick ? palette.bold('>') : p.withinBounds ? ' ' : '!'}${letter(i)}`,
+    `${p === pick ? palette.bold('>') : !p.withinBounds ? '!' : of(p) < of(pick) ? '?' : ' '}${letter(i)}`,
     ...names.map((name) => metricText(metricNamed(name), p.figures[name] ?? null)),
   ]);
   return [
@@ -50,7 +52,7 @@ function frontLines({ points, from, best, columns: names, objective }: TuneResul
     ...shown.flatMap((p, i) => fold(`${letter(i)}  ${p.allocator}`, width, '   ')),
     ...(others.length > SHOWN ? [palette.dim(`${others.length - SHOWN} more on the front: --json`)] : []),
     ...fold(
-      '> the pick: the best goal within the bounds, with few settings. ! beyond a bound. But for the pick and the beginning (·) the rows are the front: nothing that was run is as good as one of them in every column and better in one.',
+      `> the pick: the best goal within the bounds, with few settings. ! beyond a bound.${refuted.length > 0 ? ' ? better with this seed, not with others, or alike to one that is not.' : ''} But for the pick and the beginning (·) the rows are the front: nothing that was run is as good as one of them in every column and better in one.`,
       width,
       '',
     ).map(palette.dim),
@@ -92,8 +94,12 @@ function remarks({ settled, runs, bounds, inert, dropped, validation, refuted, m
       'File order has no time: what a setting costs is told by its calls and faults. What threads wait for each other, with fewer arenas above all, is not seen.',
     );
   if (inert.length > 0) lines.push(`Without effect here: ${inert.join(', ')}.`);
-  if (dropped.length > 0) lines.push(`Taken on the way, and not needed: ${dropped.join(', ')}.`);
-  if (refuted.length > 0) lines.push(`Better with this seed only, passed over: ${refuted.join('; ')}.`);
+  if (dropped.length > 0)
+    lines.push(
+      `Taken on the way, and left out again, as they bring less than ${percent(WORTH_IT)}: ${dropped.join(', ')}.`,
+    );
+  if (refuted.length > 0)
+    lines.push(`Better with this seed only, passed over with all that adds to it: ${refuted.join('; ')}.`);
   const isSeedless = validation?.rows.every((r) => r.from === from.value && r.best === best.value);
   if (validation && !isSeedless) {
     const seeds = validation.rows.map((r) => r.seed).join(', ');

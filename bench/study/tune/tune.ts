@@ -10,7 +10,7 @@ import type { RunTask } from '../parallel/run-task.ts';
 import { type Paste, pasteOf } from '../paste.ts';
 import { type Costs, dominates, paretoFront } from '../sweep/pareto.ts';
 import { type Bound, boundsFor, isWithin, worsening } from './bounds.ts';
-import { dimensionsOf, type Found, type Point, search } from './search.ts';
+import { addsTo, dimensionsOf, type Found, type Point, search } from './search.ts';
 
 export const TUNE_SCHEMA = 'allocsim-tune-1';
 
@@ -90,7 +90,7 @@ export interface TuneResult {
   readonly dropped: readonly string[];
   /** null where there is nothing to validate: nothing was gained, or no seed changes anything. */
   readonly validation: Validation | null;
-  /** Better in the search, not with other seeds: passed over. */
+  /** Better in the search, not with other seeds: passed over, and all that adds to them. */
   readonly refuted: readonly string[];
   /** The best point, ready to paste; empty where it is the beginning. */
   readonly paste: readonly Paste[];
@@ -256,14 +256,18 @@ async function confirmed(
     (p) => worsening(objective, base.value, p.value) < 0 && isWithin(p.result, base.result, bounds),
   );
   better.sort((x, y) => worsening(objective, y.value, x.value));
-  const refuted: string[] = [];
-  for (const point of [best, ...better.filter((p) => p !== best)].slice(0, VALIDATED_MAX)) {
+  const refuted: Point[] = [];
+  for (const point of [best, ...better.filter((p) => p !== best)]) {
+    if (refuted.length === VALIDATED_MAX) break;
+    if (refuted.some((r) => addsTo(point.spec, r.spec, base.spec))) continue;
     const validation = await validate(options, runner, objective, bounds, [base.spec, point.spec], seeds);
-    if (validation.holds) return { best: point, validation, refuted };
-    refuted.push(formatAllocator(point.spec));
+    if (validation.holds) return { best: point, validation, refuted: refuted.map(nameOf) };
+    refuted.push(point);
   }
-  return { best: base, validation: null, refuted };
+  return { best: base, validation: null, refuted: refuted.map(nameOf) };
 }
+
+const nameOf = ({ spec }: Point): string => formatAllocator(spec);
 
 /** In file order a trace runs alike with every seed. */
 function seedsMatter({ task, load }: TuneOptions): boolean {

@@ -1,7 +1,9 @@
 import { describe, expect, test } from 'vitest';
 import { parseAllocator } from '../../../allocators/spec.ts';
+import { LockstepRun } from '../../../bench/run/modes/lockstep.ts';
+import { withOption } from '../../../bench/study/explain/what-if.ts';
 import { candidateValues, DEBUGGING } from '../../../bench/study/tune/candidates.ts';
-import { dimensionsOf } from '../../../bench/study/tune/search.ts';
+import { addsTo, dimensionsOf } from '../../../bench/study/tune/search.ts';
 import { tuneText } from '../../../bench/study/tune/text.ts';
 import { tune } from '../../../bench/study/tune/tune.ts';
 import { eventsOf } from '../../helpers/bump-run.ts';
@@ -29,6 +31,37 @@ describe('tune', () => {
         }
       }
     }
+  });
+
+  test('what is tried is what the version has', () => {
+    const tried = (name: string) => dimensionsOf(parseAllocator(name, 2), 2, undefined).map((d) => d.option);
+    expect(tried('zendmm@8.2')).toContain('USE_ZEND_ALLOC_HUGE_PAGES');
+    expect(tried('zendmm@8.2')).not.toContain('seg_size');
+    expect(tried('zendmm@5.6')).toContain('seg_size');
+    expect(tried('glibc@2.31')).not.toContain('hugetlb');
+    for (const name of ['zendmm@8.2', 'zendmm@7.1', 'zendmm@5.6', 'glibc@2.31', 'jemalloc']) {
+      for (const { option, values } of dimensionsOf(parseAllocator(name, 2), 2, undefined)) {
+        const spec = withOption(parseAllocator(name, 2), option, values[0]!);
+        const run = () => new LockstepRun({ events, spec, workload: 'test', cpus: 2, seed: 0 });
+        expect(run, `${name} ${option}`).not.toThrow();
+      }
+    }
+  });
+
+  test('what other seeds do not confirm is passed over, with all that adds to it, and marked', async () => {
+    const load = async () => ({ ...task, events: eventsOf(['m 0 1 8']) });
+    const result = await tune({ ...options, options: ['mmap_threshold', 'top_pad', 'tcache_count'], load });
+    expect(result.best).toEqual(result.from);
+    expect(result.refuted.length).toBeGreaterThan(1);
+    const specs = result.refuted.map((name) => parseAllocator(name, 1));
+    const base = parseAllocator(options.allocator, 1);
+    for (const [i, spec] of specs.entries()) {
+      for (const before of specs.slice(0, i)) expect(addsTo(spec, before, base)).toBe(false);
+    }
+    const text = tuneText(result);
+    expect(text).toContain('nothing to gain within the bounds that other seeds confirm');
+    expect(text).toMatch(/^\?[A-Z] /m);
+    expect(text).toContain('? better with this seed, not with others');
   });
 
   test('finds a threshold that lets mapped blocks go, and stops when nothing is better', async () => {
