@@ -9,6 +9,7 @@ import { deleteFromPageCache, filemapAddFolio } from '../kernel/page-cache.ts';
 import { chargeInode, newObject, nextInode, putObject, shmemTruncateRange } from '../kernel/shmem.ts';
 import { SLAB_BYTES, slabAccount } from '../kernel/slab.ts';
 import { deactivateFileFolio, folioMarkAccessed, lruAddDrain } from '../kernel/swap-lru.ts';
+import { HZ, timerExpiresAfter } from '../kernel/timer.ts';
 import { accountDirty, writePages } from '../kernel/writeback.ts';
 
 /** A mounted file system. */
@@ -48,6 +49,8 @@ export type PathError = 'ENOENT' | 'ENOTDIR' | 'EISDIR' | 'EEXIST' | 'ENOSPC';
 
 const parentOf = (path: string): string => path.slice(0, Math.max(0, path.lastIndexOf('/')));
 
+/** JBD2_DEFAULT_MAX_COMMIT_AGE: 5 s, in ticks. */
+const COMMIT_INTERVAL = 5 * HZ;
 /** Beyond all tables of inodes. */
 const DIRECTORY_BLOCK = 2 ** 30;
 
@@ -59,6 +62,8 @@ export class FileSystem {
   private inodes = 0;
   /** Blocks of the disk's own that files have changed since the journal was last written (jbd2's running transaction). */
   private readonly transaction = new Set<number>();
+  /** When kjournald writes it, if nobody has before. */
+  commitDueUs = Number.POSITIVE_INFINITY;
   /** Slab of names and inodes that can be read again. */
   nameBytes = 0;
 
@@ -185,10 +190,11 @@ export class FileSystem {
     const block = Math.floor((inode * 256) / 4096) + 1;
     if (inode === 0) this.readBlock(0, group);
     this.readBlock(block, group);
+    if (this.transaction.size === 0) this.commitDueUs = timerExpiresAfter(this.k.nowUs, COMMIT_INTERVAL);
     for (const changed of [0, block, DIRECTORY_BLOCK]) this.transaction.add(changed);
   }
 
-  /** The journal is written, for fsync: the blocks that it holds are the flusher's to bring to their places. */
+  /** The journal is written, for fsync or because it is time: the blocks that it holds are the flusher's to bring to their places. */
   commit(): void {
     const { k } = this;
     for (const block of this.transaction) {
@@ -198,6 +204,7 @@ export class FileSystem {
       accountDirty(k, k.blockDevice, frame);
     }
     this.transaction.clear();
+    this.commitDueUs = Number.POSITIVE_INFINITY;
   }
 
   /** A name that is not in memory is looked for in the disk's first directory, whose block stays. */

@@ -57,7 +57,8 @@ function idle(run: MachineRun, untilUs: number): void {
   while (k.nowUs < untilUs) {
     runFlushers(k, untilUs);
     turns.idle(untilUs);
-    idleUntil(run, Math.min(untilUs, khugepagedWakeUs(k), flusherWakeUs(k)));
+    idleUntil(run, Math.min(untilUs, khugepagedWakeUs(k), flusherWakeUs(k), run.files.commitDueUs));
+    if (k.nowUs >= run.files.commitDueUs) run.files.commit();
     wakeFlushers(k);
   }
 }

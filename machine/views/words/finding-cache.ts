@@ -48,7 +48,7 @@ function trusting(history: History): Finding | undefined {
   const holdsAGroup = moment.groupMoments.some(({ stat, maxBytes }) => cacheBytesOf(stat) > maxBytes * TRUSTED_SHARE);
   if (amount < meminfo['MemAvailable']! * TRUSTED_SHARE && !holdsAGroup) return undefined;
   const sentences = [
-    `At ${moment.label}, ${kbSize(amount)} are page cache of files, and MemAvailable (${kbSize(meminfo['MemAvailable']!)}, with ${kbSize(meminfo['MemFree']!)} free) trusts it.`,
+    `At ${moment.label}, ${kbSize(amount)} are page cache of files, and MemAvailable trusts it: ${kbSize(meminfo['MemAvailable']!)}, where ${kbSize(meminfo['MemFree']!)} are free${meminfo['MemAvailable']! > meminfo['MemFree']! ? '' : ", from which it takes more for the kernel's reserve"}.`,
     `${kbSize(cache.cleanInactiveKb)} of the cache were used once, ${kbSize(cache.cleanActiveKb)} again and again${cache.dirtyKb >= 1024 ? `, and ${kbSize(cache.dirtyKb)} must be written first` : ''}.`,
   ];
   for (const group of moment.groupMoments) {

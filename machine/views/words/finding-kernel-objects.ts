@@ -19,6 +19,7 @@ function descriptors({ readings }: History): Finding | undefined {
   const last = readings.at(-1)!;
   const left = fdBytes(last);
   const rises = readings.filter((one, i) => i > 0 && fdBytes(one) > fdBytes(readings[i - 1]!)).length;
+  const pages = holders.reduce((sum, { fdPageBytes }) => sum + fdPageBytes, 0);
   const at = labelOf(reading);
   return finding('descriptors', amount, { label: at, step: reading.step }, [
     `At ${at}, ${number(
@@ -28,8 +29,8 @@ function descriptors({ readings }: History): Finding | undefined {
       holders.reduce((sum, { sockets }) => sum + sockets, 0),
       'socket',
     )} among them), ${left === amount ? `in ${number(rises, 'step')} that added to it, and none was closed` : `of which ${size(left)} are left at the end`}.`,
-    `The RSS of ${first.name} is ${kbSize(rssKb(first))}: none of it is in there; Slab is ${kbSize(reading.meminfo['Slab']!)}.`,
-    'Only the number of descriptors (ls /proc/PID/fd | wc -l) and the slab tell: no process, no cache and no tmpfs accounts for it.',
+    `The RSS of ${first.name} is ${kbSize(rssKb(first))}: none of it is in there; Slab is ${kbSize(reading.meminfo['Slab']!)}${pages > 0 ? `, and ${size(pages)} are pages of data that nobody has received, in no line of meminfo` : ''}.`,
+    `Only the number of descriptors (ls /proc/PID/fd | wc -l) and the slab tell${pages > 0 ? ', and of the pages ss -m' : ''}: no process, no cache and no tmpfs accounts for it.`,
   ]);
 }
 

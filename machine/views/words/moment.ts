@@ -23,6 +23,8 @@ export interface ProcessReading {
   readonly fds: number;
   readonly sockets: number;
   readonly fdBytes: number;
+  /** Of these, whole pages: they are in no line of meminfo. */
+  readonly fdPageBytes: number;
 }
 
 /** The machine after a command. */
@@ -66,6 +68,9 @@ export function processReading({ name, task }: ScriptProcess): ProcessReading {
     fds: task.fds,
     sockets: task.sockets + task.udp,
     fdBytes: task.objects.slice(OWN_OBJECTS).reduce((sum, { bytes }) => sum + bytes, 0),
+    fdPageBytes: task.objects
+      .slice(OWN_OBJECTS)
+      .reduce((sum, { bytes, kind }) => sum + (kind === 'pages' ? bytes : 0), 0),
   };
 }
 
