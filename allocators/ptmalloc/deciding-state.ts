@@ -1,4 +1,5 @@
 import type { WordSink } from '../../sim/contract/allocator.ts';
+import { createAlikePlaces } from './alike-places.ts';
 import {
   ATTACHED_THREADS,
   BINMAP,
@@ -12,7 +13,7 @@ import {
   SYSTEM_PAGES,
   TOP,
 } from './arena-layout.ts';
-import { NFASTBINS } from './bin-index.ts';
+import { NBINS, NFASTBINS } from './bin-index.ts';
 import { ADDR, BK, FD, NEXT, SIZE } from './chunk.ts';
 import { type Context, MAPPED_LIST } from './context.ts';
 import type { Heaps } from './heap.ts';
@@ -42,15 +43,12 @@ const NOT_AS_THEY_ARE: ReadonlySet<number> = new Set([
  * The heap as glibc itself has it: addresses, sizes and the order of lists. Which record stands for which chunk is this model's own
  * matter and decides nothing, so two heaps that differ in that alone give the same words; nor do high-water marks.
  */
-export function createDecidingState(
-  context: Context,
-  { heaps, heapWords }: Heaps,
-  systemMalloc: SystemMalloc,
-  walking: Walking,
-) {
+export function createDecidingState(context: Context, heapsApi: Heaps, systemMalloc: SystemMalloc, walking: Walking) {
   const { words, parameters, threadArena, tcache, tcacheChunk } = context;
   const { ints, doubles } = parameters;
   const { segments } = systemMalloc;
+  const { heaps, heapWords } = heapsApi;
+  const alikePlaces = createAlikePlaces(context, heapsApi, walking);
 
   const numberOf = (arena: number): number => (arena === 0 ? -1 : words[arena + NUMBER]!);
   const addressOf = (p: number): number => (p === 0 ? 0 : words[p + ADDR]!);
@@ -62,18 +60,21 @@ export function createDecidingState(
   }
 
   function arena(sink: WordSink, a: number): void {
-    for (const word of [NUMBER, FLAGS, HAVE_FASTCHUNKS, LAST_REMAINDER, ATTACHED_THREADS, SYSTEM_PAGES])
-      sink(words[a + word]!);
+    for (const word of [NUMBER, FLAGS, HAVE_FASTCHUNKS, ATTACHED_THREADS, SYSTEM_PAGES]) sink(words[a + word]!);
     for (let i = 0; i < 4; i++) sink(words[a + BINMAP + i]!);
     sink(addressOf(words[a + TOP]!));
     sink(numberOf(words[a + NEXT_FREE]!));
     for (let i = 0; i < NFASTBINS; i++) list(sink, words[a + FASTBINS + i]!, 0);
-    for (let i = 1; i < 128; i++) {
+  }
+
+  function bins(sink: WordSink, a: number): void {
+    for (let i = 1; i < NBINS; i++) {
       const bin = a + BINS + 2 * i;
       if (words[bin + FD] === bin) continue;
       sink(i);
       list(sink, words[bin + FD]!, bin);
     }
+    sink(words[a + LAST_REMAINDER]!);
   }
 
   function threads(sink: WordSink): void {
@@ -102,13 +103,17 @@ export function createDecidingState(
     sink(-1);
   }
 
-  return function decidingState(sink: WordSink): boolean {
+  return function decidingState(sink: WordSink, keepsLive = false): boolean {
     for (const [i, value] of ints.entries()) sink(NOT_AS_THEY_ARE.has(i) ? 0 : value);
     sink(numberOf(ints[FREE_LIST]!));
     sink(numberOf(ints[NEXT_TO_USE]!));
     const asWords = new Int32Array(doubles.buffer, doubles.byteOffset, doubles.length * 2);
     for (const [i, value] of asWords.entries()) sink(i >> 1 === MAX_MMAPPED_MEM ? 0 : value);
-    walking.eachArena((a) => arena(sink, a));
+    const binsOf = keepsLive ? alikePlaces() : bins;
+    walking.eachArena((a) => {
+      arena(sink, a);
+      binsOf(sink, a);
+    });
     for (let heap = heapWords; heap < heaps.length; heap += heapWords) {
       if (heaps[heap] === 0) continue;
       sink(heap);

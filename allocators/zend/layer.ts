@@ -100,7 +100,8 @@ export function layered(upper: UpperLayer, below: Allocator, all: boolean): Requ
     ...(upper.decidingState && { ownDecidingState: upper.decidingState }),
     ...(upper.decidingState &&
       below.decidingState && {
-        decidingState: (sink: WordSink) => upper.decidingState!(sink) && below.decidingState!(sink),
+        decidingState: (sink: WordSink, keepsLive?: boolean) =>
+          upper.decidingState!(sink) && below.decidingState!(sink, keepsLive),
       }),
     check: (): void => {
       upper.check();

@@ -25,7 +25,7 @@ let words = new Int32Array(1 << 16);
 
 /**
  * What decides the future of a heap, as 256 bits; undefined where the allocator is not at rest. `threads` are those that are parked in
- * the process.
+ * the process; `keepsLive` as in the allocator's contract.
  */
 export function stateDigest(
   allocator: Allocator,
@@ -33,6 +33,7 @@ export function stateDigest(
   layout: Layout,
   threads: Uint8Array,
   buffers: SharedBuffers,
+  keepsLive: boolean,
 ): string | undefined {
   let count = 0;
   const sink = (word: number): void => {
@@ -43,7 +44,7 @@ export function stateDigest(
     }
     words[count++] = word;
   };
-  if (!allocator.decidingState?.(sink)) return undefined;
+  if (!allocator.decidingState?.(sink, keepsLive)) return undefined;
   sink(kernel.brkEnd());
   for (const thread of threads) sink(thread);
   const { vmas } = kernel;

@@ -48,6 +48,7 @@ export class Memo {
   private readonly requests: readonly RequestEvents[];
   private readonly isOn: boolean;
   private readonly after: AfterRequest;
+  private readonly keepsLive: boolean;
   private readonly states: State[] = [];
   private readonly numbers = new Map<string, number>();
   private readonly known: Transitions<Known>;
@@ -71,6 +72,7 @@ export class Memo {
     this.heap = heap;
     this.requests = requests;
     this.after = options.after;
+    this.keepsLive = options.after !== 'malloc_trim' && requests.every(({ isOfItsOwn }) => isOfItsOwn);
     const buffer = heap.memory.buffers()[AVERAGES_REGION];
     this.averages = buffer && new Float64Array(buffer);
     this.known = new Transitions(this.averages !== undefined);
@@ -82,7 +84,7 @@ export class Memo {
       requests.every(({ requestEnds }) => requestEnds <= 1);
     this.start = heap.image();
     this.startAverage = this.averages?.[0] ?? 0;
-    const digest = heap.digest(this.start.layout);
+    const digest = heap.digest(this.start.layout, this.keepsLive);
     this.isOn = options.isOn && isSimple && digest !== undefined;
     if (this.isOn) this.current = this.number(digest!, undefined, this.start);
   }
@@ -172,7 +174,7 @@ export class Memo {
       return play;
     }
     const layout = this.heap.layout();
-    const digest = this.heap.digest(layout);
+    const digest = this.heap.digest(layout, this.keepsLive);
     if (digest === undefined) {
       this.current = -1;
       place.state = -1;

@@ -269,8 +269,9 @@ export class WorkerHeap {
     return this.known;
   }
 
-  digest(layout: Layout): string | undefined {
-    return stateDigest(this.top, this.machine.kernel, layout, this.threads, this.memory.buffers());
+  /** `keepsLive`: whatever will be played concerns its own blocks alone. */
+  digest(layout: Layout, keepsLive: boolean): string | undefined {
+    return stateDigest(this.top, this.machine.kernel, layout, this.threads, this.memory.buffers(), keepsLive);
   }
 
   image(): HeapImage {

@@ -112,8 +112,11 @@ export interface Allocator {
    * Feeds whatever decides what the allocator will do and place from now on, and nothing else: two heaps that feed the same words,
    * on kernels with the same mappings and pages, answer every further call alike. False where the heap is not at rest in that sense,
    * or time decides; then what was fed says nothing.
+   *
+   * `keepsLive`: in what comes, no block that is live now is freed or resized, no thread exits, no call aligns or trims. Then answers may also
+   * be alike but for which of several free places of one size and of resident pages serves a call.
    */
-  decidingState?(sink: WordSink): boolean;
+  decidingState?(sink: WordSink, keepsLive?: boolean): boolean;
   readonly threadCaches?: ThreadCaches;
   /** Verifies every invariant, or throws an InvariantError that names the structure and the place. */
   check(): void;

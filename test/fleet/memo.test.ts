@@ -2,6 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { averageAfter, averageCells } from '../../allocators/zend/deciding-state.ts';
 import { type HeapSettings, Shard } from '../../fleet/engine/shard.ts';
+import { createRandom } from '../../sim/contract/random.ts';
 import { resolveWorkload } from '../../workloads/index.ts';
 
 /** Requests of several kinds, small enough to be played by the thousand. */
@@ -112,6 +113,31 @@ describe('a heap in a state that was met before', () => {
       { numRuns: 8, seed: 4711, endOnFailure: true },
     );
     expect(met).toBeGreaterThan(0);
+  });
+
+  // Rows of several threads in few arenas: the places of their buffers, between blocks that stay, are freed in another order by each request.
+  test.each([
+    'glibc@2.36:arena_max=2',
+    'zendmm@8.2+glibc@2.36:arena_max=1',
+    'glibc@2.41:arena_max=2,tcache_count=0',
+    'glibc@2.31:arena_max=1,mmap_threshold=131072',
+  ])('places that differ in their addresses alone are one: %s', (allocator) => {
+    fc.assert(
+      fc.property(fc.array(fc.constantFrom(0, 6, 6, 7), { minLength: 40, maxLength: 120 }), (requests) => {
+        const remembered = play(allocator, requests, true);
+        expect(remembered.figures).toEqual(play(allocator, requests, false).figures);
+      }),
+      { numRuns: 4, seed: 4711, endOnFailure: true },
+    );
+  });
+
+  test('teams that free such places in ever other orders meet known heaps', () => {
+    const random = createRandom(4711, 'requests');
+    const requests = Array.from({ length: 500 }, () => [0, 6, 7][random.integer(0, 2)]!);
+    const { counts } = play('zendmm@8.2+glibc@2.36:arena_max=1', requests, true);
+    // 73 where their addresses count.
+    expect(counts.played).toBeLessThan(40);
+    expect(counts.played + counts.met).toBe(500);
   });
 
   test('long runs of few kinds are mostly met', () => {
