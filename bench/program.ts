@@ -1,5 +1,6 @@
 import { Interrupted, UserError } from '../sim/contract/assert.ts';
 import { addressSpaceLimit, NODE_NEEDS_BYTES } from '../workloads/files/address-space.ts';
+import { memoryRoom, roomText } from '../workloads/files/host-memory.ts';
 import { isSystemError, systemError } from '../workloads/files/system-error.ts';
 import { endOnInterrupt, INTERRUPTED, ignoreInterrupt } from './cli/interruption.ts';
 import { watchMemory } from './cli/memory-watch.ts';
@@ -17,7 +18,9 @@ function fail(error: unknown): never {
     process.exit(INTERRUPTED);
   }
   if (isOutOfMemory(error)) {
-    process.stderr.write('sim: found too little memory on this machine for so large a run\n');
+    process.stderr.write(
+      `sim: found too little memory on this machine for so large a run: ${roomText(memoryRoom())}\n`,
+    );
     process.exit(2);
   }
   if (isSystemError(error)) {

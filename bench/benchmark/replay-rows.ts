@@ -32,10 +32,11 @@ export interface ReplayRow {
 /** Measures in turns (real, model, real, model …), so that what the machine does meanwhile meets all alike. */
 export async function measureReplay(options: ReplayRowOptions): Promise<ReplayRow> {
   const { events, allocator, rounds, warmUp, signal } = options;
+  // The signal may end what is waited for here: no thread has started yet, which nobody would end.
+  const real = options.preload === undefined ? undefined : await openReal(events, options.preload || undefined, signal);
   const none = openModel({ allocator, events, touch: 'none' }, signal);
   const full = openModel({ allocator, events, touch: 'full' }, signal);
   const first = openModel({ allocator, events, touch: 'first' }, signal);
-  const real = options.preload === undefined ? undefined : await openReal(events, options.preload || undefined, signal);
   const times: Record<'none' | 'full' | 'first' | 'realNone' | 'realFull', number[]> = {
     none: [],
     full: [],

@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process';
-import { mkdirSync } from 'node:fs';
+import { mkdirSync, readdirSync, readlinkSync, writeFileSync } from 'node:fs';
 import { describe, expect, it, type TestContext } from 'vitest';
 import { INCLUDES, recordingBench } from '../helpers/recorded.ts';
 
@@ -37,6 +37,18 @@ describe('limits', () => {
       expect(stderr).toMatch(/the logs can not be written: file too large: the recording ends here/);
     }
   });
+});
+
+it('what a recorder that was killed has left goes with the next recording, what others have stays', (context) => {
+  const bench = recordingBench(context);
+  const namespace = /\d+/.exec(readlinkSync('/proc/self/ns/pid'))![0];
+  const gone = spawnSync('true').pid;
+  const left = `allocsim-record-${namespace}-${gone}-abcdef`;
+  const others = [`allocsim-record-${namespace}-${process.pid}-abcdef`, `allocsim-record-1-${gone}-abcdef`];
+  for (const name of [left, ...others]) mkdirSync(`${bench.temporaries}/${name}`);
+  writeFileSync(`${bench.temporaries}/${left}/4711.0`, 'log');
+  bench.record(['--', '/bin/true']);
+  expect(readdirSync(bench.temporaries).sort()).toEqual(others.sort());
 });
 
 const JAIL = `${INCLUDES}

@@ -29,9 +29,10 @@ export function outputTarget(given: string): OutputTarget {
     if (!stats?.isSymbolicLink()) return targetAt(path, stats);
     if (links === LINKS_MAX) throw refusalOf('ELOOP');
     // The kernel's links (those of other processes' descriptors) may name what has no path: only a stat follows them.
-    const behind = statSync(path, { throwIfNoEntry: false });
+    const next = resolve(dirname(path), readlinkSync(path));
+    const behind = descriptorAt(next) === undefined ? statSync(path, { throwIfNoEntry: false }) : undefined;
     if (behind && !behind.isFile()) return targetAt(path, behind);
-    path = resolve(dirname(path), readlinkSync(path));
+    path = next;
   }
 }
 

@@ -1,5 +1,5 @@
 import { spawn } from 'node:child_process';
-import { chmodSync, copyFileSync, mkdtempSync, readdirSync, readFileSync, rmSync, statfsSync } from 'node:fs';
+import { chmodSync, copyFileSync, readdirSync, readFileSync, statfsSync } from 'node:fs';
 import { constants, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
@@ -9,6 +9,7 @@ import { UserError } from '../../sim/contract/assert.ts';
 import { isHangupIgnored } from '../files/hangup.ts';
 import { buildRecorder } from './build.ts';
 import { type Ending, type Endings, listenForEndings } from './endings.ts';
+import { openSessionFolders } from './session-folders.ts';
 
 export interface SessionOptions {
   readonly command: readonly string[];
@@ -84,11 +85,8 @@ const TERMINAL_MS = 300;
 
 /** Runs a program and all that comes of it to the end, hands the logs to `use`, and leaves nothing behind. */
 export async function recordSession<T>(options: SessionOptions, use: (session: Session) => Promise<T>): Promise<T> {
-  // Named after the recorder: what is left of one that was killed can be told.
-  const folders: string[] = [];
-  const remove = () => {
-    for (const folder of folders) rmSync(folder, { recursive: true, force: true });
-  };
+  const folders = openSessionFolders();
+  const { remove } = folders;
   const abandon = (signal: Ending) => {
     remove();
     endings.release();
@@ -98,13 +96,8 @@ export async function recordSession<T>(options: SessionOptions, use: (session: S
   const endings = listenForEndings(abandon);
   process.on('exit', remove);
   try {
-    const makeFolder = (parent: string, name: string) => {
-      const made = mkdtempSync(join(parent, `allocsim-${name}-${process.pid}-`));
-      folders.push(made);
-      return made;
-    };
-    const logs = makeFolder(tmpdir(), 'record');
-    const rings = makeFolder(ringParent(), 'rings');
+    const logs = folders.make(tmpdir(), 'record');
+    const rings = folders.make(ringParent(), 'rings');
     const { library: built, keeper } = buildRecorder(logs);
     const library = process.getuid?.() === 0 ? openToOthers(built, rings, logs) : built;
     const kept = await keep(options, [keeper, library, rings, logs], endings);

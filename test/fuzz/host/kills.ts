@@ -25,7 +25,7 @@ export async function killed(
   const started = performance.now();
   const { status, stderr } = spawnSync(process.execPath, [CLI, ...args], { cwd: whole, encoding: 'utf8' });
   const tookMs = performance.now() - started;
-  if (status !== 0) return [`left out: ${stderr.split('\n')[0]}`];
+  if (status !== 0) return [`does not run: ${stderr.split('\n')[0]}`];
   const ends = new Map(filesOf(whole, writes).map((path) => [path.slice(whole.length), endOf(path)]));
   for (let i = 0; i < kills; i++) {
     const folder = join(base, 'killed');

@@ -71,7 +71,7 @@ export const COMMANDS: readonly WritingCommand[] = [
   writing(['machine', 'fleet.yaml'], MACHINE),
   writing(['gate', '--suite=suite.json'], { save: 'b.json', markdown: 'g.md', junit: 'g.xml', json: 'g.json', 'benchmark-action': 'a.json', bencher: 'm.json' }),
   { args: ['trace', 'convert', STRESS, 'o.htrace.gz'], writes: ['o.htrace.gz'] },
-  { args: ['trace', 'convert', 'sites.htrace', 'o.htb.zst'], writes: ['o.htb.zst'] },
+  { args: ['trace', 'convert', 'sites.htrace', 'o.htb.gz'], writes: ['o.htb.gz'] },
   { args: ['trace', 'convert', STRESS, 'o.htb'], writes: ['o.htb'] },
   { args: ['trace', 'cut', STRESS, 'c.htrace', '--from=100'], writes: ['c.htrace'] },
   { args: ['trace', 'import', 'log.csv', 'i.htb'], writes: ['i.htb'] },
