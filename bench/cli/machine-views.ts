@@ -32,13 +32,16 @@ async function loadPrograms(text: string, name: string): Promise<(workload: stri
 const BREATH_MS = 50;
 /** Commands that yield on their way. */
 const BREATHING = ['run', 'touch', 'read', 'write'];
+/** Commands on so many names, of which so many may take longer than Ctrl-C may wait. */
+const OF_NAMES = ['files', 'stats', 'dentries'];
+const LONG_NAMES = 20_000;
 /** Another command on more than this may take longer than Ctrl-C may wait. */
 const LONG_BYTES = 2 ** 31;
 
 const isLong = (step: MachineStep): boolean =>
   step !== 'breath' &&
   !BREATHING.includes(step.words[0]!) &&
-  step.words.some((word) => (sizeOf(word) ?? 0) > LONG_BYTES);
+  step.words.some((word) => (sizeOf(word) ?? 0) > (OF_NAMES.includes(step.words[0]!) ? LONG_NAMES : LONG_BYTES));
 
 /** To the end, or to where Ctrl-C stops it; in the middle of a long command that never yields a signal ends the process. @returns whether it was stopped. */
 async function drive(steps: Generator<MachineStep, MachineRun, void>): Promise<boolean> {

@@ -13,8 +13,8 @@ import { writePages } from '../kernel/writeback.ts';
 import { type Call, has, type Immediate, pagesOf, type Result } from './command-words.ts';
 import { fadviseDontneed } from './files.ts';
 import type { MachineRun } from './machine-run.ts';
-import type { Pause } from './pause.ts';
 import { sizeOf } from './parse.ts';
+import type { Pause } from './pause.ts';
 import { useBuffer } from './worker-image.ts';
 
 const BYTES_A_BREATH = 64 * 2 ** 20;

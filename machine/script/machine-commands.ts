@@ -1,5 +1,6 @@
 import { lookup } from '../../sim/contract/lookup.ts';
 import { Cgroup } from '../kernel/cgroup.ts';
+import { setRatelimit } from '../kernel/dirty-limits.ts';
 import { setMaxHugePages } from '../kernel/hugetlb.ts';
 import type { Kernel } from '../kernel/kernel.ts';
 import { khugepagedWake } from '../kernel/khugepaged-slots.ts';
@@ -12,7 +13,6 @@ import { lruAddDrain } from '../kernel/swap-lru.ts';
 import { swapOff } from '../kernel/swapoff.ts';
 import { tryToFreeMemCgroupPages } from '../kernel/vmscan.ts';
 import { syncAll } from '../kernel/writeback.ts';
-import { setRatelimit } from '../kernel/dirty-limits.ts';
 import { setupZones } from '../kernel/zone.ts';
 import { Zram } from '../kernel/zram.ts';
 import { fileTextOf, toolTexts } from '../views/view.ts';

@@ -206,12 +206,17 @@ const ERRNO: Readonly<Record<string, number>> = {
   ENOSPC: 28,
 };
 
+/** fs.nr_open. */
+const NR_OPEN = 1024 * 1024;
+
 // biome-ignore lint/correctness/useYield: one shape with the calls that sleep
 function* immediate(run: MachineRun, process: ScriptProcess, name: string, words: readonly string[]): Call {
   run.k.current = process.task;
   if (name === 'rlimit') {
     const [resource, value] = words as [keyof Rlimits, string];
-    process.task.rlimits[resource] = value === 'unlimited' ? Number.POSITIVE_INFINITY : sizeOf(value)!;
+    const limit = value === 'unlimited' ? Number.POSITIVE_INFINITY : sizeOf(value)!;
+    if (resource === 'nofile' && limit > NR_OPEN) return 'EPERM'; // do_prlimit
+    process.task.rlimits[resource] = limit;
     return 0;
   }
   const own = MEMORY_CALLS[name] ?? FILE_CALLS[name];

@@ -22,6 +22,7 @@ describe('a request of terabytes costs what the machine has, and ends as a real 
     ['a directory on a full disk, which is a block', ['a write /mnt/f 0 2T', 'a mkdir /mnt/d', 'a unlink /mnt/f', 'a mkdir /mnt/d'], ['ENOSPC', 'ENOSPC', undefined, undefined]],
     ['tmpfs as large as memory', ['mount tmpfs /t size=2T', 'a write /t/f 0 2T'], [undefined, 'died']],
     ['descriptors', ['a fds 1000000000'], ['died']],
+    ['more descriptors than fs.nr_open', ['a rlimit nofile unlimited', 'a pipes 1000000000'], ['EPERM', 'died']],
     ['sockets', ['a sockets 1000000000'], ['died']],
     ['threads', ['a threads 1000000000'], ['EAGAIN']],
     ['inodes', ['a files /dev/shm 1000000'], ['ENOSPC']],
