@@ -161,6 +161,7 @@ const HANDLERS: Readonly<Record<string, Handler>> = {
     ok(run, command);
   },
   drop_caches(run, [what], command) {
+    if (!isDropCaches(Number(what))) return ok(run, command, 'EINVAL');
     run.k.kmsg.push(`init (1): drop_caches: ${what}`);
     dropCaches(run.k, run.files, Number(what));
     ok(run, command);
@@ -254,6 +255,9 @@ const THP = '/sys/kernel/mm/transparent_hugepage/';
 /** What sysctl_max_threads takes. */
 const FUTEX_TID_MASK = 0x3fffffff;
 
+/** 4 keeps the log silent; no more is known. */
+const isDropCaches = (what: number): boolean => what >= 1 && what <= 4;
+
 /** /proc/sys and /sys settings. @returns the error, if any. */
 function setParameter(run: MachineRun, path: string, value: string): string | undefined {
   const { k } = run;
@@ -314,6 +318,7 @@ function setParameter(run: MachineRun, path: string, value: string): string | un
   const name = path.replace(/^\/proc\/sys\//, '');
   const set = lookup(fields, name);
   if (!set) return 'ENOENT';
+  if (name === 'vm/drop_caches' && !isDropCaches(number)) return 'EINVAL';
   if (name === 'kernel/threads-max' && !(number >= 1 && number <= FUTEX_TID_MASK)) return 'EINVAL';
   set();
   return undefined;

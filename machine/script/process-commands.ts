@@ -101,9 +101,13 @@ function outside(run: MachineRun, process: ScriptProcess, command: Command, name
     const adj = Number(value);
     if (adj < -1000 || adj > 1000) error = 'EINVAL';
     else task.oomScoreAdj = adj;
-  } else clearRefs(run.k, task);
+  } else if (!(Number(value) >= 1 && Number(value) < CLEAR_REFS_LAST)) error = 'EINVAL';
+  else clearRefs(run.k, task);
   run.emitStep(command.text, undefined, error ? { ret: -1, err: error } : { ret: 0, us: CALL_US });
 }
+
+/** What /proc/PID/clear_refs takes is below it. */
+const CLEAR_REFS_LAST = 6;
 
 /** clear_refs 1: nothing was used any more. */
 function clearRefs(k: Kernel, task: Task): void {

@@ -91,6 +91,12 @@ test('limits of a process refuse what goes beyond, and a fork inherits them', ()
   ).toEqual([0, 0, 'ENOMEM', 0, 0, 'ENOMEM', 0, 0, 0, 'ENOMEM', 0, 'ENOMEM', 0, 5, 'EMFILE']);
 });
 
+test('files of the kernel refuse numbers that they do not know', () => {
+  const text =
+    'new p1\ndrop_caches 0\ndrop_caches 5\nset vm/drop_caches 5\ndrop_caches 3\np1 clear_refs 6\np1 clear_refs 1\n';
+  expect(answers(text)).toEqual([0, 'EINVAL', 'EINVAL', 'EINVAL', 0, 'EINVAL', 0]);
+});
+
 test.each([
   ['p1 rlimit core 8M', /found 'core', expected a limit: as, data, stack, memlock, nofile/],
   ['p1 rlimit as much', /expected a size, a number or unlimited/],
