@@ -6,6 +6,8 @@ import { courseText, endsBelow, FORECAST_LENGTHS, whenText } from './trend.ts';
 
 /** Below this share of all memory little is left. */
 const LITTLE = 0.2;
+/** A service with less than this share of it is not named. */
+const SHARE = 0.02;
 
 /** What the time line between its samples hides: bursts that leave little. */
 export function burstFinding({
@@ -15,6 +17,7 @@ export function burstFinding({
   totalBytes,
   swapBytes,
   pools,
+  services,
   kills,
 }: FleetFigures): Finding[] {
   const usual = availableBytes.trend.lastBytes;
@@ -25,11 +28,18 @@ export function burstFinding({
     pools.length > 0
       ? 'Spread what comes at once, lower max_children so that it waits, or ask sim plan how many workers that memory takes.'
       : 'Nothing else has room on this machine then: spread what services do at once, or give it more memory.';
+  const shares = services
+    .map(({ name }, i) => ({ name, pssBytes: moment?.services[i]?.pssBytes ?? 0 }))
+    .filter(({ pssBytes }) => pssBytes > SHARE * totalBytes);
+  const beside =
+    shares.length > 1
+      ? ` Then ${shares.map(({ name, pssBytes }) => `${name} has ${bytes(pssBytes)}`).join(', ')}.`
+      : '';
   return [
     {
       severity: 'watch',
       about: 'machine',
-      text: `Between samples MemAvailable falls to ${bytes(lowest)}, ${percent(lowest / totalBytes)} of memory${by}${moment ? `, lowest at ${durationText(moment.atUs)}` : ''}; at the end it is ${bytes(usual)}. What needs about ${bytes(lowest)} more then${swapBytes > 0 ? ` goes to swap (${bytes(swapBytes)}) as far as that has room, and then it` : ''} gets somebody killed${moment?.likeliestVictim ? `, ${moment.likeliestVictim} first (the highest oom_score then)` : ''}. ${advice}`,
+      text: `Between samples MemAvailable falls to ${bytes(lowest)}, ${percent(lowest / totalBytes)} of memory${by}${moment ? `, lowest at ${durationText(moment.atUs)}` : ''}; at the end it is ${bytes(usual)}. What needs about ${bytes(lowest)} more then${swapBytes > 0 ? ` goes to swap (${bytes(swapBytes)}) as far as that has room, and then it` : ''} gets somebody killed${moment?.likeliestVictim ? `, ${moment.likeliestVictim} first (the highest oom_score then)` : ''}.${beside} ${advice}`,
     },
   ];
 }

@@ -72,3 +72,16 @@ ${['a', 'b'].map((name) => `  - { name: export-${name}, pool: ${name}, workload:
     expect(site!.mostFirmBytes).toBeLessThan(mostPrivateBytes + 4 * MIB);
   });
 });
+
+test('who has what at the worst moment is told by name: a job that is there the whole time, beside a snapshot', async () => {
+  const text = `duration: 20m
+samples: 5
+machine: { memory: 1G }
+services:
+  - { name: redis, anonymous: 340M, snapshot: { every: 10m, first: 6m, takes: 60s, writes: 20M } }
+  - { name: report, anonymous: 100M }
+`;
+  const { verdict } = (await studyFleet(text, 's.yaml', here)).result;
+  const burst = verdict.findings.find(({ text: words }) => words.includes('Between samples'));
+  expect(burst?.text).toMatch(/ Then redis has 6\d\d\.\d MiB, report has 10\d\.\d MiB\. /);
+});
