@@ -146,7 +146,7 @@ describe('what is known before the work', () => {
     const folder = temporaryFolder();
     writeFileSync(`${folder}/f`, '');
     expect(() => checkWritable(folder)).toThrow(/found a directory/);
-    expect(() => checkWritable(`${folder}/none/a`)).toThrow(/found no such file/);
+    expect(() => checkWritable(`${folder}/none/a`)).toThrow(/found no such folder/);
     expect(() => checkWritableFolder(`${folder}/f/g`)).toThrow(/through what is no directory, expected a folder/);
     expect(() => checkWritable('/proc/1/none')).toThrow(UserError);
     checkWritable(`${folder}/new`);

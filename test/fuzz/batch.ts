@@ -98,7 +98,7 @@ function execute(task: FuzzTask, limitMs: number): Promise<Ended> {
 
 /** What the next input of the task takes alone, the least of its times; Infinity where it does not end. */
 async function costAlone(task: FuzzTask): Promise<number> {
-  const { reports } = await execute({ ...task, isAlone: true }, timeLimitMs() * ALONE_SHARE);
+  const { reports } = await execute({ ...task, isAlone: true }, (await timeLimitMs()) * ALONE_SHARE);
   const costs = reports.flatMap((report) => (report.kind === 'cost' ? [report.processorMs - report.allowanceMs] : []));
   return Math.min(Infinity, ...costs);
 }
@@ -123,7 +123,7 @@ export async function runBatch(batch: FuzzTask, limitMs: number): Promise<Outcom
       return { ...common, fault: { what: `input ${done}\nthe process ended with ${end}`, file } };
     }
     const aloneMs = await costAlone({ ...task, next: next.number });
-    const aloneLimitMs = timeLimitMs();
+    const aloneLimitMs = await timeLimitMs();
     if (aloneMs > aloneLimitMs) {
       const ms = (value: number) => (value === Infinity ? 'no end' : `${value.toFixed(0)} ms`);
       return {

@@ -7,8 +7,16 @@ import { temporaryFolder } from '../helpers/temporary.ts';
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 const LOOK_MS = 50;
 
-const childrenOf = (pid: number) =>
-  readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').split(' ').filter(Boolean).map(Number);
+const isBatch = (pid: number) => {
+  try {
+    return readFileSync(`/proc/${pid}/cmdline`, 'utf8').includes('/worker.js');
+  } catch {
+    return false; // it has ended
+  }
+};
+
+const batchesOf = (pid: number) =>
+  readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').split(' ').filter(Boolean).map(Number).filter(isBatch);
 
 /** A process that has ended but was not waited for yet is gone too. */
 const isAlive = (pid: number) =>
@@ -23,8 +31,8 @@ test.each(['SIGINT', 'SIGTERM'] as const)('%s to a run ends the processes of its
   const args = ['--inputs', '1000', '--only', 'specs', '--workers', '1', '--out', temporaryFolder()];
   const run = spawn(process.execPath, ['dist/test/fuzz/main.js', ...args], { cwd: ROOT, stdio: 'ignore' });
   const ended = new Promise((resolve) => run.on('exit', resolve));
-  await expect.poll(() => childrenOf(run.pid!), { timeout: 30_000, interval: LOOK_MS }).not.toEqual([]);
-  const workers = childrenOf(run.pid!);
+  await expect.poll(() => batchesOf(run.pid!), { timeout: 30_000, interval: LOOK_MS }).not.toEqual([]);
+  const workers = batchesOf(run.pid!);
   run.kill(signal);
   expect(await ended).toBe(130);
   await expect.poll(() => workers.filter(isAlive), { timeout: 2000, interval: LOOK_MS }).toEqual([]);

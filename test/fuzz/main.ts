@@ -57,7 +57,7 @@ function batches(): FuzzTask[] {
 
 const queue = batches();
 const started = performance.now();
-const limitMs = timeLimitMs();
+let limitMs = 0; // not measured yet
 let peakBytes = 0;
 let slowest = { ms: 0, where: '' };
 const done = new Map<string, number>();
@@ -101,7 +101,6 @@ function summary(): string {
   return `${areas.join('')}${total} inputs in ${seconds.toFixed(0)} s, ${peak}, ${slow}: ${faults.size} kinds of faults\n${kinds.join('')}${again.join('')}`;
 }
 
-process.stdout.write(`seed ${values.seed}, ${values.inputs} inputs, ${limitMs.toFixed(0)} ms for one\n`);
 process.on('exit', () => {
   killAll();
   rmSync(scratch, { recursive: true, force: true });
@@ -112,6 +111,8 @@ for (const signal of ['SIGINT', 'SIGTERM'] as const) {
     process.exit(130);
   });
 }
+limitMs = await timeLimitMs();
+process.stdout.write(`seed ${values.seed}, ${values.inputs} inputs, ${limitMs.toFixed(0)} ms for one\n`);
 await Promise.all(Array.from({ length: Number(values.workers) }, work));
 process.stdout.write(summary());
 if (faults.size > 0) process.exitCode = 1;

@@ -66,7 +66,7 @@ describe('the command', () => {
     });
     expect(bench.record(['-o', 'once.doc', '--', program]).stderr).toMatch(/^sim: once\.doc: found the ending \.doc/);
     expect(bench.record(['-o', 'none/once.htb', '--', program]).stderr).toMatch(
-      /^sim: none\/once\.htb: found no folder/,
+      /^sim: none\/once\.htb: found no such folder/,
     );
     expect(bench.record(['--process', 'nobody', '--', program]).stderr).toMatch(
       /^sim: --process: found none that it names, expected `largest` or one of once \(\d+\)$/m,

@@ -38,7 +38,10 @@ export interface OutputFile {
 }
 
 function refusal(path: string, error: unknown, expected = 'a file that can be written'): unknown {
-  return isSystemError(error) ? new UserError(`${path}: found ${systemError(error)}, expected ${expected}`) : error;
+  if (!isSystemError(error)) return error;
+  // What is not there yet is made: it can only be its folder.
+  const found = error.code === 'ENOENT' ? 'no such folder' : systemError(error);
+  return new UserError(`${path}: found ${found}, expected ${expected}`);
 }
 
 /** Data on a terminal are for reading: what would move its cursor is shown by number. */
