@@ -20,14 +20,22 @@ const run = (args: readonly string[], cwd: string, before = 'exec "$@"') =>
 type Ended = Pick<ReturnType<typeof run>, 'status' | 'stderr'>;
 
 /** A result with all files, or a refusal in one line with none and the inputs as they were. */
-function judge(folder: string, { writes }: WritingCommand, before: string, ended: Ended): string | undefined {
+function judge(folder: string, { writes, keeps }: WritingCommand, before: string, ended: Ended): string | undefined {
   const { status, stderr } = ended;
   if (status === 0) {
     const missing = writes.filter((name) => !existsSync(join(folder, name)));
     return missing.length > 0 ? `exit 0 without ${missing}` : undefined;
   }
   if (!isRefusal(status, stderr)) return `exit ${status}: ${stderr.slice(0, 300)}`;
-  const after = listing(folder);
+  const kept = listing(folder)
+    .split(' ')
+    .filter((name) => keeps?.test(name));
+  const parts = kept.flatMap((name) => partOf(join(folder, name), undefined) ?? []);
+  if (parts.length > 0) return `leaves a part: ${parts}`;
+  const after = listing(folder)
+    .split(' ')
+    .filter((name) => !kept.includes(name))
+    .join(' ');
   return after === before ? undefined : `leaves ${after}, before ${before}`;
 }
 

@@ -34,6 +34,8 @@ export interface WritingCommand {
   readonly args: readonly string[];
   /** The names of what it writes: files; a folder of files has / behind its name. */
   readonly writes: readonly string[];
+  /** Whole files that stay where another could not be written: what was recorded cannot be recorded again. */
+  readonly keeps?: RegExp;
   /** Takes so long that what is told before the work is looked at alone. */
   readonly isLong?: boolean;
 }
@@ -76,7 +78,7 @@ export const COMMANDS: readonly WritingCommand[] = [
   { args: ['trace', 'cut', STRESS, 'c.htrace', '--from=100'], writes: ['c.htrace'] },
   { args: ['trace', 'import', 'log.csv', 'i.htb'], writes: ['i.htb'] },
   writing(['record', '--force', '--', '/bin/ls', '-R', '/usr/lib/x86_64-linux-gnu'], { output: 'x.htb', json: 'x.json' }),
-  writing(['trace', 'record', '--sites', '--force', '--', 'sh', '-c', 'ls; ls -l | cat'], { output: 'y.htrace' }),
+  { ...writing(['trace', 'record', '--sites', '--force', '--', 'sh', '-c', 'ls; ls -l | cat'], { output: 'y.htrace' }), keeps: /^y(\.\d+)?\.htrace$/ },
   writing(['verify', 'stress:events=2000'], { json: 'v.json' }),
   { ...writing(['calibrate', '--rounds=1'], { output: 'prices.json' }), isLong: true },
   { ...writing(['bench', '--quick'], { json: 'bench.json' }), isLong: true },
