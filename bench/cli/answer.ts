@@ -5,6 +5,16 @@ import { terminalPalette } from './palette.ts';
 import { note, show } from './show.ts';
 import { terminalWidth } from './width.ts';
 
+/** Whether `--json` or a table goes to standard output. */
+export const isStandardOutput = (to: string | undefined): boolean => to === '' || to === '-';
+
+/** What `--json` writes: the value says itself that it is partial. */
+export const jsonFile = (to: string, value: unknown): WholeFile => [
+  to || '-',
+  JSON.stringify(value, null, isStandardOutput(to) ? 2 : 1),
+  true,
+];
+
 /**
  * A command's answer: as text, and where `--json` was given as JSON to its file, or to standard output, where nothing
  * else goes then. `csv`: the same table for spreadsheets, where it was asked for; of a value that is partial it is marked by its name, or on
@@ -16,12 +26,12 @@ export async function answer<T extends { readonly partial?: boolean }>(
   text: (palette: Palette, width: number) => string,
   csv: { readonly to: string | undefined; readonly text: () => string } = { to: undefined, text: () => '' },
 ): Promise<void> {
-  const isCsv = csv.to === '' || csv.to === '-';
+  const isCsv = isStandardOutput(csv.to);
   const width = terminalWidth();
-  const toStdout = json === '' || json === '-';
+  const toStdout = isStandardOutput(json);
   const files: WholeFile[] = [];
   if (csv.to !== undefined) files.push([csv.to || '-', csv.text()]);
-  if (json !== undefined) files.push([json || '-', JSON.stringify(value, null, toStdout ? 2 : 1), true]);
+  if (json !== undefined) files.push(jsonFile(json, value));
   writeWholeFiles(files, value.partial);
   if (isCsv && value.partial) note('sim: interrupted: the table is partial');
   if (!toStdout && !isCsv) show(fitWidth(text(await terminalPalette(), width), width));

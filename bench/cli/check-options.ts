@@ -87,6 +87,16 @@ export function checkOptions(argv: Arguments, known: KnownOptions): void {
   checkStandardOutput(argv);
 }
 
+/** Switches have no value but true and false: yargs takes any other for false. `given` is as it was typed. */
+export function checkSwitches(given: readonly string[], known: KnownOptions): void {
+  const end = given.indexOf('--');
+  for (const word of end < 0 ? given : given.slice(0, end)) {
+    const [, name, value] = /^--(?:no-)?([^=]+)=(.*)$/s.exec(word) ?? [];
+    if (name === undefined || !known.boolean.includes(name) || value === 'true' || value === 'false') continue;
+    throw new UserError(`--${name}: found '${value}', expected --${name} alone`);
+  }
+}
+
 function checkSeeds({ seed, seeds = 1 }: Arguments): void {
   if (seed === undefined) return;
   if (!Number.isSafeInteger(seed)) throw new UserError(`--seed: found '${seed}', expected an integer`);

@@ -5,6 +5,7 @@ import { waitForReaders } from '../../workloads/files/fifo-reader.ts';
 import {
   checkOptions,
   checkOutputs,
+  checkSwitches,
   type KnownOptions,
   nameStandardOutput,
   OUTPUTS,
@@ -151,6 +152,7 @@ export async function runCommandLine(all: readonly string[]): Promise<void> {
       const known = (parser as any).getOptions() as KnownOptions;
       takeBack(argv, known);
       nameStandardOutput(argv);
+      checkSwitches(given, known);
       checkOptions(argv, known);
     }, true)
     .middleware((argv) => {

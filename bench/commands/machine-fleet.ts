@@ -2,7 +2,8 @@ import { fleetCsv, fleetOpenMetrics, fleetText, parseScenario, studyFleet } from
 import { demandView } from '../../machine/views/view.ts';
 import { UserError } from '../../sim/contract/assert.ts';
 import { durationUs } from '../../sim/contract/quantities.ts';
-import { writeWholeFiles } from '../../workloads/files/line-sink.ts';
+import { type WholeFile, writeWholeFiles } from '../../workloads/files/line-sink.ts';
+import { isStandardOutput, jsonFile } from '../cli/answer.ts';
 import type { EngineArguments } from '../cli/batch-options.ts';
 import { fleetExecutor } from '../cli/fleet-batch.ts';
 import type { FleetText } from '../cli/fleet-scenario.ts';
@@ -18,7 +19,7 @@ export interface FleetArguments extends EngineArguments {
   readonly view: readonly string[] | undefined;
   readonly at: readonly string[] | undefined;
   readonly steps: boolean;
-  readonly json: boolean;
+  readonly json: string | undefined;
   readonly output: string | undefined;
   readonly csv: string | undefined;
   readonly openmetrics: string | undefined;
@@ -50,17 +51,15 @@ export async function runFleetCommand({ text, from }: FleetText, argv: FleetArgu
     openmetrics: () => fleetOpenMetrics(result),
     report: () => fleetPage(result),
   };
-  writeWholeFiles(
-    FILES.flatMap((name) => (argv[name] === undefined ? [] : [[argv[name]!, texts[name]()] as const])),
-    result.partial,
-  );
-  if (FILES.some((name) => argv[name] === '-')) return;
+  const files = FILES.flatMap((name): WholeFile[] => (argv[name] === undefined ? [] : [[argv[name]!, texts[name]()]]));
+  if (argv.json !== undefined) files.push(jsonFile(argv.json, result));
+  writeWholeFiles(files, result.partial);
+  if (FILES.some((name) => argv[name] === '-') || isStandardOutput(argv.json)) return;
   if (argv.view) {
     show(viewsText(asItIs.views));
     return;
   }
-  if (argv.json) process.stdout.write(`${JSON.stringify(result, null, 2)}\n`);
-  else if (argv.steps) show(asItIs.steps!);
+  if (argv.steps) show(asItIs.steps!);
   else {
     const palette = await terminalPalette();
     const width = terminalWidth();

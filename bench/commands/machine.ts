@@ -1,6 +1,7 @@
 import type { Argv, CommandModule } from 'yargs';
 import { machineSummaryText } from '../../machine/views/words/summary.ts';
-import { writeWholeFiles } from '../../workloads/files/line-sink.ts';
+import { type WholeFile, writeWholeFiles } from '../../workloads/files/line-sink.ts';
+import { isStandardOutput, jsonFile } from '../cli/answer.ts';
 import { checkPlace, type EngineArguments, engineOptions, inBatch } from '../cli/batch-options.ts';
 import { type FleetText, fleetInPipe, fleetScenario } from '../cli/fleet-scenario.ts';
 import { machineText } from '../cli/machine-script.ts';
@@ -22,7 +23,7 @@ interface MachineArguments extends EngineArguments {
   at: string[] | undefined;
   names: boolean;
   steps: boolean;
-  json: boolean;
+  json: string | undefined;
   output: string | undefined;
   csv: string | undefined;
   openmetrics: string | undefined;
@@ -60,7 +61,10 @@ export const machineCommand: CommandModule<object, MachineArguments> = {
         describe: "above a single view too: the script's names of the processes, by their numbers",
       })
       .option('steps', { type: 'boolean', default: false, describe: 'every step and the figures of each sample' })
-      .option('json', { type: 'boolean', default: false, describe: 'the verdict and its figures as JSON' })
+      .option('json', {
+        type: 'string',
+        describe: 'the verdict and its figures as JSON, to FILE or to stdout (then nothing else)',
+      })
       .option('output', {
         alias: 'o',
         type: 'string',
@@ -98,13 +102,11 @@ export const machineCommand: CommandModule<object, MachineArguments> = {
     };
     const answer = argv.engine === undefined ? await answerHere(question, argv) : await answerByQueue(question, argv);
     const { summary, views, steps, texts, partial } = answer;
-    writeWholeFiles(
-      question.texts.map((name) => [argv[name]!, texts[name]!] as const),
-      partial,
-    );
-    if (standardOutput.length > 0) return;
-    if (argv.json) process.stdout.write(`${JSON.stringify(machineJson(answer), null, 2)}\n`);
-    else if (views.length > 0) show(viewsText(views, argv.names));
+    const files = question.texts.map((name): WholeFile => [argv[name]!, texts[name]!]);
+    if (argv.json !== undefined) files.push(jsonFile(argv.json, machineJson(answer)));
+    writeWholeFiles(files, partial);
+    if (standardOutput.length > 0 || isStandardOutput(argv.json)) return;
+    if (views.length > 0) show(viewsText(views, argv.names));
     else if (steps !== null) show(steps);
     else show(fitWidth(machineSummaryText(summary), terminalWidth()));
   },

@@ -52,7 +52,7 @@ const REPORTS = { report: 'r.html', svg: 'r.svg' };
 const STACKS = { flame: 'f.html', pprof: 'f.pb.gz', speedscope: 'f.json', collapsed: 'f.txt' };
 const TABLES = { json: 't.json', csv: 't.csv' };
 const SAMPLES = { samples: 's.jsonl', csv: 'c.csv', openmetrics: 'o.txt', perfetto: 'p.json', placements: 'l.txt', syscalls: 'y.txt' }; // biome-ignore format: a list
-const MACHINE = { output: 'm.jsonl', csv: 'm.csv', openmetrics: 'm.txt', report: 'm.html' };
+const MACHINE = { json: 'm.json', output: 'm.jsonl', csv: 'm.csv', openmetrics: 'm.txt', report: 'm.html' };
 
 /** Every command that writes, with every option that names a file. */
 export const COMMANDS: readonly WritingCommand[] = [
