@@ -1,15 +1,13 @@
 import { Interrupted } from '../sim/contract/assert.ts';
-import { breathing } from '../workloads/breathing.ts';
 import { Follower, type FollowOptions } from './follower.ts';
 import { playPools } from './pool/play-pools.ts';
-import { PoolRun } from './pool/pool-run.ts';
+import type { PoolRun } from './pool/pool-run.ts';
+import { preparePools } from './pool/prepare-pools.ts';
 import { LIMIT_STEP, PoolTrial } from './pool-trial.ts';
 import { figuresOf } from './report/figures.ts';
 import { type FleetPlanRow, poolNeeds, workersIn } from './report/plan-row.ts';
-import { drawArrivals } from './requests/arrivals.ts';
 import { type FleetOptions, type FleetRun, sampleTimes } from './run-fleet.ts';
 import type { Scenario } from './scenario/scenario.ts';
-import { FILE_SOURCES } from './scenario/sources.ts';
 
 export interface PlanQuestion {
   /** What each time is called, and the time; ascending. */
@@ -118,14 +116,10 @@ interface Prepared {
 
 /** Heaps up to the longest time, with the samples of each. */
 async function preparedPools(scenario: Scenario, { horizons }: PlanQuestion, options: FleetOptions): Promise<Prepared> {
-  const { remembers = true, sources = FILE_SOURCES, signal } = options;
   const times = horizons.flatMap(({ us }) => [...sampleTimes({ ...scenario, durationUs: us })]);
   const samplesUs = Float64Array.from(new Set(times)).sort();
-  const arrivals = await breathing(drawArrivals(scenario, sources));
-  const pools = await Promise.all(
-    scenario.pools.map((pool) => PoolRun.prepare(pool, scenario, arrivals, samplesUs, remembers, sources)),
-  );
-  if (signal?.aborted) throw new Interrupted('interrupted');
+  const { arrivals, pools } = await preparePools(scenario, samplesUs, options);
+  if (options.signal?.aborted) throw new Interrupted('interrupted');
   await playPools(pools, { ...options, onProgress: () => {} });
   return { arrivals, pools, samplesUs };
 }

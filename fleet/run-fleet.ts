@@ -1,29 +1,23 @@
 import { Interrupted } from '../sim/contract/assert.ts';
-import { breathing } from '../workloads/breathing.ts';
 import { type FirstKill, type FleetEvent, Follower } from './follower.ts';
 import type { MachineDriver } from './machine/machine-driver.ts';
 import type { FleetSample } from './machine/sample.ts';
 import type { WorstMoments } from './machine/worst-moments.ts';
 import { playPools } from './pool/play-pools.ts';
-import { PoolRun } from './pool/pool-run.ts';
-import { type Arrivals, drawArrivals } from './requests/arrivals.ts';
+import type { PoolRun } from './pool/pool-run.ts';
+import { type PrepareOptions, preparePools } from './pool/prepare-pools.ts';
+import type { Arrivals } from './requests/arrivals.ts';
 import type { Scenario } from './scenario/scenario.ts';
-import { FILE_SOURCES, type FleetSources } from './scenario/sources.ts';
 
-export interface FleetOptions {
+export interface FleetOptions extends PrepareOptions {
   /** Threads for the heaps; default: as many as there are processors. */
   readonly workers?: number;
-  readonly signal?: AbortSignal;
   /** Between 0 and 1. */
   readonly onProgress?: (share: number) => void;
-  /** false: every request is replayed, whether its heap is known or not. */
-  readonly remembers?: boolean;
   /** The machine is left as it is then, instead of at the end. */
   readonly stopAtUs?: number;
   /** Whether the commands of the machine are kept. */
   readonly keepsScript?: boolean;
-  /** Default: the files of this machine. */
-  readonly sources?: FleetSources;
 }
 
 export interface FleetRun {
@@ -47,12 +41,9 @@ const HEAPS_SHARE = 0.5;
  * Runs a scenario. Where the signal ends it, it is told as far as the machine was followed; while heaps were still being played that is the
  * start alone. The same scenario gives the same figures, whatever the number of threads. */
 export async function runFleet(scenario: Scenario, options: FleetOptions = {}): Promise<FleetRun> {
-  const { remembers = true, sources = FILE_SOURCES, onProgress } = options;
+  const { onProgress } = options;
   const samplesUs = sampleTimes(scenario, options.stopAtUs);
-  const arrivals = await breathing(drawArrivals(scenario, sources));
-  const pools = await Promise.all(
-    scenario.pools.map((pool) => PoolRun.prepare(pool, scenario, arrivals, samplesUs, remembers, sources)),
-  );
+  const { arrivals, pools } = await preparePools(scenario, samplesUs, options);
   let followedUs = samplesUs;
   try {
     await playPools(pools, { ...options, onProgress: (share) => onProgress?.(HEAPS_SHARE * share) });

@@ -15,6 +15,12 @@ import { recordedSchedule, recordedWorkers, servedRequests } from './recorded-wo
 import { RevivedSlots } from './revived-slots.ts';
 import { type Schedule, type Slot, schedulePool } from './schedule.ts';
 
+interface PreparePoolOptions {
+  readonly remembers: boolean;
+  readonly sources: FleetSources;
+  readonly signal: AbortSignal | undefined;
+}
+
 /** A pool: who serves what, the heaps of its workers over time, and what has become of them. */
 export class PoolRun {
   readonly pool: PoolFile;
@@ -72,8 +78,7 @@ export class PoolRun {
     scenario: Scenario,
     arrivals: Arrivals,
     samplesUs: Float64Array,
-    remembers: boolean,
-    sources: FleetSources,
+    { remembers, sources, signal }: PreparePoolOptions,
   ): Promise<PoolRun> {
     const kinds: number[] = [];
     const events: HeapSettings['requests'][number][] = [];
@@ -117,7 +122,10 @@ export class PoolRun {
       const served = await atItsPlace(scenario, at('served'), () => servedRequests(pool, recorded, scenario, sources));
       return new PoolRun(pool, own, settings, [], tasks, samplesUs, (slot, i) => served[slot]?.[i], recorded);
     }
-    const schedule = await breathing(schedulePool(pool, arrivals, (kind) => firstOf.has(kind), scenario.durationUs));
+    const schedule = await breathing(
+      schedulePool(pool, arrivals, (kind) => firstOf.has(kind), scenario.durationUs),
+      signal,
+    );
     const numberOf = (arrival: number) => firstOf.get(arrivals.kind[arrival]!)! + arrivals.variant[arrival]!;
     const tasks = schedule.slots.map((slot) => taskOf(slot, numberOf));
     // The tasks have them now.

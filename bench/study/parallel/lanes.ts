@@ -8,7 +8,7 @@ import type { Expected } from './execute-task.ts';
 import { type Executor, RunCrashed } from './executor.ts';
 import { createInline } from './inline.ts';
 import type { OutcomeOf, Task, TaskOptions } from './task.ts';
-import { retire, runInThread, startThread, threadFile } from './thread.ts';
+import { endThread, retire, runInThread, startThread, threadFile } from './thread.ts';
 import type { SentTask, TaskOutcome } from './worker.ts';
 
 const WORKER = threadFile('parallel/worker');
@@ -123,7 +123,7 @@ export function createLanes(width: number, { started = 0, usesOwn = false, ...op
         lane.hasExecuted = true;
         endBy?.(() => {
           isEnded = true;
-          void pool.destroy();
+          void endThread(pool);
         });
         const outcome = await runInThread(pool, sent(task), signal);
         if ('userError' in outcome) throw new UserError(outcome.userError);

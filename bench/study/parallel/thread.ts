@@ -21,6 +21,15 @@ export const startThread = <Task, Outcome>(filename: string, data: object = {}):
     workerData: { plugins: pluginFiles(), ...data },
   });
 
+/** Threads that were told to end. A pool that is told twice takes the end for a crash, and starts another thread in its place. */
+const ends = new WeakMap<object, Promise<void>>();
+
+export function endThread<Task, Outcome>(thread: Piscina<Task, Outcome>): Promise<void> {
+  const end = ends.get(thread) ?? thread.destroy();
+  ends.set(thread, end);
+  return end;
+}
+
 /** One task in the thread, which the signal ends. The pool itself is not told of the signal: it would start another thread in its place. */
 export async function runInThread<Task, Outcome>(
   thread: Piscina<Task, Outcome>,
@@ -28,7 +37,7 @@ export async function runInThread<Task, Outcome>(
   signal?: AbortSignal,
 ): Promise<Outcome> {
   signal?.throwIfAborted();
-  const end = () => void thread.destroy();
+  const end = () => void endThread(thread);
   signal?.addEventListener('abort', end, { once: true });
   try {
     return await thread.run(task);
@@ -46,5 +55,5 @@ export async function retire<Task, Outcome>(
   idleSinceMs = performance.now(),
 ): Promise<void> {
   await threadsRest(idleSinceMs);
-  await thread.destroy();
+  await endThread(thread);
 }
