@@ -109,9 +109,15 @@ export class Follower {
       const process = new ServiceProcess(service, this.driver);
       return { process, events: process.events(samplesUs.at(-1)!), next: 0 };
     });
-    for (const pool of pools) this.processes.push(new PoolProcesses(pool.pool, this.driver, pool.forkedHeap));
+  }
+
+  /** All that is there from the start comes to be. */
+  private *begin(): Generator<void, void> {
+    for (const { process } of this.services) yield* process.start();
+    for (const { pool, forkedHeap } of this.pools)
+      this.processes.push(new PoolProcesses(pool, this.driver, forkedHeap));
     this.noteDeaths();
-    for (const pool of pools) {
+    for (const pool of this.pools) {
       const { refused, refusedUs } = pool.schedule;
       if (refusedUs)
         this.events.push({
@@ -123,8 +129,10 @@ export class Follower {
     }
   }
 
-  /** @returns whether it ended before its time. */
+  /** @returns whether it ended before its time. Throws Interrupted where the signal comes before anything is there to be told. */
   async follow(onProgress: (share: number) => void): Promise<boolean> {
+    // Where heaps were not played to their end the start alone is told, after the signal.
+    await breathing(this.begin(), this.signal?.aborted ? undefined : this.signal);
     this.moments = await breathing(highestMoments(this.pools, this.samplesUs));
     const isCut = await this.followSamples(onProgress);
     const isOver = () => isCut || this.signal?.aborted === true;

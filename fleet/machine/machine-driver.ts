@@ -6,6 +6,7 @@ import { runProcessCommand } from '../../machine/script/process-commands.ts';
 import { passTime } from '../../machine/script/time.ts';
 import { assert } from '../../sim/contract/assert.ts';
 import { sizeBytes } from '../../sim/contract/quantities.ts';
+import { atOnce as stepsAtOnce } from '../../workloads/breathing.ts';
 import type { Scenario } from '../scenario/scenario.ts';
 
 /** A process that ended without being asked to. */
@@ -81,12 +82,17 @@ export class MachineDriver {
 
   /** One command. @returns whether it did what it was asked; a process that dies of it is among the deaths. */
   do(command: string): boolean {
+    return stepsAtOnce(this.steps(command));
+  }
+
+  /** The same, in steps where it may take the host long. */
+  *steps(command: string): Generator<void, boolean> {
     this.script?.push(command);
     this.failed = undefined;
     for (const one of parseScript(command).commands) {
       this.run.step++;
-      if (one.process === undefined) atOnce(runMachineCommand(this.run, one));
-      else atOnce(runProcessCommand(this.run, one));
+      const run = one.process === undefined ? runMachineCommand : runProcessCommand;
+      for (const _ of run(this.run, one)) yield;
     }
     this.run.lines.length = 0;
     assert(!PATH_ERRORS.has(this.failed ?? ''), `${command}: ${this.failed}`);

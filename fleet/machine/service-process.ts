@@ -31,6 +31,11 @@ export class ServiceProcess {
   constructor(service: ServiceFile, driver: MachineDriver) {
     this.service = service;
     this.driver = driver;
+  }
+
+  /** It comes to be, with all that it has from the start, in steps: that may be gigabytes. */
+  *start(): Generator<void, void> {
+    const { service, driver } = this;
     const { name, group, anonymous, shared, tmpfs, sockets, files, dentries, threads } = service;
     driver.do(`new ${name}`);
     if (group !== undefined) driver.do(`${name} into ${group}`);
@@ -44,7 +49,7 @@ export class ServiceProcess {
         driver.end(name); // as a program that cannot start
         return;
       }
-      driver.do(`${name} touch ${region} 0 ${bytes}`);
+      yield* driver.steps(`${name} touch ${region} 0 ${bytes}`);
     }
     if (threads > 1) driver.do(`${name} threads ${threads - 1}`);
     if (sockets > 0) driver.do(`${name} sockets ${Math.ceil(sockets / 2)}`);
