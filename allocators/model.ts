@@ -16,6 +16,8 @@ export interface OptionDescriptor {
   readonly min?: number;
   readonly max?: number;
   readonly choices?: readonly string[];
+  /** Those of the model's that have it; absent: all. */
+  readonly versions?: readonly string[];
   /** One line for `sim list options`. */
   readonly about: string;
 }

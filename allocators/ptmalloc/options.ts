@@ -132,6 +132,7 @@ export const OPTIONS: readonly OptionDescriptor[] = [
   },
   {
     name: 'hugetlb',
+    versions: ['2.36', '2.41'],
     kind: 'bytes',
     unit: '',
     default: 0,

@@ -24,7 +24,7 @@ export function createZend(
   below: Allocator,
   given: OptionValues,
 ): RequestAllocator & Inspectable {
-  refuseForeignOptions(version, given, ['mem_type', 'seg_size', 'reserve', 'libc_baseline']);
+  refuseForeignOptions(version, given);
   const debug = values['debug'] === true;
   const heaps = createHeaps(machine, version, {
     memoryLimit: memoryLimitOf(values),

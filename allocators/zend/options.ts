@@ -19,6 +19,7 @@ export const OPTIONS: readonly OptionDescriptor[] = [
   },
   {
     name: 'USE_ZEND_ALLOC_HUGE_PAGES',
+    versions: ['8.2', '7.1'],
     kind: 'boolean',
     unit: '',
     default: false,
@@ -40,6 +41,7 @@ export const OPTIONS: readonly OptionDescriptor[] = [
   },
   {
     name: 'mem_type',
+    versions: ['5.6'],
     kind: 'choice',
     unit: '',
     default: 'malloc',
@@ -48,6 +50,7 @@ export const OPTIONS: readonly OptionDescriptor[] = [
   },
   {
     name: 'seg_size',
+    versions: ['5.6'],
     kind: 'bytes',
     unit: 'bytes',
     default: 262144,
@@ -57,6 +60,7 @@ export const OPTIONS: readonly OptionDescriptor[] = [
   },
   {
     name: 'reserve',
+    versions: ['5.6'],
     kind: 'bytes',
     unit: 'bytes',
     default: 8192,
@@ -65,6 +69,7 @@ export const OPTIONS: readonly OptionDescriptor[] = [
   },
   {
     name: 'libc_baseline',
+    versions: ['5.6'],
     kind: 'bytes',
     unit: 'bytes',
     default: 11152,
@@ -74,12 +79,10 @@ export const OPTIONS: readonly OptionDescriptor[] = [
 ];
 
 /** Refuses options that were given though this version does not have them. */
-export function refuseForeignOptions(version: string, given: OptionValues, names: readonly string[]): void {
-  for (const name of names) {
-    if (name in given) {
-      const other = version === '5.6' ? '8.2 and 7.1' : '5.6';
-      throw new UserError(`zendmm@${version} has no option '${name}', which is one of ${other}`);
-    }
+export function refuseForeignOptions(version: string, given: OptionValues): void {
+  for (const { name, versions } of OPTIONS) {
+    if (!versions || versions.includes(version) || !(name in given)) continue;
+    throw new UserError(`zendmm@${version} has no option '${name}', which is one of ${versions.join(' and ')}`);
   }
 }
 

@@ -24,7 +24,7 @@ export function createZend5(
   below: Allocator,
   given: OptionValues,
 ): RequestAllocator & Inspectable {
-  refuseForeignOptions(version, given, ['USE_ZEND_ALLOC_HUGE_PAGES']);
+  refuseForeignOptions(version, given);
   const segmentSize = values['seg_size'] as number;
   if (!isPowerOfTwo(segmentSize)) {
     throw new UserError(`ZEND_MM_SEG_SIZE must be a power of two: found seg_size=${segmentSize}`);

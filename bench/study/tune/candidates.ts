@@ -67,16 +67,8 @@ export function candidateValues(
   }
 }
 
-/** Settings that only some versions of their model have. */
-const HAVE: Readonly<Record<string, (version: string) => boolean>> = {
-  hugetlb: (version) => Number(version.split('.')[1]) >= 35,
-  seg_size: (version) => version === '5.6',
-  USE_ZEND_ALLOC_HUGE_PAGES: (version) => version !== '5.6',
-};
-
-/** Values to try by default: none for what nobody sets in production, or the version does not have. */
-export function settingValues(model: string, version: string, option: OptionDescriptor): readonly OptionValue[] {
-  if (HAVE[option.name]?.(version) === false) return [];
+/** Values to try by default: none for what nobody sets in production. */
+export function settingValues(model: string, option: OptionDescriptor): readonly OptionValue[] {
   const { min = 0, max = Number.MAX_SAFE_INTEGER } = option;
   const values = SETTINGS[model]?.[option.name] ?? [];
   return values.filter((v) => typeof v !== 'number' || (v >= min && v <= max));

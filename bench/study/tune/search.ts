@@ -151,20 +151,26 @@ function valueIn({ given, below }: AllocatorSpec, name: string): OptionValue | u
 export function dimensionsOf(spec: AllocatorSpec, cpus: number, names: readonly string[] | undefined): Dimension[] {
   const layers: AllocatorSpec[] = [];
   for (let s: AllocatorSpec | undefined = spec; s; s = s.below) layers.push(s);
-  const known = layers.flatMap((s) => s.model.options.map((option) => ({ option, model: s.model.name, s })));
+  const known = layers.flatMap((s) =>
+    s.model.options
+      .filter(({ versions }) => versions?.includes(s.version) !== false)
+      .map((option) => ({ option, model: s.model.name, s })),
+  );
   for (const name of names ?? []) {
     if (DEBUGGING.includes(name)) {
       throw new UserError(`--options: found '${name}', which is for finding faults and costs time: no setting to tune`);
     }
     if (!known.some(({ option }) => option.name === name)) {
       const all = known.map(({ option }) => option.name).filter((o) => !DEBUGGING.includes(o));
-      throw new UserError(`--options: ${spec.model.name} has no option '${name}'${suggestion(name, all)}`);
+      throw new UserError(
+        `--options: ${spec.model.name}@${spec.version} has no option '${name}'${suggestion(name, all)}`,
+      );
     }
   }
   return known
     .filter(({ option }) => !names || names.includes(option.name))
     .map(({ option, model, s }) => {
-      const usual = settingValues(model, s.version, option);
+      const usual = settingValues(model, option);
       const values = names && usual.length === 0 ? candidateValues(option, { version: s.version, cpus }) : usual;
       return { option: option.name, values: values.filter((v) => isAccepted(s, option.name, v, cpus)) };
     })
