@@ -21,11 +21,11 @@ export function nameStandardOutput(argv: Record<string, unknown>): void {
   for (const name of OUTPUTS) {
     const value = argv[name];
     if (NAMED_ALONE.includes(name) || typeof value !== 'string' || !value.includes('/')) continue;
-    if (isStandardOutput(value)) argv[name] = '-';
+    if (leadsToStandardOutput(value)) argv[name] = '-';
   }
 }
 
-function isStandardOutput(path: string): boolean {
+function leadsToStandardOutput(path: string): boolean {
   try {
     return outputTarget(path).descriptor === 1;
   } catch {

@@ -13,6 +13,7 @@ import { show } from '../cli/show.ts';
 import { terminalWidth } from '../cli/width.ts';
 import { fleetPage } from '../report/fleet-page.ts';
 import { columnBlocks, fitWidth, fold } from '../report/text/fold.ts';
+import { MACHINE_TEXTS, type MachineTextName } from '../study/machine/machine-answer.ts';
 
 /** Options of `sim machine` as they are for a fleet. */
 export interface FleetArguments extends EngineArguments {
@@ -26,8 +27,6 @@ export interface FleetArguments extends EngineArguments {
   readonly report: string | undefined;
   readonly settings: readonly string[] | undefined;
 }
-
-const FILES = ['output', 'csv', 'openmetrics', 'report'] as const;
 
 /** `sim machine` of a fleet's scenario. */
 export async function runFleetCommand({ text, from }: FleetText, argv: FleetArguments): Promise<void> {
@@ -45,16 +44,18 @@ export async function runFleetCommand({ text, from }: FleetText, argv: FleetArgu
   const at = argv.at?.[0] ?? 'end';
   const look = { views: argv.view ?? [], at, steps: argv.steps, ...(stopAtUs !== undefined && { stopAtUs }) };
   const { result, asItIs } = await studyFleet(text, from, { settings, look, execute: fleetExecutor(argv) });
-  const texts: Readonly<Record<(typeof FILES)[number], () => string>> = {
+  const texts: Readonly<Record<MachineTextName, () => string>> = {
     output: () => result.samples.map((sample) => `${JSON.stringify(sample)}\n`).join(''),
     csv: () => fleetCsv(result),
     openmetrics: () => fleetOpenMetrics(result),
     report: () => fleetPage(result),
   };
-  const files = FILES.flatMap((name): WholeFile[] => (argv[name] === undefined ? [] : [[argv[name]!, texts[name]()]]));
+  const files = MACHINE_TEXTS.flatMap((name): WholeFile[] =>
+    argv[name] === undefined ? [] : [[argv[name]!, texts[name]()]],
+  );
   if (argv.json !== undefined) files.push(jsonFile(argv.json, result));
   writeWholeFiles(files, result.partial);
-  if (FILES.some((name) => argv[name] === '-') || isStandardOutput(argv.json)) return;
+  if (MACHINE_TEXTS.some((name) => argv[name] === '-') || isStandardOutput(argv.json)) return;
   if (argv.view) {
     show(viewsText(asItIs.views));
     return;

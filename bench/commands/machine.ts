@@ -88,7 +88,6 @@ export const machineCommand: CommandModule<object, MachineArguments> = {
       }) as unknown as Argv<MachineArguments>,
   handler: async (argv) => {
     const fleet = fleetScenario(argv.script);
-    const standardOutput = MACHINE_TEXTS.filter((name) => argv[name] === '-');
     if (fleet) return runFleet(fleet, argv);
     const script = machineText(argv.script);
     const piped = fleetInPipe(script);
@@ -105,7 +104,7 @@ export const machineCommand: CommandModule<object, MachineArguments> = {
     const files = question.texts.map((name): WholeFile => [argv[name]!, texts[name]!]);
     if (argv.json !== undefined) files.push(jsonFile(argv.json, machineJson(answer)));
     writeWholeFiles(files, partial);
-    if (standardOutput.length > 0 || isStandardOutput(argv.json)) return;
+    if (question.texts.some((name) => argv[name] === '-') || isStandardOutput(argv.json)) return;
     if (views.length > 0) show(viewsText(views, argv.names));
     else if (steps !== null) show(steps);
     else show(fitWidth(machineSummaryText(summary), terminalWidth()));
