@@ -1,6 +1,7 @@
 import { Interrupted, UserError } from '../sim/contract/assert.ts';
 import { addressSpaceLimit, NODE_NEEDS_BYTES } from '../workloads/files/address-space.ts';
 import { memoryRoom, roomText } from '../workloads/files/host-memory.ts';
+import { NODE_NEEDS_FILES, openFilesLimit } from '../workloads/files/open-files.ts';
 import { isSystemError, systemError } from '../workloads/files/system-error.ts';
 import { endOnInterrupt, INTERRUPTED, ignoreInterrupt } from './cli/interruption.ts';
 import { watchMemory } from './cli/memory-watch.ts';
@@ -78,6 +79,12 @@ function checkAddressSpace(): void {
   throw new UserError(`found an address space of ${found}, expected 1.50 GiB or no limit: Node reserves as much`);
 }
 
+function checkOpenFiles(): void {
+  const limit = openFilesLimit();
+  if (limit >= NODE_NEEDS_FILES) return;
+  throw new UserError(`found ${limit} open files allowed (ulimit -n), expected ${NODE_NEEDS_FILES} or more`);
+}
+
 endOnInterrupt();
 const args = process.argv.slice(2);
 try {
@@ -86,6 +93,7 @@ try {
     process.stdout.write(helpText());
   } else {
     checkAddressSpace();
+    checkOpenFiles();
     const stopWatching = watchMemory();
     const { runCommandLine } = await import('./commands/command-line.ts');
     await runCommandLine(args);

@@ -58,7 +58,7 @@ test('where Node itself has too little, that is said before it ends', () => {
   );
 });
 
-test.each([20, 40])('where too few files may be open, %i, that is one line', (limit) => {
+test.each([20, 40, 70, 200])('where too few files may be open, %i, that is one line', (limit) => {
   const command = ['run', SAMPLE, '--mode', 'threads', '--json'];
   const script = `ulimit -n ${limit}; exec "$@"`;
   const args = ['-c', script, 'sh', process.execPath, CLI, ...command];

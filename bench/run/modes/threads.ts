@@ -25,6 +25,7 @@ import { createAtomicLocks, mergeLocks } from '../../../sim/time/atomic-locks.ts
 import { DURATION_BUCKETS } from '../../../sim/time/durations.ts';
 import { addressSpaceLimit, hasRoomForThreads, THREADS_NEED_BYTES } from '../../../workloads/files/address-space.ts';
 import { memoryRoom, roomText } from '../../../workloads/files/host-memory.ts';
+import { NODE_NEEDS_FILES, openFilesLimit, THREAD_FILES } from '../../../workloads/files/open-files.ts';
 import { type Assembled, assemble, farPagesFor } from '../machine.ts';
 import { pluginFiles } from '../plugin-files.ts';
 import type { RunResult } from '../result.ts';
@@ -155,10 +156,16 @@ export async function runThreads(options: ThreadsOptions): Promise<RunResult> {
 function checkThreads(threads: number): void {
   const room = memoryRoom();
   const most = Math.max(0, Math.floor(room.bytes / THREAD_BYTES));
-  if (threads <= most) return;
-  throw new UserError(
-    `--mode threads: found ${threads} threads, expected at most ${most} (${bytes(THREAD_BYTES)} each; ${roomText(room)}), or --mode virtual`,
-  );
+  if (threads > most)
+    throw new UserError(
+      `--mode threads: found ${threads} threads, expected at most ${most} (${bytes(THREAD_BYTES)} each; ${roomText(room)}), or --mode virtual`,
+    );
+  const files = openFilesLimit();
+  const needs = NODE_NEEDS_FILES + threads * THREAD_FILES;
+  if (needs > files)
+    throw new UserError(
+      `--mode threads: found ${files} open files allowed (ulimit -n), expected ${needs} or more for ${threads} threads, or --mode virtual`,
+    );
 }
 
 interface FinishedCrew {
