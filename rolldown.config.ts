@@ -28,6 +28,7 @@ const ENTRIES = [
   'bench/evidence/differential',
   'bench/evidence/pool/pool',
   'bench/evidence/times/times',
+  'bench/evidence/verify-process',
 ];
 
 /** Packages that nearly every command needs: with what they need themselves they were half of the files that a short one read. All others stay outside. */

@@ -1,4 +1,4 @@
-import { execFile } from 'node:child_process';
+import { type ChildProcess, fork } from 'node:child_process';
 import { existsSync, readdirSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { basename, join } from 'node:path';
@@ -7,6 +7,7 @@ import { parseArgs } from 'node:util';
 import { count } from '../../sim/contract/format.ts';
 import { STRESS_PROFILES } from '../../workloads/generators/stress-profiles.ts';
 import type { Verification } from './verify/verify.ts';
+import type { VerifyAnswer, VerifyTask } from './verify-process.ts';
 
 /*
  * npm run differential [-- --shared DIR] [--only TEXT] [--seeds N]
@@ -37,15 +38,8 @@ const WORKLOADS = [
   'rows',
 ];
 
-interface Task {
-  readonly workload: string;
-  readonly allocator: string;
-}
-interface Outcome {
-  readonly task: Task;
-  readonly verification: Verification | undefined;
-  /** Why there is none. */
-  readonly failure: string;
+interface Outcome extends VerifyAnswer {
+  readonly task: VerifyTask;
   readonly seconds: number;
 }
 
@@ -60,7 +54,7 @@ function sharedTraces(shared: string): string[] {
   });
 }
 
-function tasks(shared: string, seeds: number): Task[] {
+function tasks(shared: string, seeds: number): VerifyTask[] {
   const seedList = Array.from({ length: seeds }, (_, i) => i + 1);
   const stress = Object.keys(STRESS_PROFILES).flatMap((profile) =>
     seedList.map((seed) => {
@@ -75,21 +69,20 @@ function tasks(shared: string, seeds: number): Task[] {
   return [...EXACT.flatMap((allocator) => all.map((workload) => ({ workload, allocator }))), ...variants];
 }
 
-/** Each comparison in a process of its own: a model's call sites see one model, and its memory goes with it. */
-function run(task: Task): Promise<Outcome> {
-  const cli = fileURLToPath(new URL('../cli.js', import.meta.url));
+const WORKERS = availableParallelism();
+const PROCESS = fileURLToPath(new URL('./verify-process.js', import.meta.url));
+
+/** A process that ends without an answer has failed at what it was asked. */
+function ask(child: ChildProcess, task: VerifyTask): Promise<Outcome> {
   const started = performance.now();
   return new Promise((resolve) => {
-    execFile(
-      process.execPath,
-      [cli, 'verify', task.workload, '--allocator', task.allocator, '--json'],
-      { maxBuffer: 1 << 28 },
-      (_error, stdout, stderr) => {
-        const verification = stdout.startsWith('{') ? (JSON.parse(stdout) as Verification) : undefined;
-        const failure = stderr.trim().split('\n')[0] ?? '';
-        resolve({ task, verification, failure, seconds: (performance.now() - started) / 1000 });
-      },
-    );
+    const finish = (answer: VerifyAnswer) => {
+      child.removeAllListeners();
+      resolve({ task, ...answer, seconds: (performance.now() - started) / 1000 });
+    };
+    child.once('message', finish);
+    child.once('exit', (code, signal) => finish({ verification: undefined, failure: `ended with ${code ?? signal}` }));
+    child.send(task);
   });
 }
 
@@ -125,17 +118,32 @@ const lineOf = (cells: readonly string[]) =>
     .join(' ')
     .trimEnd();
 
-/** As many at a time as there are processors; returns how many are not the same. */
-async function compareAll(queue: Task[]): Promise<number> {
+const modelOf = ({ allocator }: VerifyTask) => allocator.split(':', 1)[0];
+
+/**
+ * As many at a time as there are processors; returns how many are not the same. A process sees one model alone, as a command does: its
+ * call sites are compiled for that one. Each worker begins with another model, and helps out where its own is done.
+ */
+async function compareAll(queue: VerifyTask[]): Promise<number> {
   let differing = 0;
-  const work = async () => {
-    for (let task = queue.shift(); task; task = queue.shift()) {
-      const outcome = await run(task);
+  async function work(model: string | undefined): Promise<void> {
+    let child: ChildProcess | undefined;
+    while (queue.length > 0) {
+      const own = queue.findIndex((task) => modelOf(task) === model);
+      if (own < 0) {
+        child?.disconnect();
+        child = undefined;
+      }
+      const [task] = queue.splice(Math.max(own, 0), 1);
+      model = modelOf(task!);
+      if (!child?.connected) child = fork(PROCESS);
+      const outcome = await ask(child, task!);
       if (!outcome.verification?.passed) differing++;
       process.stdout.write(`${lineOf(outcomeCells(outcome))}\n${firstDifferences(outcome.verification).join('')}`);
     }
-  };
-  await Promise.all(Array.from({ length: availableParallelism() }, work));
+    child?.disconnect();
+  }
+  await Promise.all(Array.from({ length: WORKERS }, (_, i) => work(EXACT[i % EXACT.length])));
   return differing;
 }
 

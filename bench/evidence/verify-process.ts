@@ -1,0 +1,28 @@
+import { availableParallelism } from 'node:os';
+import { parseAllocator } from '../../allocators/spec.ts';
+import { loadWorkload } from '../cli/load-workload.ts';
+import { type Verification, verify } from './verify/verify.ts';
+
+/** Verifies what it is sent, one after the other, and answers each. */
+export interface VerifyTask {
+  readonly workload: string;
+  readonly allocator: string;
+}
+
+export interface VerifyAnswer {
+  readonly verification: Verification | undefined;
+  /** Why there is none. */
+  readonly failure: string;
+}
+
+async function answer(task: VerifyTask): Promise<VerifyAnswer> {
+  try {
+    const { events, name } = await loadWorkload(task.workload);
+    const spec = parseAllocator(task.allocator, availableParallelism());
+    return { verification: await verify({ events, workload: name, spec }), failure: '' };
+  } catch (error) {
+    return { verification: undefined, failure: (error as Error).message.split('\n')[0]! };
+  }
+}
+
+process.on('message', async (task: VerifyTask) => process.send!(await answer(task)));
