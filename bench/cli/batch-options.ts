@@ -2,6 +2,7 @@ import type { Argv } from 'yargs';
 import { UserError } from '../../sim/contract/assert.ts';
 import { BatchFailed } from '../study/parallel/finished.ts';
 import type { RunAllOptions } from '../study/parallel/run-all.ts';
+import { type AnswerArguments, answerOptions } from './answer-options.ts';
 import { listenForInterrupt } from './interruption.ts';
 import { positive } from './positive-option.ts';
 import { startRunProgress } from './run-progress.ts';
@@ -15,10 +16,7 @@ export interface EngineArguments {
 }
 
 /** Of every command that makes many runs. */
-export interface BatchArguments extends EngineArguments {
-  json: string | undefined;
-  csv: string | undefined;
-}
+export interface BatchArguments extends EngineArguments, AnswerArguments {}
 
 export function engineOptions<T>(yargs: Argv<T>): Argv<T & EngineArguments> {
   return yargs
@@ -39,12 +37,7 @@ export function engineOptions<T>(yargs: Argv<T>): Argv<T & EngineArguments> {
 }
 
 export function batchOptions<T>(yargs: Argv<T>): Argv<T & BatchArguments> {
-  return engineOptions(yargs)
-    .option('csv', { type: 'string', describe: 'the table as CSV to FILE; - for stdout (then nothing else)' })
-    .option('json', {
-      type: 'string',
-      describe: 'everything as JSON, to FILE or to stdout (then nothing else)',
-    }) as unknown as Argv<T & BatchArguments>;
+  return answerOptions(engineOptions(yargs));
 }
 
 /** Throws a UserError where the options contradict each other. */

@@ -36,7 +36,7 @@ function leadsToStandardOutput(path: string): boolean {
 function checkStandardOutput(argv: Arguments): void {
   const there = OUTPUTS.filter((name) => {
     const value = argv[name];
-    return value === '-' || (value === '' && NAME_OPTIONAL.includes(name)) || (value === true && name === 'json');
+    return value === '-' || (value === '' && NAME_OPTIONAL.includes(name));
   });
   if (there.length > 1) throw new UserError(`--${there.join(' and --')} cannot all go to standard output`);
 }
@@ -50,12 +50,11 @@ export function takeBack(argv: Record<string, unknown>, known: KnownOptions): vo
 }
 
 /** Options whose value is a file that is written, and that go to standard output without one in some command. */
-const NAME_OPTIONAL = ['json', 'samples', 'placements', 'syscalls', 'openmetrics', 'perfetto', 'trace-time'];
+const NAME_OPTIONAL = ['json', 'csv', 'samples', 'placements', 'syscalls', 'openmetrics', 'perfetto', 'trace-time'];
 /** Those that need a name. */
 const NAME_NEEDED = [
   'report',
   'svg',
-  'csv',
   'junit',
   'markdown',
   'benchmark-action',

@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import { cpus as hostCpus } from 'node:os';
 import type { Argv, CommandModule } from 'yargs';
 import { UserError } from '../../sim/contract/assert.ts';
+import { jsonText } from '../../sim/contract/escape.ts';
 import type { Operation } from '../../sim/contract/operations.ts';
 import type { Ns } from '../../sim/contract/units.ts';
 import { COST_PROFILES, type Costs, DEFAULT_PROFILE } from '../../sim/time/costs.ts';
@@ -55,7 +56,7 @@ export const calibrateCommand: CommandModule<object, CalibrateArguments> = {
       unmeasured: missing,
       measured,
     };
-    writeWhole(output ?? '-', JSON.stringify(profile, null, 2));
+    writeWhole(output ?? '-', jsonText(profile, 2));
   },
 };
 

@@ -82,13 +82,13 @@ export const compareCommand: CommandModule<object, CompareArguments> = {
         partial: comparison.partial || plot === undefined || (bySite !== undefined && !sites),
       };
       await answer(
-        argv.json,
+        argv,
         { ...told, runs, ...(sites && { sites }) },
         (palette, width) =>
           comparisonText(told, palette, width) +
           (sites ? `\n${bySite!.comparedSitesText(sites, palette)}` : '') +
           (plot && `\n${plot}`),
-        { to: argv.csv, text: () => comparisonCsv(comparison) },
+        () => comparisonCsv(comparison),
       );
     });
   },

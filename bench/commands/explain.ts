@@ -4,21 +4,22 @@ import { parseAllocator } from '../../allocators/spec.ts';
 import { UserError } from '../../sim/contract/assert.ts';
 import { together } from '../../workloads/files/unfinished.ts';
 import { answer } from '../cli/answer.ts';
+import { type AnswerArguments, answerOptions } from '../cli/answer-options.ts';
 import { interruptible, listenForInterrupt } from '../cli/interruption.ts';
 import { startProgress } from '../cli/progress.ts';
 import { type MachineArguments, machineOptions, prepare } from '../cli/run-options.ts';
 import { checkSiteOptions, requireSites, type SiteArguments, siteOptions, wantsSites } from '../cli/site-options.ts';
 import { diffStacks } from '../report/sites/stacks.ts';
+import { explanationCsv } from '../study/explain/csv.ts';
 import { explainInParallel } from '../study/explain/explain-in-parallel.ts';
 import type { Explanation } from '../study/explain/explanation.ts';
 import { diffText } from '../study/explain/site-text.ts';
 import { explanationText } from '../study/explain/text.ts';
 import { startAhead } from '../study/parallel/lanes.ts';
 
-interface ExplainArguments extends MachineArguments, SiteArguments {
+interface ExplainArguments extends MachineArguments, SiteArguments, AnswerArguments {
   report: string | undefined;
   at: string | undefined;
-  json: string | undefined;
   'what-if': boolean;
   areas: boolean;
   groups: number;
@@ -29,7 +30,7 @@ export const explainCommand: CommandModule<object, ExplainArguments> = {
   command: 'explain <workload>',
   describe: 'where the resident bytes are, and what keeps them there',
   builder: (yargs: Argv) =>
-    siteOptions(machineOptions(yargs))
+    answerOptions(siteOptions(machineOptions(yargs)), { json: 'the whole explanation', csv: 'its tables' })
       .option('at', {
         type: 'string',
         describe: 'a sample label, #N for event N, peak, exit or end; default: before the exit began',
@@ -41,10 +42,9 @@ export const explainCommand: CommandModule<object, ExplainArguments> = {
         type: 'number',
         describe: 'advise what takes so many per cent more work, whatever it saves; default: as many as it saves',
       })
-      .option('report', { type: 'string', describe: 'one HTML page with the verdict and every figure to FILE' })
-      .option('json', {
+      .option('report', {
         type: 'string',
-        describe: 'the whole explanation as JSON, to FILE or to stdout (then nothing else)',
+        describe: 'one HTML page with the verdict and every figure to FILE',
       }) as unknown as Argv<ExplainArguments>,
   handler: async (argv) => {
     if (!Number.isInteger(argv.groups) || argv.groups < 1) {
@@ -89,11 +89,12 @@ export const explainCommand: CommandModule<object, ExplainArguments> = {
       const sites = told.sites ?? [];
       if (wantsSites(argv)) (await import('../cli/write-sites.ts')).writeSites(argv, options.workload, sites);
       await answer(
-        argv.json,
+        argv,
         told,
         (palette, width) =>
           explanationText(told, palette, { everyArea: argv.areas, width }) +
           (before ? diffText(diffStacks(before, sites), palette) : ''),
+        () => explanationCsv(told),
       );
     });
   },

@@ -2,10 +2,12 @@ import { existsSync } from 'node:fs';
 import { dirname } from 'node:path';
 import type { Argv, CommandModule } from 'yargs';
 import { UserError } from '../../sim/contract/assert.ts';
+import { jsonText } from '../../sim/contract/escape.ts';
 import { readJson } from '../../workloads/files/json-file.ts';
 import { appendText, type WholeFile, writeWholeFiles } from '../../workloads/files/line-sink.ts';
 import { together } from '../../workloads/files/unfinished.ts';
 import { answer } from '../cli/answer.ts';
+import { type AnswerArguments, answerOptions } from '../cli/answer-options.ts';
 import { type EngineArguments, engineOptions, inBatch } from '../cli/batch-options.ts';
 import { note, showOrders } from '../cli/show.ts';
 import { bencherMetrics, githubActionBenchmark } from '../gate/benchmark-files.ts';
@@ -14,19 +16,18 @@ import { gateMarkdown, githubAnnotations } from '../gate/github.ts';
 import { junitXml } from '../gate/junit.ts';
 import { readResults } from '../gate/result-files.ts';
 import type { SuiteOutcome } from '../gate/suite.ts';
-import { gateText } from '../gate/text.ts';
+import { gateCsv, gateText } from '../gate/text.ts';
 import { readGateConfig } from '../gate/thresholds.ts';
 import type { RunResult } from '../run/result.ts';
 import { SUITE_RESULT_SCHEMA, suiteSchema } from '../schema/gate.ts';
 import { parseWith } from '../schema/result.ts';
 
-interface GateArguments extends EngineArguments {
+interface GateArguments extends EngineArguments, AnswerArguments {
   base: string | undefined;
   head: string | undefined;
   suite: string | undefined;
   save: string | undefined;
   config: string | undefined;
-  json: string | undefined;
   junit: string | undefined;
   markdown: string | undefined;
   github: boolean;
@@ -38,7 +39,7 @@ export const gateCommand: CommandModule<object, GateArguments> = {
   command: 'gate [base] [head]',
   describe: 'compare results with thresholds; for continuous integration',
   builder: (yargs: Argv) =>
-    engineOptions(yargs)
+    answerOptions(engineOptions(yargs), { json: 'all checks', csv: 'the same' })
       .positional('base', {
         type: 'string',
         describe: 'results of before: a file of run, compare or gate --save; a first result where there is none',
@@ -47,7 +48,6 @@ export const gateCommand: CommandModule<object, GateArguments> = {
       .option('suite', { type: 'string', describe: 'workloads × allocators to run now, JSON (schema/suite.json)' })
       .option('save', { type: 'string', describe: 'write the results of --suite to FILE: the base of another time' })
       .option('config', { type: 'string', describe: 'thresholds, JSON (schema/gate.json); default: nothing may grow' })
-      .option('json', { type: 'string', describe: 'all checks as JSON, to FILE or to stdout (then nothing else)' })
       .option('junit', { type: 'string', describe: 'JUnit XML to FILE' })
       .option('markdown', { type: 'string', describe: 'a summary in Markdown to FILE' })
       .option('github', {
@@ -70,7 +70,7 @@ export const gateCommand: CommandModule<object, GateArguments> = {
     const { runs: head, partial } = suite
       ? await runSuiteFile(suite, argv)
       : { runs: readResults(argv.head!), partial: false };
-    const saved = JSON.stringify({ schema: SUITE_RESULT_SCHEMA, runs: head }, null, 1);
+    const saved = jsonText({ schema: SUITE_RESULT_SCHEMA, runs: head }, 1);
     const files: WholeFile[] = save ? [[save, saved]] : [];
     let gate: GateResult;
     try {
@@ -85,7 +85,12 @@ export const gateCommand: CommandModule<object, GateArguments> = {
     if (argv.markdown) files.push([argv.markdown, gateMarkdown(gate)]);
     await together(async () => {
       writeWholeFiles(files, partial);
-      await answer(argv.json, gate, (palette) => gateText(gate, palette));
+      await answer(
+        argv,
+        gate,
+        (palette) => gateText(gate, palette),
+        () => gateCsv(gate),
+      );
     });
     if (argv.github) {
       showOrders(githubAnnotations(gate));

@@ -4,7 +4,9 @@ import { loadModel } from '../../allocators/load.ts';
 import type { ModelView } from '../../allocators/model.ts';
 import { UserError } from '../../sim/contract/assert.ts';
 import { suggestion } from '../../sim/contract/suggestion.ts';
-import type { LineSink } from '../../workloads/files/line-sink.ts';
+import { type LineSink, writeWholeFiles } from '../../workloads/files/line-sink.ts';
+import { isStandardOutput, jsonFile } from '../cli/answer.ts';
+import { jsonOption } from '../cli/answer-options.ts';
 import { listenForInterrupt } from '../cli/interruption.ts';
 import { isMachineScript, machineText } from '../cli/machine-script.ts';
 import { runWithViews, viewsText } from '../cli/machine-views.ts';
@@ -19,6 +21,7 @@ import { rowsUntil } from '../run/stop-point.ts';
 interface InspectArguments extends MachineArguments {
   view: string;
   at: string | undefined;
+  json: string | undefined;
 }
 
 export const inspectCommand: CommandModule<object, InspectArguments> = {
@@ -31,29 +34,45 @@ export const inspectCommand: CommandModule<object, InspectArguments> = {
         demandOption: true,
         describe: `${[...KERNEL_VIEWS.map((v) => v.name), STRACE].join(', ')}, or a view of the allocator; of a machine's script any view of sim machine`,
       }),
-    ).option('at', {
-      type: 'string',
-      describe: 'a sample label, or #N for event N; default: the end',
-    }) as unknown as Argv<InspectArguments>,
+    )
+      .option('at', {
+        type: 'string',
+        describe: 'a sample label, or #N for event N; default: the end',
+      })
+      .option('json', jsonOption('the text and what it is of')) as unknown as Argv<InspectArguments>,
   handler: async (argv) => {
     if (isMachineScript(argv.workload)) {
-      const { views } = await runWithViews({
+      const { views, partial } = await runWithViews({
         ...machineText(argv.workload),
         views: [argv.view],
         at: argv.at === undefined ? [] : [argv.at],
       });
-      show(viewsText(views));
-      return;
+      return tell(argv.json, { views, partial }, viewsText(views));
     }
     const { options } = await prepare(argv);
     const interruption = listenForInterrupt();
+    const { signal } = interruption;
+    const { view, at = 'end' } = argv;
+    let text: string;
     try {
-      show(await inspect({ ...options, signal: interruption.signal }, argv.view, argv.at));
+      text = await inspect({ ...options, signal }, view, argv.at);
     } finally {
       interruption.release();
     }
+    tell(argv.json, { views: [{ view, at, text }], partial: signal.aborted }, text);
   },
 };
+
+interface Inspected {
+  readonly views: readonly { readonly view: string; readonly at: string; readonly text: string }[];
+  readonly partial: boolean;
+}
+
+/** A real tool's text is shown as it is: neither folded nor a table of ours. */
+function tell(json: string | undefined, value: Inspected, text: string): void {
+  if (json !== undefined) writeWholeFiles([jsonFile(json, value)], value.partial);
+  if (!isStandardOutput(json)) show(text);
+}
 
 /** Runs up to `at`, or to where the signal stops it, and renders `view`. */
 async function inspect(options: RunOptions, view: string, at: string | undefined): Promise<string> {

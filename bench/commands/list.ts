@@ -5,46 +5,78 @@ import { builtInScenarios } from '../../fleet/index.ts';
 import { MACHINE_SCENARIOS } from '../../machine/scenarios/index.ts';
 import { columns } from '../../sim/contract/format.ts';
 import { WORKLOADS } from '../../workloads/index.ts';
-import { terminalWidth } from '../cli/width.ts';
-import { fitWidth } from '../report/text/fold.ts';
+import { answer } from '../cli/answer.ts';
+import { type AnswerArguments, answerOptions } from '../cli/answer-options.ts';
+import { tablesCsv } from '../report/tables-csv.ts';
 
-interface ListArguments {
-  what: 'workloads' | 'allocators' | 'options' | 'scenarios' | undefined;
-  json: boolean;
+type What = 'workloads' | 'allocators' | 'options' | 'scenarios';
+
+interface ListArguments extends AnswerArguments {
+  what: What | undefined;
 }
 
 export const listCommand: CommandModule<object, ListArguments> = {
   command: 'list [what]',
   describe: 'what there is: workloads, allocators, options, scenarios of machines',
   builder: (yargs: Argv) =>
-    yargs
-      .positional('what', {
-        choices: ['workloads', 'allocators', 'options', 'scenarios'] as const,
-        describe: 'only this; all without it',
-      })
-      .option('json', { type: 'boolean', default: false, describe: 'as JSON' }) as unknown as Argv<ListArguments>,
-  handler: ({ what, json }) => {
-    const wants = (part: string) => what === undefined || what === part;
-    if (json) {
-      const all = {
-        workloads: WORKLOADS.map(({ generate: _, ...rest }) => rest),
-        allocators: MODELS.map(describeModel),
-        scenarios: scenarios(),
-      };
-      process.stdout.write(`${JSON.stringify(all, null, 2)}\n`);
-      return;
-    }
-    const lines: string[] = [];
-    if (wants('workloads')) lines.push('Workloads (name:parameter=value,…)', ...workloadLines());
-    if (wants('allocators'))
-      lines.push('', 'Allocators (name[@version][:option=value,…][+below])', ...allocatorLines());
-    if (wants('options'))
-      for (const model of MODELS)
-        lines.push('', `Options of ${model.name}`, ...optionLines(model.options, model.versions[0]!));
-    if (wants('scenarios')) lines.push('', 'Scenarios (sim machine NAME)', ...scenarioLines());
-    process.stdout.write(fitWidth(`${lines.join('\n').trimStart()}\n`, terminalWidth()));
+    answerOptions(yargs, { csv: 'the same' }).positional('what', {
+      choices: ['workloads', 'allocators', 'options', 'scenarios'] as const,
+      describe: 'only this; all without it',
+    }) as unknown as Argv<ListArguments>,
+  handler: (argv) => {
+    const wants = (part: What) => argv.what === undefined || argv.what === part;
+    const listed: Listed = {
+      ...(wants('workloads') && { workloads: WORKLOADS.map(({ generate: _, ...rest }) => rest) }),
+      ...((wants('allocators') || wants('options')) && { allocators: MODELS.map(describeModel) }),
+      ...(wants('scenarios') && { scenarios: scenarios() }),
+    };
+    return answer(
+      argv,
+      listed,
+      () => listText(wants),
+      () => listCsv(listed),
+    );
   },
 };
+
+function listText(wants: (part: What) => boolean): string {
+  const lines: string[] = [];
+  if (wants('workloads')) lines.push('Workloads (name:parameter=value,…)', ...workloadLines());
+  if (wants('allocators')) lines.push('', 'Allocators (name[@version][:option=value,…][+below])', ...allocatorLines());
+  if (wants('options'))
+    for (const model of MODELS)
+      lines.push('', `Options of ${model.name}`, ...optionLines(model.options, model.versions[0]!));
+  if (wants('scenarios')) lines.push('', 'Scenarios (sim machine NAME)', ...scenarioLines());
+  return `${lines.join('\n').trimStart()}\n`;
+}
+
+interface Listed {
+  readonly workloads?: readonly Omit<(typeof WORKLOADS)[number], 'generate'>[];
+  readonly allocators?: readonly ReturnType<typeof describeModel>[];
+  readonly scenarios?: readonly { readonly name: string; readonly shows: string }[];
+}
+
+/** A line a fact of each. */
+function listCsv({ workloads = [], allocators = [], scenarios: machines = [] }: Listed): string {
+  return tablesCsv([
+    {
+      name: 'workloads',
+      rows: workloads.map(({ name, about, parameters }) => [
+        name,
+        { about, parameters: Object.fromEntries(parameters.map(({ name: parameter, ...rest }) => [parameter, rest])) },
+      ]),
+    },
+    {
+      name: 'allocators',
+      rows: allocators.map(({ name, options: _, ...facts }) => [name, facts]),
+    },
+    ...allocators.map(({ name, options }) => ({
+      name: `options of ${name}`,
+      rows: options.map(({ name: option, ...facts }) => [option, facts] as const),
+    })),
+    { name: 'scenarios', rows: machines.map(({ name, ...facts }) => [name, facts]) },
+  ]);
+}
 
 function workloadLines(): string[] {
   return WORKLOADS.flatMap((w) => [

@@ -1,6 +1,7 @@
 import { fleetCsv, fleetOpenMetrics, fleetText, parseScenario, studyFleet } from '../../fleet/index.ts';
 import { demandView } from '../../machine/views/view.ts';
 import { UserError } from '../../sim/contract/assert.ts';
+import { jsonText } from '../../sim/contract/escape.ts';
 import { durationUs } from '../../sim/contract/quantities.ts';
 import { type WholeFile, writeWholeFiles } from '../../workloads/files/line-sink.ts';
 import { isStandardOutput, jsonFile } from '../cli/answer.ts';
@@ -45,17 +46,17 @@ export async function runFleetCommand({ text, from }: FleetText, argv: FleetArgu
   const look = { views: argv.view ?? [], at, steps: argv.steps, ...(stopAtUs !== undefined && { stopAtUs }) };
   const { result, asItIs } = await studyFleet(text, from, { settings, look, execute: fleetExecutor(argv) });
   const texts: Readonly<Record<MachineTextName, () => string>> = {
-    output: () => result.samples.map((sample) => `${JSON.stringify(sample)}\n`).join(''),
+    output: () => result.samples.map((sample) => `${jsonText(sample)}\n`).join(''),
     csv: () => fleetCsv(result),
     openmetrics: () => fleetOpenMetrics(result),
     report: () => fleetPage(result),
   };
   const files = MACHINE_TEXTS.flatMap((name): WholeFile[] =>
-    argv[name] === undefined ? [] : [[argv[name]!, texts[name]()]],
+    argv[name] === undefined ? [] : [[argv[name] || '-', texts[name]()]],
   );
   if (argv.json !== undefined) files.push(jsonFile(argv.json, result));
   writeWholeFiles(files, result.partial);
-  if (MACHINE_TEXTS.some((name) => argv[name] === '-') || isStandardOutput(argv.json)) return;
+  if (MACHINE_TEXTS.some((name) => isStandardOutput(argv[name])) || isStandardOutput(argv.json)) return;
   if (argv.view) {
     show(viewsText(asItIs.views));
     return;

@@ -2,6 +2,7 @@ import type { Argv, CommandModule } from 'yargs';
 import { machineSummaryText } from '../../machine/views/words/summary.ts';
 import { type WholeFile, writeWholeFiles } from '../../workloads/files/line-sink.ts';
 import { isStandardOutput, jsonFile } from '../cli/answer.ts';
+import { type AnswerArguments, answerOptions } from '../cli/answer-options.ts';
 import { checkPlace, type EngineArguments, engineOptions, inBatch } from '../cli/batch-options.ts';
 import { type FleetText, fleetInPipe, fleetScenario } from '../cli/fleet-scenario.ts';
 import { machineText } from '../cli/machine-script.ts';
@@ -17,15 +18,13 @@ import {
 } from '../study/machine/machine-answer.ts';
 import { machineJson } from '../study/machine/machine-json.ts';
 
-interface MachineArguments extends EngineArguments {
+interface MachineArguments extends EngineArguments, AnswerArguments {
   script: string;
   view: string[] | undefined;
   at: string[] | undefined;
   names: boolean;
   steps: boolean;
-  json: string | undefined;
   output: string | undefined;
-  csv: string | undefined;
   openmetrics: string | undefined;
   report: string | undefined;
   settings: string[] | undefined;
@@ -35,7 +34,7 @@ export const machineCommand: CommandModule<object, MachineArguments> = {
   command: 'machine <script>',
   describe: 'a whole machine of many processes: fork, shared memory, page cache, groups, reclaim, huge pages',
   builder: (yargs: Argv) =>
-    engineOptions(yargs)
+    answerOptions(engineOptions(yargs), { json: 'the verdict and its figures', csv: 'the memory after each command' })
       .positional('script', {
         type: 'string',
         demandOption: true,
@@ -61,16 +60,11 @@ export const machineCommand: CommandModule<object, MachineArguments> = {
         describe: "above a single view too: the script's names of the processes, by their numbers",
       })
       .option('steps', { type: 'boolean', default: false, describe: 'every step and the figures of each sample' })
-      .option('json', {
-        type: 'string',
-        describe: 'the verdict and its figures as JSON, to FILE or to stdout (then nothing else)',
-      })
       .option('output', {
         alias: 'o',
         type: 'string',
         describe: 'JSON lines of every step and sample, to FILE or - (then nothing else)',
       })
-      .option('csv', { type: 'string', describe: 'the memory after each command, to FILE' })
       .option('openmetrics', {
         type: 'string',
         describe: "the same in OpenMetrics, under the exporters' names, to FILE",
@@ -101,10 +95,10 @@ export const machineCommand: CommandModule<object, MachineArguments> = {
     };
     const answer = argv.engine === undefined ? await answerHere(question, argv) : await answerByQueue(question, argv);
     const { summary, views, steps, texts, partial } = answer;
-    const files = question.texts.map((name): WholeFile => [argv[name]!, texts[name]!]);
+    const files = question.texts.map((name): WholeFile => [argv[name] || '-', texts[name]!]);
     if (argv.json !== undefined) files.push(jsonFile(argv.json, machineJson(answer)));
     writeWholeFiles(files, partial);
-    if (question.texts.some((name) => argv[name] === '-') || isStandardOutput(argv.json)) return;
+    if (question.texts.some((name) => isStandardOutput(argv[name])) || isStandardOutput(argv.json)) return;
     if (views.length > 0) show(viewsText(views, argv.names));
     else if (steps !== null) show(steps);
     else show(fitWidth(machineSummaryText(summary), terminalWidth()));

@@ -25,9 +25,9 @@ export async function planFleetCommand({ text, from }: FleetText, argv: FleetPla
     execute: fleetExecutor(argv),
   });
   await answer(
-    argv.json,
+    argv,
     plan,
     ({ bold, dim }, width) => fleetPlanText(plan, { width, bold, dim, fold, columnBlocks }),
-    { to: argv.csv, text: () => fleetPlanCsv(plan) },
+    () => fleetPlanCsv(plan),
   );
 }

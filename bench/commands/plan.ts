@@ -119,10 +119,12 @@ export const planCommand: CommandModule<object, PlanArguments> = {
         ...(argv.processes !== undefined && { processes: argv.processes }),
       }),
     );
-    await answer(argv.json, result, (palette, width) => planText(result, palette, width), {
-      to: argv.csv,
-      text: () => planCsv(result),
-    });
+    await answer(
+      argv,
+      result,
+      (palette, width) => planText(result, palette, width),
+      () => planCsv(result),
+    );
   },
 };
 

@@ -1,11 +1,9 @@
 import { Interrupted, UserError } from '../../sim/contract/assert.ts';
-import { type WholeFile, writeWholeFiles } from '../../workloads/files/line-sink.ts';
+import { answer, writeData } from '../cli/answer.ts';
+import type { AnswerArguments } from '../cli/answer-options.ts';
 import { inBatch } from '../cli/batch-options.ts';
 import { type MachineArguments, prepare } from '../cli/run-options.ts';
-import { note, show } from '../cli/show.ts';
 import { type TimeArguments, timing } from '../cli/time-options.ts';
-import { terminalWidth } from '../cli/width.ts';
-import { fitWidth } from '../report/text/fold.ts';
 import type { RunResult } from '../run/result.ts';
 import { runInMode } from '../run/run-in-mode.ts';
 import type { RunOptions } from '../run/run-options.ts';
@@ -47,8 +45,7 @@ async function runAside(wanted: readonly RunOptions[], allocator: string, batch:
 
 /** `sim run W --threads 1,2,4,…`: the same workload at each number of threads, on one machine. */
 export async function runScaling(
-  argv: MachineArguments &
-    TimeArguments & { readonly json: string | undefined; readonly csv: string | undefined; readonly quiet: boolean },
+  argv: MachineArguments & TimeArguments & AnswerArguments & { readonly quiet: boolean },
   list: string,
 ): Promise<void> {
   const counts = parseThreadCounts(list);
@@ -69,13 +66,12 @@ export async function runScaling(
   if (first === undefined) throw new Interrupted('interrupted');
   const times = timeSource(first);
   const scaling = scalingOf(argv.workload, first.run.allocator, cpus, points, { partial, times });
-  const files: WholeFile[] = [];
-  if (argv.json !== undefined) files.push([argv.json || '-', JSON.stringify(scaling, null, 2), true]);
-  if (argv.csv !== undefined) files.push([argv.csv || '-', scalingCsv(scaling)]);
-  writeWholeFiles(files, partial);
-  if (argv.csv === '' || argv.csv === '-') {
-    if (partial) note('sim: interrupted: the table is partial');
-    return;
-  }
-  if (!argv.quiet && argv.json !== '' && argv.json !== '-') show(fitWidth(scalingText(scaling), terminalWidth()));
+  if (argv.quiet) writeData(argv, scaling, () => scalingCsv(scaling));
+  else
+    await answer(
+      argv,
+      scaling,
+      () => scalingText(scaling),
+      () => scalingCsv(scaling),
+    );
 }

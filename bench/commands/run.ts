@@ -1,10 +1,12 @@
 import type { Argv, CommandModule } from 'yargs';
 import { UserError } from '../../sim/contract/assert.ts';
+import { jsonText } from '../../sim/contract/escape.ts';
 import type { Sample } from '../../sim/metrics/sample.ts';
 import { parseTlb, TLB_PRESETS } from '../../sim/tlb/settings.ts';
 import { type LineSink, openLineSink } from '../../workloads/files/line-sink.ts';
 import { together } from '../../workloads/files/unfinished.ts';
 import { NeedsWholeTrace } from '../../workloads/trace/passing.ts';
+import { type AnswerArguments, answerOptions } from '../cli/answer-options.ts';
 import { INTERRUPTED, interruptible, listenForInterrupt, unlessInterrupted } from '../cli/interruption.ts';
 import { passingOrder } from '../cli/passing-order.ts';
 import { startProgress } from '../cli/progress.ts';
@@ -23,18 +25,16 @@ import type { RunOptions } from '../run/run-options.ts';
 const OUTPUTS = ['json', 'samples', 'placements', 'syscalls', 'csv', 'openmetrics', 'perfetto', 'trace-time'] as const;
 type Sinks = Partial<Record<(typeof OUTPUTS)[number], LineSink>>;
 
-interface RunArguments extends MachineArguments, TimeArguments, PictureArguments, SiteArguments {
+interface RunArguments extends MachineArguments, TimeArguments, PictureArguments, SiteArguments, AnswerArguments {
   sites: boolean;
   perfetto: string | undefined;
   'sample-every': number;
-  json: string | undefined;
   samples: string | undefined;
   placements: string | undefined;
   syscalls: string | undefined;
   'trace-time': string | undefined;
   check: 'off' | 'samples' | 'events';
   threads: string | undefined;
-  csv: string | undefined;
   openmetrics: string | undefined;
   quiet: boolean;
   tlb: string | undefined;
@@ -44,7 +44,10 @@ export const runCommand: CommandModule<object, RunArguments> = {
   command: 'run <workload>',
   describe: 'replay a workload under one allocator',
   builder: (yargs: Argv) =>
-    siteOptions(pictureOptions(timeOptions(machineOptions(yargs))))
+    answerOptions(siteOptions(pictureOptions(timeOptions(machineOptions(yargs)))), {
+      json: 'the whole result',
+      csv: 'samples, or with --threads the points,',
+    })
       .option('sites', {
         type: 'boolean',
         default: false,
@@ -56,14 +59,9 @@ export const runCommand: CommandModule<object, RunArguments> = {
         describe: 'do with a second free of a block what the real allocator does; in lockstep',
       })
       .option('sample-every', { type: 'number', default: 0, describe: 'a sample every N events too' })
-      .option('json', {
-        type: 'string',
-        describe: 'the whole result as JSON, to FILE or to stdout (then nothing else)',
-      })
       .option('samples', { type: 'string', describe: 'samples as JSON lines to FILE' })
       .option('openmetrics', { type: 'string', describe: 'samples in OpenMetrics to FILE' })
       .option('perfetto', { type: 'string', describe: 'samples as counters to FILE, for ui.perfetto.dev' })
-      .option('csv', { type: 'string', describe: 'samples, or with --threads the points, as CSV to FILE' })
       .option('placements', { type: 'string', describe: 'event, address, usable size of every allocation to FILE' })
       .option('syscalls', { type: 'string', describe: 'every memory system call to FILE' })
       .option('trace-time', {
@@ -159,7 +157,7 @@ async function runReading(argv: RunArguments, passes: boolean): Promise<void> {
       ...(sinks.placements && { placements: sinks.placements }),
       ...(sinks['trace-time'] && { timeTrace: sinks['trace-time'] }),
       ...(sinks.syscalls && { syscalls: sinks.syscalls }),
-      ...(sinks.samples && { onSample: (sample: Sample) => sinks.samples!.write(JSON.stringify(sample)) }),
+      ...(sinks.samples && { onSample: (sample: Sample) => sinks.samples!.write(jsonText(sample)) }),
       ...(tlb && { tlb }),
       ...(progress && { onProgress: progress.update }),
     };
@@ -213,7 +211,7 @@ async function showSummary(result: RunResult, sites: string, plot: string): Prom
 
 async function writeOutputs(argv: RunArguments, sinks: Sinks, result: RunResult): Promise<void> {
   // The JSON says itself that it is partial; the others say it by their names.
-  sinks.json?.write(JSON.stringify(result, null, argv.json ? 1 : 2));
+  sinks.json?.write(jsonText(result, argv.json ? 1 : 2));
   if (sinks.openmetrics) {
     const { openMetrics } = await import('../report/openmetrics.ts');
     sinks.openmetrics.write(openMetrics([result]).trimEnd());

@@ -75,10 +75,12 @@ export const sweepCommand: CommandModule<object, SweepArguments> = {
         metrics: argv.metrics.split(','),
       }),
     );
-    await answer(argv.json, result, (palette, width) => sweepText(result, palette, width), {
-      to: argv.csv,
-      text: () => sweepCsv(result),
-    });
+    await answer(
+      argv,
+      result,
+      (palette, width) => sweepText(result, palette, width),
+      () => sweepCsv(result),
+    );
   },
 };
 

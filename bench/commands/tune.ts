@@ -64,9 +64,11 @@ export const tuneCommand: CommandModule<object, TuneArguments> = {
         budget: argv.budget,
       }),
     );
-    await answer(argv.json, result, (palette, width) => tuneText(result, palette, width), {
-      to: argv.csv,
-      text: () => tuneCsv(result),
-    });
+    await answer(
+      argv,
+      result,
+      (palette, width) => tuneText(result, palette, width),
+      () => tuneCsv(result),
+    );
   },
 };

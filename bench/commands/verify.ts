@@ -2,23 +2,22 @@ import { cpus } from 'node:os';
 import type { Argv, CommandModule } from 'yargs';
 import { parseAllocator } from '../../allocators/spec.ts';
 import type { EventBuffer, Touch } from '../../sim/contract/event.ts';
-import { writeWhole } from '../../workloads/files/line-sink.ts';
+import { answer } from '../cli/answer.ts';
+import { type AnswerArguments, answerOptions } from '../cli/answer-options.ts';
 import { listenForInterrupt } from '../cli/interruption.ts';
 import { loadWorkload } from '../cli/load-workload.ts';
-import { note, show } from '../cli/show.ts';
-import { terminalWidth } from '../cli/width.ts';
+import { note } from '../cli/show.ts';
+import { verificationCsv } from '../evidence/verify/csv.ts';
 import { verificationText } from '../evidence/verify/text.ts';
 import { verify } from '../evidence/verify/verify.ts';
-import { fitWidth } from '../report/text/fold.ts';
 import { recordedAllocator } from '../run/recorded-allocator.ts';
 
-interface VerifyArguments {
+interface VerifyArguments extends AnswerArguments {
   workload: string;
   allocator: string | undefined;
   touch: Touch | undefined;
   seed: number;
   show: number;
-  json: string | undefined;
 }
 
 /** What served malloc where the trace was recorded. PHP's own heap is none that could be loaded here. */
@@ -32,7 +31,7 @@ export const verifyCommand: CommandModule<object, VerifyArguments> = {
   command: 'verify <workload>',
   describe: 'replay on the real allocator of this machine too, and show the differences',
   builder: (yargs: Argv) =>
-    yargs
+    answerOptions(yargs, { json: 'everything that was compared', csv: 'the differences' })
       .positional('workload', {
         type: 'string',
         demandOption: true,
@@ -49,10 +48,10 @@ export const verifyCommand: CommandModule<object, VerifyArguments> = {
         describe: 'what is written into fresh blocks, over the trace’s own',
       })
       .option('seed', { type: 'number', default: 0, describe: 'of a built-in workload' })
-      .option('show', { type: 'number', default: 10, describe: 'differences to show of each kind' })
-      .option('json', {
-        type: 'string',
-        describe: 'everything that was compared, to FILE or to stdout (then nothing else)',
+      .option('show', {
+        type: 'number',
+        default: 10,
+        describe: 'differences to show of each kind',
       }) as unknown as Argv<VerifyArguments>,
   handler: async (argv) => {
     // What is wrong with it should not wait for a long trace to load.
@@ -68,9 +67,12 @@ export const verifyCommand: CommandModule<object, VerifyArguments> = {
       signal: interruption.signal,
       ...(argv.touch && { touch: argv.touch }),
     }).finally(() => interruption.release());
-    const json = argv.json === undefined ? undefined : argv.json || '-';
-    if (json !== undefined) writeWhole(json, `${JSON.stringify(verification, null, 2)}\n`);
-    if (json !== '-') show(fitWidth(verificationText(verification, workload.events), terminalWidth()));
+    await answer(
+      argv,
+      verification,
+      () => verificationText(verification, workload.events),
+      () => verificationCsv(verification),
+    );
     if (!verification.passed && !verification.partial && verification.unrepeatable === null) process.exitCode = 1;
   },
 };

@@ -1,3 +1,4 @@
+import { jsonText } from '../../sim/contract/escape.ts';
 import { METRICS } from '../metrics/index.ts';
 import type { Metric } from '../metrics/metric.ts';
 import { type Spread, spreadOf } from '../metrics/statistics.ts';
@@ -38,7 +39,7 @@ export function githubActionBenchmark(results: readonly RunResult[]): string {
       ...(spread.max > spread.min && { range: `${spread.min} to ${spread.max}` }),
       extra: metric.about,
     }));
-  return `${JSON.stringify(entries, null, 2)}\n`;
+  return `${jsonText(entries, 2)}\n`;
 }
 
 /** Bencher Metric Format: benchmark → measure → value with bounds. */
@@ -51,5 +52,5 @@ export function bencherMetrics(results: readonly RunResult[]): string {
       upper_value: spread.max,
     };
   }
-  return `${JSON.stringify(benchmarks, null, 2)}\n`;
+  return `${jsonText(benchmarks, 2)}\n`;
 }

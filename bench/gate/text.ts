@@ -1,3 +1,4 @@
+import { csvText } from '../../sim/contract/escape.ts';
 import { columns } from '../../sim/contract/format.ts';
 import { METRICS, metricText } from '../metrics/index.ts';
 import { escapeLine, escapeLineStart } from '../report/escape.ts';
@@ -58,4 +59,14 @@ export function gateText(gate: GateResult, palette: Palette = PLAIN): string {
     : palette.red(`failed: ${failing} of ${gate.checks.length} checks${improvedText(gate)}`);
   lines.push(outcome + interruptedMark(gate.partial, palette));
   return `${lines.join('\n')}\n`;
+}
+
+const CSV_FIELDS = ['run', 'workload', 'allocator', 'metric', 'unit', 'base', 'head', 'change', 'allowed', 'limit', 'status'] as const; // biome-ignore format: a list
+
+/** One line a check. */
+export function gateCsv({ checks }: GateResult): string {
+  return csvText(
+    CSV_FIELDS,
+    checks.map((check) => CSV_FIELDS.map((name) => check[name])),
+  );
 }

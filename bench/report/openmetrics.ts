@@ -1,4 +1,4 @@
-import { escapeLine } from '../../sim/contract/escape.ts';
+import { escapeField } from '../../sim/contract/escape.ts';
 import type { Breakdown, Sample } from '../../sim/metrics/sample.ts';
 import type { RunResult } from '../run/result.ts';
 
@@ -65,4 +65,4 @@ function pointsOf({ run, samples }: RunResult, { name, type, of, labels = {} }: 
 }
 
 /** Label values may hold anything but what is escaped here; whoever looks at them on a terminal wants no controls. */
-const escapeLabel = (text: string) => escapeLine(text).replace(/\\/g, '\\\\').replace(/"/g, '\\"');
+const escapeLabel = (text: string) => escapeField(text).replace(/\\/g, '\\\\').replace(/"/g, '\\"');

@@ -1,3 +1,4 @@
+import { jsonText } from '../../sim/contract/escape.ts';
 import type { Sample } from '../../sim/metrics/sample.ts';
 import type { RunResult } from '../run/result.ts';
 
@@ -30,5 +31,5 @@ export function perfettoCounters({ run, samples }: RunResult): string {
       events.push({ ph: 'i', name: sample.label, pid: MEMORY, tid: 0, ts: at(sample), s: 'p' });
     }
   }
-  return `{"displayTimeUnit":"ns","traceEvents":[\n${events.map((event) => JSON.stringify(event)).join(',\n')}\n]}`;
+  return `{"displayTimeUnit":"ns","traceEvents":[\n${events.map((event) => jsonText(event)).join(',\n')}\n]}`;
 }

@@ -1,3 +1,4 @@
+import { jsonText } from '../../sim/contract/escape.ts';
 import type { Ns } from '../../sim/contract/units.ts';
 import type { TimeObserver } from '../../sim/time/time-observer.ts';
 import type { LineSink } from '../../workloads/files/line-sink.ts';
@@ -28,7 +29,7 @@ export function createTimeTrace({ sink, ids, cpus, lockName }: TimeTraceOptions)
   let separator = '';
 
   function put(event: object): void {
-    sink.write(separator + JSON.stringify(event));
+    sink.write(separator + jsonText(event));
     separator = ',';
   }
 

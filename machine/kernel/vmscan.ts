@@ -1,5 +1,6 @@
 /** mm/vmscan.c: what is taken back when memory runs short, in the order of the lists. */
 
+import { flushersTurn, wakeupFlusherThreads } from './flusher.ts';
 import {
   LRU_ACTIVE_ANON,
   LRU_ACTIVE_FILE,
@@ -11,7 +12,6 @@ import {
   PG_UNEVICTABLE,
   PG_WORKINGSET,
 } from './frames.ts';
-import { flushersTurn, wakeupFlusherThreads } from './flusher.ts';
 import type { Kernel } from './kernel.ts';
 import { lruNoteCost, lruvecAdd } from './lruvec.ts';
 import { type MemCgroup, memcgEvent } from './mem-cgroup.ts';

@@ -18,11 +18,29 @@ export function escapeLine(text: string): string {
   return text.replace(CONTROLS, shownByNumber);
 }
 
-/** A field of CSV; what a spreadsheet would take for a formula has an apostrophe before it. */
+const jsonNumber = (c: string) => `\\u${c.charCodeAt(0).toString(16).padStart(4, '0')}`;
+
+/**
+ * JSON that does nothing to a terminal, and that GitHub's runner takes for no order where it comes to a log: it looks for `##[` anywhere
+ * in a line. Whoever parses it finds the same text.
+ */
+export function jsonText(value: unknown, indent?: number): string {
+  const text = JSON.stringify(value, null, indent).replaceAll('##[', `##${jsonNumber('[')}`);
+  return text.replace(CONTROLS, (c) => (c === '\n' ? c : jsonNumber(c)));
+}
+
+/** A name in data for programs that has no way of its own to hold an order of GitHub's runner. */
+export function escapeField(text: string): string {
+  return escapeLine(text).replaceAll('##[', `##${shownByNumber('[')}`);
+}
+
+/**
+ * A field of CSV; what a spreadsheet would take for a formula has an apostrophe before it, and GitHub's runner for an order finds none.
+ */
 export function csvField(value: string): string {
-  const text = escapeLine(value);
+  const text = escapeField(value);
   const plain = /^[=+\-@]/.test(text) && !/^-?\d+(\.\d+)?(e[+-]?\d+)?$/i.test(text) ? `'${text}` : text;
-  return /[",]/.test(plain) ? `"${plain.replace(/"/g, '""')}"` : plain;
+  return /[",]|^\s*::/.test(plain) ? `"${plain.replace(/"/g, '""')}"` : plain;
 }
 
 /** A table for spreadsheets (RFC 4180, with line feeds); null is an empty field. */

@@ -50,7 +50,8 @@ describe('sim trace', () => {
       `${path}: 2 violations in 4 events, 1 thread`,
       '',
     ]);
-    const json = JSON.parse((await sim('check', path, '--json', '--limit', '1')).stdout);
+    await sim('check', path, '--json', `${path}.json`, '--limit', '1');
+    const json = JSON.parse(readFileSync(`${path}.json`, 'utf8'));
     expect(json).toMatchObject({ ok: false, violationCount: 2, violations: [{ line: 3, rule: 'object-dead' }] });
     await expect(sim('check', `${path}.none`)).rejects.toThrow(UserError);
   });
@@ -59,9 +60,9 @@ describe('sim trace', () => {
     const { stdout } = await sim('info', 'rows:threads=2,rounds=5');
     expect(stdout).toMatch(/threads +3, at most 3 at once/);
     expect(stdout).toMatch(/32\.0 KiB +30 +100\.0 %/);
-    expect(JSON.parse((await sim('info', 'rows:threads=2,rounds=5', '--json')).stdout)).toMatchObject({
-      allocations: 30,
-    });
+    const json = `${temporaryFolder()}/info.json`;
+    await sim('info', 'rows:threads=2,rounds=5', '--json', json);
+    expect(JSON.parse(readFileSync(json, 'utf8'))).toMatchObject({ allocations: 30 });
   });
 
   it('convert goes from form to form and back', async () => {

@@ -1,3 +1,4 @@
+import { tablesCsv } from '../../../bench/report/tables-csv.ts';
 import { interruptedMark, type Palette } from '../../../bench/report/text/palette.ts';
 import { columns } from '../../../sim/contract/format.ts';
 import { median } from '../../evidence/median.ts';
@@ -34,4 +35,16 @@ function cells(row: CommandRow, palette: Palette, judge: boolean): string[] {
   const mark = reached === undefined ? '' : reached ? '✓' : palette.red('✗ missed');
   const goal = row.goal === undefined ? '' : `${row.below ? '≤' : '≥'} ${row.goal}`;
   return [row.name, `${fixed(middle)} ${row.unit}`, row.found.length > 1 ? range : '', goal, mark, row.about ?? ''];
+}
+
+/** The same, the rounds one by one. */
+export function commandsCsv({ rows }: CommandBenchmark): string {
+  return tablesCsv(
+    [...new Set(rows.map((row) => row.group))].map((group) => ({
+      name: group,
+      rows: rows
+        .filter((row) => row.group === group)
+        .map(({ name, group: _, found, ...figures }) => [name, { median: median(found), found, ...figures }]),
+    })),
+  );
 }

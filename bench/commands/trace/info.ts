@@ -1,22 +1,44 @@
 import type { Argv, CommandModule } from 'yargs';
 import { bytes, columns, count, counted, duration, percent } from '../../../sim/contract/format.ts';
 import { type TraceStatistics, traceStatistics } from '../../../workloads/trace/statistics.ts';
-import { terminalWidth } from '../../cli/width.ts';
+import { answer } from '../../cli/answer.ts';
+import { type AnswerArguments, answerOptions } from '../../cli/answer-options.ts';
 import { escapeLine, escapeLineStart } from '../../report/escape.ts';
-import { fitWidth } from '../../report/text/fold.ts';
-import { type InputArguments, inputOptions, loadInput, print, printJson } from './input.ts';
+import { tablesCsv } from '../../report/tables-csv.ts';
+import { type InputArguments, inputOptions, loadInput } from './input.ts';
 
-export const infoCommand: CommandModule<object, InputArguments & { json: boolean }> = {
+export const infoCommand: CommandModule<object, InputArguments & AnswerArguments> = {
   command: 'info <in>',
   describe: 'what is in a trace: events, threads, sizes, lifetimes, frees by other threads',
-  builder: (yargs: Argv) =>
-    inputOptions(yargs).option('json', { type: 'boolean', default: false, describe: 'as JSON' }),
+  builder: (yargs: Argv) => answerOptions(inputOptions(yargs), { csv: 'the tables' }),
   handler: async (argv) => {
     const statistics = traceStatistics(await loadInput(argv));
-    if (argv.json) printJson(statistics);
-    else print(fitWidth(infoText(argv.in, statistics), terminalWidth()));
+    await answer(
+      argv,
+      statistics,
+      () => `${infoText(argv.in, statistics)}\n`,
+      () => infoCsv(statistics),
+    );
   },
 };
+
+/** What the text shows, and every label. */
+function infoCsv({ sizes, lifetimes, recorded, labels, ...facts }: TraceStatistics): string {
+  const { command, process, environment, machine } = recorded;
+  const known = {
+    command,
+    process: process ?? {},
+    machine: Object.fromEntries(machine),
+    environment: Object.fromEntries(environment),
+  };
+  return tablesCsv([
+    { name: 'trace', rows: [['all', facts]] },
+    { name: 'recorded', rows: [['all', known]] },
+    { name: 'sizes', rows: sizes.map(({ upTo, ...figures }) => [upTo, figures]) },
+    { name: 'lifetimes', rows: lifetimes.map(({ upToEvents, ...figures }) => [upToEvents, figures]) },
+    { name: 'labels', rows: labels.map((label, i) => [i, { label }]) },
+  ]);
+}
 
 const SHOWN_LABELS = 12;
 

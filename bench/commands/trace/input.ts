@@ -40,7 +40,3 @@ export function outputPositional<T>(yargs: Argv<T>): Argv<T & { out: string }> {
 export function print(line: string): void {
   show(`${line}\n`);
 }
-
-export function printJson(value: unknown): void {
-  process.stdout.write(`${JSON.stringify(value, null, 2)}\n`);
-}

@@ -1,24 +1,25 @@
 import { closeSync, openSync, statSync } from 'node:fs';
 import type { Argv, CommandModule } from 'yargs';
 import { UserError } from '../../../sim/contract/assert.ts';
+import { csvText } from '../../../sim/contract/escape.ts';
 import { bytes, counted } from '../../../sim/contract/format.ts';
 import { sizeBytes } from '../../../sim/contract/quantities.ts';
-import { writeWhole } from '../../../workloads/files/line-sink.ts';
 import { checkOutput, checkOutputs, defaultOutput, outputOf } from '../../../workloads/recorder/output-names.ts';
 import { type RecordedProcess, type Recording, recordProgram } from '../../../workloads/recorder/recorder.ts';
 import { anonymizeTrace } from '../../../workloads/trace/anonymize.ts';
 import { writeTrace } from '../../../workloads/trace/output.ts';
+import { writeData } from '../../cli/answer.ts';
+import { type AnswerArguments, answerOptions } from '../../cli/answer-options.ts';
 import { endByHangup, unheard } from '../../cli/interruption.ts';
 import { note } from '../../cli/show.ts';
 import { shellWord } from '../../report/escape.ts';
 import { quantumOption, tellOddities } from './import.ts';
 
-interface RecordArguments {
+interface RecordArguments extends AnswerArguments {
   program: string[];
   '--'?: string[];
   output: string | undefined;
   force: boolean;
-  json: string | undefined;
   process: string | undefined;
   'stop-after': string | undefined;
   'sample-every': string | undefined;
@@ -35,7 +36,7 @@ export const recordCommand: CommandModule<object, RecordArguments> = {
   command: 'record [program..]',
   describe: 'run a program and record what it and its processes do with malloc: record [-o OUT] -- PROGRAM ARGUMENTS',
   builder: (yargs: Argv) =>
-    yargs
+    answerOptions(yargs, { json: 'a list of the processes', csv: 'the same' })
       .positional('program', { type: 'string', array: true, default: [], describe: 'with its arguments, behind --' })
       .option('output', {
         alias: 'o',
@@ -44,7 +45,6 @@ export const recordCommand: CommandModule<object, RecordArguments> = {
           'the trace (default: PROGRAM.htb here); process 4711 of its children goes to PROGRAM.4711.htb; - for text to stdout',
       })
       .option('force', { type: 'boolean', default: false, describe: 'replace a trace that is there already' })
-      .option('json', { type: 'string', describe: 'a list of the processes, to FILE' })
       .option('process', {
         type: 'string',
         describe: 'keep one program by NAME, one process by number, or the `largest`',
@@ -121,7 +121,7 @@ export const recordCommand: CommandModule<object, RecordArguments> = {
         },
       ),
     );
-    if (argv.json !== undefined) writeWhole(argv.json || '-', `${JSON.stringify({ processes: list }, null, 2)}\n`);
+    writeData(argv, { processes: list }, () => processesCsv(list));
     process.exitCode = finish(command, recording, list);
     if (hadTerminal && !hasTerminal()) endByHangup();
   },
@@ -150,6 +150,14 @@ interface ListedProcess {
   readonly threads: number;
   readonly exit: number | null;
 }
+
+const LIST_FIELDS = ['pid', 'ppid', 'command', 'trace', 'events', 'threads', 'exit'] as const;
+
+const processesCsv = (list: readonly ListedProcess[]): string =>
+  csvText(
+    LIST_FIELDS,
+    list.map((process) => LIST_FIELDS.map((name) => process[name])),
+  );
 
 function tell(line: string): void {
   note(`record: ${line}`);

@@ -1,3 +1,4 @@
+import { jsonText } from '../../../sim/contract/escape.ts';
 import { lineOf, partsOf } from './frames.ts';
 import { SITE_CLASSES, type StackBytes } from './stacks.ts';
 
@@ -26,7 +27,7 @@ export function speedscope(name: string, stacks: readonly StackBytes[]): string 
       weights,
     };
   });
-  return `${JSON.stringify({
+  return `${jsonText({
     $schema: 'https://www.speedscope.app/file-format-schema.json',
     shared: { frames },
     profiles,

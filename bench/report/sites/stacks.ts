@@ -1,4 +1,4 @@
-import { escapeLine } from '../../../sim/contract/escape.ts';
+import { escapeField } from '../../../sim/contract/escape.ts';
 import type { Bytes } from '../../../sim/contract/units.ts';
 
 /** What a call site has to do with the resident bytes. */
@@ -30,7 +30,7 @@ export function collapsed(stacks: readonly StackBytes[]): string {
 
 /** A semicolon in a name would be read as the end of a frame. */
 const stackText = ({ stack }: Pick<StackBytes, 'stack'>): string =>
-  stack.map((frame) => escapeLine(frame.replace(/[;\r\n]/g, ','))).join(';');
+  stack.map((frame) => escapeField(frame.replace(/[;\r\n]/g, ','))).join(';');
 
 /** Reads what `collapsed` has written; undefined for lines of another form. */
 export function parseCollapsed(text: string): StackBytes[] | undefined {

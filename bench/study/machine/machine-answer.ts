@@ -3,6 +3,7 @@ import { openMetricsText } from '../../../machine/views/metrics/exposition.ts';
 import { timelineCsv, timelineFamilies } from '../../../machine/views/timeline.ts';
 import type { ViewText } from '../../../machine/views/view-text.ts';
 import { type MachineSummary, machineSummary } from '../../../machine/views/words/summary.ts';
+import { jsonText } from '../../../sim/contract/escape.ts';
 import { machinePage } from '../../report/machine-run-page.ts';
 import type { ViewedRun, ViewedScript } from './viewed-run.ts';
 
@@ -30,7 +31,7 @@ export function machineAnswer(viewed: ViewedRun, { views, at, steps, texts }: Ma
   const shown = partial ? `${name} (partial: interrupted)` : name;
   const summary = machineSummary(run, shown, history, views.length > 0 ? undefined : at.at(-1));
   const textOf: Readonly<Record<MachineTextName, () => string>> = {
-    output: () => run.lines.map((line) => `${JSON.stringify(line)}\n`).join(''),
+    output: () => run.lines.map((line) => `${jsonText(line)}\n`).join(''),
     csv: () => timelineCsv(history),
     openmetrics: () => openMetricsText(timelineFamilies(history)),
     report: () => machinePage(summary, run, history),

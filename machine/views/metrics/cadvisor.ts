@@ -1,5 +1,5 @@
-import { meminfo } from '../../kernel/meminfo.ts';
 import { type MemCgroup, NO_LIMIT, type Psi } from '../../kernel/mem-cgroup.ts';
+import { meminfo } from '../../kernel/meminfo.ts';
 import type { MachineRun } from '../../script/machine-run.ts';
 import { memoryStatFile } from '../../script/sample.ts';
 import { swapOf } from '../proc/machine-files.ts';

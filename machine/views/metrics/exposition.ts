@@ -1,3 +1,5 @@
+import { escapeField } from '../../../sim/contract/escape.ts';
+
 /** The text formats of Prometheus (0.0.4) and OpenMetrics (1.0). */
 export interface MetricFamily {
   readonly name: string;
@@ -26,7 +28,7 @@ function withExponent(digits: string, power: number): string {
   return `${digits}e${power < 0 ? '-' : '+'}${size}`;
 }
 
-const escapeLabel = (text: string) => text.replace(/\\/g, '\\\\').replace(/"/g, '\\"').replace(/\n/g, '\\n');
+const escapeLabel = (text: string) => escapeField(text).replace(/\\/g, '\\\\').replace(/"/g, '\\"');
 
 function labelText(labels: Readonly<Record<string, string>>): string {
   const entries = Object.entries(labels).map(([name, value]) => `${name}="${escapeLabel(value)}"`);
