@@ -2,6 +2,8 @@ import { spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { expect, type TestContext } from 'vitest';
 import { recorderObstacle } from '../../workloads/recorder/recorder.ts';
+import { createHtbInput } from '../../workloads/trace/binary.ts';
+import { formatTrace } from '../../workloads/trace/writer.ts';
 import { requireThat } from './require.ts';
 import { temporaryFolder } from './temporary.ts';
 
@@ -59,6 +61,17 @@ export interface RecordResult {
   }[];
 }
 
+/** What `sim trace convert TRACE -` writes, without the start of a command. */
+function textOf(folder: string, trace: string): string {
+  const bytes = readFileSync(`${folder}/${trace}`);
+  const input = createHtbInput(trace, bytes.length);
+  input.push(bytes);
+  let text = '';
+  const decoder = new TextDecoder();
+  for (const chunk of formatTrace(input.finish())) text += decoder.decode(chunk, { stream: true });
+  return text;
+}
+
 export function recordingBench(context: TestContext): RecordingBench {
   requireThat(context, recorderObstacle() === undefined, `${recorderObstacle()}`);
   const folder = temporaryFolder();
@@ -71,7 +84,8 @@ export function recordingBench(context: TestContext): RecordingBench {
       env: { ...process.env, TMPDIR: temporaries, ...environment },
       maxBuffer: 2 ** 28,
     });
-  const text = (trace: string) => sim(['trace', 'convert', trace, '-']).stdout;
+  const text = (trace: string) =>
+    trace.endsWith('.htb') ? textOf(folder, trace) : readFileSync(`${folder}/${trace}`, 'utf8');
   return {
     folder,
     temporaries,

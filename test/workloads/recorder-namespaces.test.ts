@@ -23,7 +23,7 @@ int main(void) {
   void *p = malloc(1111);
   pthread_create(&t, NULL, body, NULL);
   pthread_join(t, NULL);
-  for (int i = 0; i < 600000; i++) free(malloc(64)); // more than the ring holds
+  for (int i = 0; i < 200000; i++) free(malloc(64)); // more than the ring holds
   if (fork() == 0) {
     free(malloc(2222));
     exit(3);

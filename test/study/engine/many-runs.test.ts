@@ -10,13 +10,13 @@ import { startRedis, startSim } from '../../helpers/redis.ts';
 import { requireTool } from '../../helpers/require.ts';
 import { temporaryFolder } from '../../helpers/temporary.ts';
 
-const RUNS = 10_000;
+const RUNS = 3000;
 /** Of the client: the results alone, as they come, are many times as much. */
 const HEAP_MIB = 96;
 
 /** The outcome of one real run, which here is every run's. */
 async function anOutcome(): Promise<Buffer> {
-  const { name, events, parameters } = await resolveWorkload('rows:threads=4,rounds=50');
+  const { name, events, parameters } = await resolveWorkload('rows:threads=32,rounds=5');
   const task = { events, workload: name, parameters, cpus: 4, mode: 'virtual', pace: 'asap', seed: 0 } as const;
   return encodeOutcome({ run: await runTask({ ...task, allocator: 'glibc' }) });
 }
