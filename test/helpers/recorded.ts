@@ -1,6 +1,11 @@
 import { spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { availableParallelism } from 'node:os';
 import { expect, type TestContext } from 'vitest';
+import { parseAllocator } from '../../allocators/spec.ts';
+import type { RunResult } from '../../bench/run/result.ts';
+import { runInMode } from '../../bench/run/run-in-mode.ts';
+import type { EventBuffer } from '../../sim/contract/event.ts';
 import { recorderObstacle } from '../../workloads/recorder/recorder.ts';
 import { createHtbInput } from '../../workloads/trace/binary.ts';
 import { formatTrace } from '../../workloads/trace/writer.ts';
@@ -34,16 +39,7 @@ export interface RecordingBench {
   /** Event lines of a trace, without headers, samples, observations and steps of the clock. */
   lines(trace: string): string[];
   text(trace: string): string;
-  /** The result of `sim run TRACE -a ALLOCATOR --json`. */
-  replay(trace: string, allocator: string): ReplayedRecording;
-}
-
-export interface ReplayedRecording {
-  readonly samples: readonly {
-    readonly label: string;
-    readonly rssBytes: number;
-    readonly stats: Readonly<Record<string, number>>;
-  }[];
+  replay(trace: string, allocator: string): Promise<RunResult>;
 }
 
 export interface RecordResult {
@@ -61,14 +57,19 @@ export interface RecordResult {
   }[];
 }
 
-/** What `sim trace convert TRACE -` writes, without the start of a command. */
-function textOf(folder: string, trace: string): string {
-  const bytes = readFileSync(`${folder}/${trace}`);
-  const input = createHtbInput(trace, bytes.length);
+function read(file: string): EventBuffer {
+  const bytes = readFileSync(file);
+  const input = createHtbInput(file, bytes.length);
   input.push(bytes);
-  let text = '';
+  return input.finish();
+}
+
+/** What `sim trace convert FILE -` writes, without the start of a command. */
+function textOf(file: string): string {
+  if (!file.endsWith('.htb')) return readFileSync(file, 'utf8');
   const decoder = new TextDecoder();
-  for (const chunk of formatTrace(input.finish())) text += decoder.decode(chunk, { stream: true });
+  let text = '';
+  for (const chunk of formatTrace(read(file))) text += decoder.decode(chunk, { stream: true });
   return text;
 }
 
@@ -84,8 +85,7 @@ export function recordingBench(context: TestContext): RecordingBench {
       env: { ...process.env, TMPDIR: temporaries, ...environment },
       maxBuffer: 2 ** 28,
     });
-  const text = (trace: string) =>
-    trace.endsWith('.htb') ? textOf(folder, trace) : readFileSync(`${folder}/${trace}`, 'utf8');
+  const text = (trace: string) => textOf(`${folder}/${trace}`);
   return {
     folder,
     temporaries,
@@ -110,7 +110,13 @@ export function recordingBench(context: TestContext): RecordingBench {
       return { status, stdout, stderr, processes };
     },
     text,
-    replay: (trace, allocator) => JSON.parse(sim(['run', trace, '-a', allocator, '--json']).stdout),
+    replay: (trace, allocator) =>
+      runInMode({
+        events: read(`${folder}/${trace}`),
+        workload: trace,
+        spec: parseAllocator(allocator, availableParallelism()),
+        cpus: availableParallelism(),
+      }),
     lines: (trace) =>
       text(trace)
         .split('\n')

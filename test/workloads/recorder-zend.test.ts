@@ -35,8 +35,8 @@ const SCRIPTS = {
 };
 
 /** PHP's numbers in a trace beside those of its replay, by sample: [usage, real usage]. */
-function usages(bench: RecordingBench, trace: string) {
-  const { samples } = bench.replay(trace, 'zendmm@8.2+glibc');
+async function usages(bench: RecordingBench, trace: string) {
+  const { samples } = await bench.replay(trace, 'zendmm@8.2+glibc');
   const simulated = new Map(
     samples.map(({ label, stats }) => [label, [stats['memory_get_usage'], stats['memory_get_usage_real']]]),
   );
@@ -69,14 +69,14 @@ describe('the heap of a PHP', () => {
     ['exception', false],
   ] as const;
   for (const [name, withOpcache] of cases) {
-    it(`is what PHP says it is: ${name}, ${withOpcache ? 'with' : 'without'} opcache`, (context) => {
+    it(`is what PHP says it is: ${name}, ${withOpcache ? 'with' : 'without'} opcache`, async (context) => {
       const bench = recordingBench(context);
       requirePhp(context, 'php');
       writeFileSync(`${bench.folder}/${name}.php`, `<?php ${SCRIPTS[name]}\n`);
       const settings = ['-d', `opcache.enable_cli=${withOpcache ? 1 : 0}`, '-d', 'display_errors=0'];
       const { stderr } = bench.record(['--', 'php', ...settings, `${name}.php`]);
       expect(stderr).not.toMatch(/not seen/);
-      const { text, php, simulated, requests, exit } = usages(bench, 'php.htb');
+      const { text, php, simulated, requests, exit } = await usages(bench, 'php.htb');
       expect(simulated).toEqual(php);
       expect(requests).toBe(1);
       // When the process begins to exit PHP has given back its heap.
@@ -92,7 +92,7 @@ describe('the heap of a PHP', () => {
     });
   }
 
-  it('is inherited by a fork', (context) => {
+  it('is inherited by a fork', async (context) => {
     const bench = recordingBench(context);
     requirePhp(context, 'php');
     writeFileSync(
@@ -105,7 +105,7 @@ describe('the heap of a PHP', () => {
     const { processes } = bench.record(['--', 'php', 'fork.php']);
     expect(processes.map(({ exit }) => exit).sort()).toEqual([0, 1, 2]);
     for (const { trace } of processes) {
-      const { php, simulated } = usages(bench, trace);
+      const { php, simulated } = await usages(bench, trace);
       expect(simulated).toEqual(php);
       expect(php.length).toBeGreaterThan(1);
     }
@@ -168,7 +168,7 @@ describe('an FPM pool', () => {
     expect(workers).toHaveLength(4);
     let requests = 0;
     for (const worker of workers) {
-      const seen = usages(bench, worker);
+      const seen = await usages(bench, worker);
       expect(seen.simulated).toEqual(seen.php);
       requests += seen.requests;
     }
