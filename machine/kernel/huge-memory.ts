@@ -36,12 +36,12 @@ import {
   anonVmaPrepare,
   deferredSplitQueue,
   hugePageUnmapped,
-  mappingsOf,
   munlockVmaPage,
   pageAddNewAnonRmap,
   removeCompoundRmap,
   removeHugeFileRmap,
 } from './rmap.ts';
+import { mappingsOf, RmapWalk } from './rmap-walk.ts';
 import { addMmCounter } from './rss.ts';
 import { lruAddDrain } from './swap-lru.ts';
 import { VM_HUGEPAGE, VM_LOCKED, VM_WRITE } from './vm-flags.ts';
@@ -191,9 +191,10 @@ export function freeHugePage(k: Kernel, head: number): void {
 function remapLocked(k: Kernel, head: number): void {
   const family = k.anonVmas[k.frames.owner[head]!]?.vmas ?? [];
   if (![...family].some(({ flags }) => flags & VM_LOCKED)) return;
+  const walk = new RmapWalk(k);
   for (let frame = head; frame < head + HPAGE_PMD_NR; frame++) {
     if (k.frames.mapcount[frame] === 0) continue;
-    for (const { vma } of mappingsOf(k, frame)) if (vma.flags & VM_LOCKED) mlockFolio(k, frame);
+    for (const { vma } of walk.mappingsOf(frame)) if (vma.flags & VM_LOCKED) mlockFolio(k, frame);
   }
   mlockPageDrain(k);
 }

@@ -20,7 +20,8 @@ import { MM_ANONPAGES, MM_FILEPAGES, MM_SHMEMPAGES, MM_SWAPENTS, type Vma } from
 import { freePage } from './page-alloc.ts';
 import { filemapRemoveFolio } from './page-cache.ts';
 import { type Pmd, PTE_DIRTY, PTE_SWAP, pteOf } from './page-table.ts';
-import { folioReferenced, type Mapping, mappingsOf, pageRemoveRmap } from './rmap.ts';
+import { folioReferenced, pageRemoveRmap } from './rmap.ts';
+import { type Mapping, RmapWalk } from './rmap-walk.ts';
 import { swappedPages } from './shmem.ts';
 import {
   forgetSwapFrame,
@@ -55,11 +56,12 @@ export function shrinkFolioList(
 ): ShrinkResult {
   const result: ShrinkResult = { reclaimed: 0, dirty: 0, rotated: 0, paged: 0, unmapped: 0, keptMappings: 0 };
   const { frames } = k;
+  const walk = new RmapWalk(k);
   const left = [...list].reverse();
   for (let frame = left.pop(); frame !== undefined; frame = left.pop()) {
     const mappings = frames.mapcountOf(frame);
     const pages = frames.sizeOf(frame);
-    const outcome = shrinkFolio(k, frame, result, target, ignoreReferences);
+    const outcome = shrinkFolio(k, walk, frame, result, target, ignoreReferences);
     if (outcome === 'freed') {
       result.reclaimed += pages;
       if (mappings > 0) result.unmapped += pages;
@@ -86,6 +88,7 @@ type Outcome = 'freed' | 'keep' | 'activate' | 'split';
 
 function shrinkFolio(
   k: Kernel,
+  walk: RmapWalk,
   frame: number,
   result: ShrinkResult,
   target: MemCgroup | null,
@@ -96,7 +99,7 @@ function shrinkFolio(
     flags[frame] = (flags[frame]! & ~PG_ACTIVE) | PG_UNEVICTABLE;
     return 'keep';
   }
-  const mappings = mappingsOf(k, frame);
+  const mappings = walk.mappingsOf(frame);
   const dirty = !(flags[frame]! & PG_SWAPBACKED) && (flags[frame]! & PG_DIRTY) !== 0 && !(flags[frame]! & PG_ANON);
   if (dirty) result.dirty++;
   if (!ignoreReferences) {

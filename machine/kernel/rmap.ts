@@ -1,4 +1,4 @@
-/** mm/rmap.c: mappings of frames, counted, and found again from the frame. */
+/** mm/rmap.c: mappings of frames, counted, and who has used them. */
 import {
   HPAGE_PMD_NR,
   PG_ANON,
@@ -13,7 +13,8 @@ import type { Kernel } from './kernel.ts';
 import type { MemCgroup } from './mem-cgroup.ts';
 import { mlockNewPage, munlockPage } from './mlock-batch.ts';
 import type { AnonVma, Vma } from './mm-types.ts';
-import { frameOfPte, type Pmd, PTE_PRESENT, PTE_SPECIAL, PTE_YOUNG } from './page-table.ts';
+import { PTE_YOUNG } from './page-table.ts';
+import { type Mapping, RmapWalk } from './rmap-walk.ts';
 import { updateStat } from './rstat.ts';
 import { folioAddLru } from './swap-lru.ts';
 import { VM_EXEC, VM_LOCKED, VM_READ, VM_SEQ_READ, VM_WRITE } from './vm-flags.ts';
@@ -173,56 +174,6 @@ export function hugePageUnmapped(k: Kernel, head: number): boolean {
   return true;
 }
 
-export interface Mapping {
-  readonly vma: Vma;
-  readonly page: number;
-  readonly pmd: Pmd;
-  /** The entry maps the frame as part of a huge page. */
-  readonly huge: boolean;
-}
-
-/** rmap_walk: every entry that maps the frame. */
-export function mappingsOf(k: Kernel, frame: number): Mapping[] {
-  const { frames } = k;
-  const result: Mapping[] = [];
-  const anonymous = (frames.flags[frame]! & PG_ANON) !== 0;
-  const vmas = anonymous ? k.anonVmas[frames.owner[frame]!]?.vmas : k.objects[frames.owner[frame]!]?.vmas;
-  if (!vmas) return result;
-  const index = frames.index[frame]!;
-  const count = frames.mapcountOf(frame);
-  if (count === 0) return result;
-  // Pages of one process follow each other on the lists: who had the last one is asked first.
-  const last = count === 1 ? lastMapper.get(vmas) : undefined;
-  const found = last && vmas.has(last) ? mappingIn(last, index, frame) : undefined;
-  if (found) return [found];
-  for (const vma of vmas) {
-    const own = mappingIn(vma, index, frame);
-    if (!own) continue;
-    result.push(own);
-    if (result.length === count) break;
-  }
-  if (count === 1 && result[0]) lastMapper.set(vmas, result[0].vma);
-  return result;
-}
-
-/** Of the mappings of an object or a family the one that the last page with a single mapping was in. */
-const lastMapper = new WeakMap<Set<Vma>, Vma>();
-
-function mappingIn(vma: Vma, index: number, frame: number): Mapping | undefined {
-  const page = index - vma.pgoff + vma.start;
-  if (page < vma.start || page >= vma.end) return undefined;
-  const pmd = vma.mm.pmdAt(page);
-  if (!pmd) return undefined;
-  if (pmd.huge !== 0) {
-    const at = frameOfPte(pmd.huge) + (page % 512);
-    return !(pmd.huge & PTE_SPECIAL) && at === frame ? { vma, page, pmd, huge: true } : undefined;
-  }
-  const pte = pmd.get(page % 512);
-  return pte & PTE_PRESENT && !(pte & PTE_SPECIAL) && frameOfPte(pte) === frame
-    ? { vma, page, pmd, huge: false }
-    : undefined;
-}
-
 /**
  * folio_referenced: entries that were used since the last look, whose bits it clears. Reclaim for a group (`target`) does not look at
  * what others use; where it is for the machine, or nobody's, all count.
@@ -253,10 +204,11 @@ export function folioReferenced(
 
 /** Of a huge page that is mapped by small entries only. */
 function referencedParts(k: Kernel, head: number): number {
+  const walk = new RmapWalk(k);
   let referenced = 0;
   for (let i = 0; i < HPAGE_PMD_NR; i++) {
     if (k.frames.mapcount[head + i] === 0) continue;
-    for (const { vma, page, pmd, huge } of mappingsOf(k, head + i)) {
+    for (const { vma, page, pmd, huge } of walk.mappingsOf(head + i)) {
       const pte = huge ? pmd.huge : pmd.get(page % 512);
       if (!(pte & PTE_YOUNG)) continue;
       referenced++;

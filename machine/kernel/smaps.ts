@@ -3,7 +3,16 @@ import { type Frames, PG_ANON, PG_DIRTY, PG_HEAD, PG_REFERENCED, PG_SWAPBACKED, 
 import { hugepageVmaCheck } from './huge-vma.ts';
 import type { Kernel, Task } from './kernel.ts';
 import { type AddressSpace, MM_ANONPAGES, MM_FILEPAGES, MM_SHMEMPAGES, type Mm, type Vma } from './mm-types.ts';
-import { frameOfPte, PTE_DIRTY, PTE_PRESENT, PTE_SPECIAL, PTE_SWAP, PTE_YOUNG } from './page-table.ts';
+import {
+  frameOfPte,
+  type Pmd,
+  PTE_DIRTY,
+  PTE_PRESENT,
+  PTE_SHIFT,
+  PTE_SPECIAL,
+  PTE_SWAP,
+  PTE_YOUNG,
+} from './page-table.ts';
 import { swappedPages } from './shmem.ts';
 import { VM_HUGETLB, VM_LOCKED, VM_SHARED, VM_WRITE } from './vm-flags.ts';
 
@@ -221,37 +230,63 @@ export function proportionalSizes({ frames }: Kernel, { mm, rssCache }: Task): P
 }
 
 function sharedPart(frames: Frames, mm: Mm): SharedPart {
-  const { mapcount, flags } = frames;
-  let pages = 0;
-  let anonPages = 0;
-  let pss = 0;
-  let pssAnon = 0;
-  const count = (frame: number): void => {
-    const own = flags[frame]!;
-    const maps = own & (PG_HEAD | PG_TAIL) ? frames.mapcountOf(frame) : mapcount[frame]!;
-    if (maps < 2) return;
-    const part = Math.floor(PAGE_PSS / maps);
-    pages++;
-    pss += part;
-    if (!(own & PG_ANON)) return;
-    anonPages++;
-    pssAnon += part;
-  };
+  const sum = { sharing: frames.sharing, pages: 0, anonPages: 0, pss: 0, pssAnon: 0 };
   for (const vma of mm.vmas) {
     mm.eachPmd(vma.start, vma.end, (key, pmd) => {
       const from = Math.max(vma.start, key * 512) - key * 512;
       const to = Math.min(vma.end, key * 512 + 512) - key * 512;
-      if (pmd.huge !== 0) {
-        if (pmd.huge & PTE_SPECIAL || vma.flags & VM_HUGETLB) return;
-        const head = frameOfPte(pmd.huge);
-        for (let i = from; i < to; i++) count(head + i);
-        return;
-      }
-      for (let i = from; i < to; i++) {
-        const pte = pmd.get(i);
-        if (pte & PTE_PRESENT && !(pte & PTE_SPECIAL)) count(frameOfPte(pte));
-      }
+      if (pmd.huge === 0) addTable(frames, pmd, from, to, sum);
+      else if (!(pmd.huge & PTE_SPECIAL || vma.flags & VM_HUGETLB))
+        addHugePage(frames, frameOfPte(pmd.huge), from, to, sum);
     });
   }
-  return { sharing: frames.sharing, pages, anonPages, pss, pssAnon };
+  return sum;
+}
+
+type Sum = { -readonly [Key in keyof SharedPart]: SharedPart[Key] };
+
+/** Millions of pages, mostly with as many mappings as the one before. */
+function addTable(frames: Frames, pmd: Pmd, from: number, to: number, sum: Sum): void {
+  const { mapcount, flags } = frames;
+  const { entries, first } = pmd;
+  if (!entries && first === 0) return;
+  let before = 0;
+  let part = 0;
+  for (let i = from; i < to; i++) {
+    const pte = entries ? entries[i]! : (first + (i << PTE_SHIFT)) | 0;
+    if ((pte & (PTE_PRESENT | PTE_SPECIAL)) !== PTE_PRESENT) continue;
+    const frame = frameOfPte(pte);
+    const own = flags[frame]!;
+    const maps = own & (PG_HEAD | PG_TAIL) ? frames.mapcountOf(frame) : mapcount[frame]!;
+    if (maps < 2) continue;
+    if (maps !== before) part = Math.floor(PAGE_PSS / maps);
+    before = maps;
+    sum.pages++;
+    sum.pss += part;
+    if (!(own & PG_ANON)) continue;
+    sum.anonPages++;
+    sum.pssAnon += part;
+  }
+}
+
+function addHugePage(frames: Frames, head: number, from: number, to: number, sum: Sum): void {
+  const { mapcount, flags } = frames;
+  const whole = frames.compoundMapcountOf(head);
+  let pages = 0;
+  let pss = 0;
+  let before = 0;
+  let part = 0;
+  for (let frame = head + from; frame < head + to; frame++) {
+    const maps = mapcount[frame]! + whole;
+    if (maps < 2) continue;
+    if (maps !== before) part = Math.floor(PAGE_PSS / maps);
+    before = maps;
+    pages++;
+    pss += part;
+  }
+  sum.pages += pages;
+  sum.pss += pss;
+  if (!(flags[head]! & PG_ANON)) return;
+  sum.anonPages += pages;
+  sum.pssAnon += pss;
 }

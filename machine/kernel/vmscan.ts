@@ -28,7 +28,8 @@ import {
   RECLAIM_CALL_US,
   UNMAPPED_US,
 } from './recorded-prices.ts';
-import { folioReferenced, mappingsOf } from './rmap.ts';
+import { folioReferenced } from './rmap.ts';
+import { RmapWalk } from './rmap-walk.ts';
 import { lruvecPageState, memCgroupFlushStats, updateStat } from './rstat.ts';
 import {
   DEF_PRIORITY,
@@ -82,8 +83,9 @@ function shrinkActiveList(k: Kernel, group: MemCgroup, lru: number, wanted: numb
   if (!sc.cgroup) k.vmstat.pgrefill += isolated.pages;
   countMemcg(k, group.id, 'pgrefill', isolated.pages);
   k.nowUs += isolated.pages * DEACTIVATED_US;
+  const walk = new RmapWalk(k);
   for (const frame of isolated.frames) {
-    const mappings = mappingsOf(k, frame);
+    const mappings = walk.mappingsOf(frame);
     const { referenced, flags: used } = folioReferenced(k, frame, mappings, targetOf(sc));
     if (referenced > 0 && isFile(lru) && used & VM_EXEC) {
       putBack(k, frame);

@@ -69,7 +69,7 @@ const WAITS: Readonly<Record<string, (...call: Parameters<Handler>) => Breathing
       run.emitStep(command.text, 'still-running', undefined);
       return;
     }
-    process.busy = undefined;
+    run.setBusy(process, undefined);
     run.emitStep(busy.text, 'done', busy.answer);
   },
   *sleep(run, [ms], command) {

@@ -100,6 +100,10 @@ export class MachineRun {
   readonly options: MachineSettings;
   readonly lines: MachineLine[] = [];
   readonly processes: ScriptProcess[] = [];
+  private readonly byName = new Map<string, ScriptProcess>();
+  private readonly byTask = new Map<Task, ScriptProcess>();
+  /** Those with a command under way, or with an answer that is not collected. */
+  private readonly busy = new Set<ScriptProcess>();
   /** Names of processes that did not come to be. */
   readonly refusedForks = new Set<string>();
   readonly cgroups = new Map<string, Cgroup>();
@@ -166,19 +170,46 @@ export class MachineRun {
   }
 
   process(name: string): ScriptProcess | undefined {
-    return this.processes.find((process) => process.name === name);
+    return this.byName.get(name);
   }
 
   /** A process of the script begins, perhaps under a name that one before it had. */
   enter(name: string, task: Task, cgroup: Cgroup, heap: Heap | undefined): void {
     const fresh = { task, cgroup, alive: true, busy: undefined, cpuUs: 0, startUs: this.k.nowUs, heap };
-    const existing = this.process(name);
-    if (existing) Object.assign(existing, fresh);
-    else this.processes.push({ name, ...fresh });
+    let process = this.process(name);
+    if (process) {
+      this.byTask.delete(process.task);
+      this.setBusy(process, undefined);
+      Object.assign(process, fresh);
+    } else {
+      process = { name, ...fresh };
+      this.processes.push(process);
+      this.byName.set(name, process);
+    }
+    this.byTask.set(task, process);
+  }
+
+  setBusy(process: ScriptProcess, busy: BackgroundCommand | undefined): void {
+    process.busy = busy;
+    if (busy) this.busy.add(process);
+    else this.busy.delete(process);
+  }
+
+  /** Whose command goes on first, not later than `untilUs`; of several the one that began to be first. */
+  nextToGoOn(untilUs: number): ScriptProcess | undefined {
+    let next: ScriptProcess | undefined;
+    for (const process of this.busy) {
+      const { alive, busy } = process;
+      if (!alive || busy!.answer || busy!.wakeUs > untilUs) continue;
+      const laterUs = next ? next.busy!.wakeUs - busy!.wakeUs : Infinity;
+      if (laterUs > 0 || (laterUs === 0 && this.processes.indexOf(process) < this.processes.indexOf(next!)))
+        next = process;
+    }
+    return next;
   }
 
   processOf(task: Task): ScriptProcess | undefined {
-    return this.processes.find((process) => process.task === task);
+    return this.byTask.get(task);
   }
 
   /** First byte of a region: 64 GiB apart, the same in every process. */
@@ -279,7 +310,7 @@ export class MachineRun {
   /** Says who has died since. */
   reap(): void {
     for (const { process, how, code } of this.deaths.splice(0)) {
-      process.busy = undefined;
+      this.setBusy(process, undefined);
       this.emit({ t: 'death', step: this.step, p: process.name, pid: process.task.pid, [how]: code });
     }
   }

@@ -53,7 +53,7 @@ export function* runProcessCommand(run: MachineRun, command: Command): Breathing
     startedUs: k.nowUs,
     answer: undefined as Answer | undefined,
   };
-  process.busy = busy;
+  run.setBusy(process, busy);
   if (command.background) {
     run.emitStep(command.text, 'started', undefined);
     return;
@@ -68,7 +68,7 @@ export function* runProcessCommand(run: MachineRun, command: Command): Breathing
     run.emitStep(command.text, 'still-running', undefined);
     return;
   }
-  process.busy = undefined;
+  run.setBusy(process, undefined);
   run.emitStep(command.text, undefined, busy.answer);
 }
 

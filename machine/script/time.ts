@@ -82,9 +82,7 @@ function* toPause(
 export function* passTime(run: MachineRun, untilUs: number): Breathing {
   const { k } = run;
   for (;;) {
-    const next = run.processes
-      .filter(({ alive, busy }) => alive && busy && !busy.answer && busy.wakeUs <= untilUs)
-      .sort((a, b) => a.busy!.wakeUs - b.busy!.wakeUs)[0];
+    const next = run.nextToGoOn(untilUs);
     if (!next) break;
     const busy = next.busy!;
     idle(run, busy.wakeUs);
