@@ -23,7 +23,6 @@ const LONG_FILES: Readonly<Record<string, string>> = {
 const LONG_FUNCTIONS: Readonly<Record<string, string>> = {
   'workloads/trace/compiler.ts: createTraceCompiler': 'its file may be long',
   'workloads/trace/compiler.ts: acceptCommon': 'a hot loop',
-  'workloads/trace/common-lines.ts: takeCommonLines': 'a hot loop',
   'workloads/trace/parser.ts: createTraceParser': 'its file may be long',
   'workloads/trace/parser.ts: parseEvent': 'a hot loop: one case an event',
   'sim/replay/interpreter.ts: execute': 'one case an event',

@@ -1,3 +1,5 @@
+import { ROWS_MAX } from './lines/layout.ts';
+
 /**
  * Events on their way from the parser to the compiler: those that consist of numbers only, as they stand in the lines.
  * Each side's loop is then short and keeps its tables in registers, and the batch stays in the first-level cache.
@@ -12,7 +14,8 @@ export interface EventBatch {
   readonly lineStart: Int32Array;
 }
 
-export const BATCH_EVENTS = 2048;
+/** As many as lines are read by WebAssembly at a time. */
+export const BATCH_EVENTS = ROWS_MAX;
 
 export function createEventBatch(): EventBatch {
   return {

@@ -1,164 +1,134 @@
-import { OP_BITS, OP_FREE } from '../../sim/contract/event.ts';
+import { readFileSync } from 'node:fs';
+import * as layout from './lines/layout.ts';
 
-/** What of a compiler the commonest lines need: its tables as they are, and its counters, which are brought up to date. */
-export interface LineState {
-  head: Int32Array;
-  slot: Int32Array;
-  a: Uint32Array;
-  /** By thread number, plus one; 0: not alive. */
-  slotOfThread: Int32Array;
-  slotOfId: Int32Array;
-  size: Uint32Array;
-  next: Int32Array;
-  rows: number;
+/** Counters of a compiler, which the commonest lines move on. */
+export interface LineCounters {
   freeSlot: number;
   objectSlots: number;
   liveBytes: number;
   peakBytes: number;
-  /** Of the last line; unchanged where there was none. */
+  clockNs: number;
+  /** Of the last line. */
   thread: number;
   threadSlot: number;
 }
 
-/** No line that is read here is longer: four numbers of a word each are looked at behind the first letter. */
-const LINE_BYTES = 32;
-const LF = 10;
-const TO_SPACE = 22; // from a line end
-/** `f 0 ` as a number, without the thread's digit, and what makes it `m`. */
-const FREE_WORD = 0x20302066;
-const WORD_WITHOUT_DIGIT = 0xfff0ffff;
-const TO_MALLOC = 0x0b;
-const ZEROS = 0x30303030;
-/** Set in every digit, and neither in a space nor in a line end. */
-const DIGIT_BITS = 0x10101010;
-const POWERS_OF_TEN = Int32Array.of(1, 10, 100, 1000);
-
-/** Four digits, 0 to 9, of which the lowest byte stands first. */
-function numberOf(digits: number): number {
-  const pairs = (Math.imul(digits, 10) + (digits >>> 8)) & 0x00ff00ff;
-  return (Math.imul(pairs, 100) + (pairs >>> 16)) & 0xffff;
-}
-
-/** Not 0 where one of the four is above 9. */
-function beyondNine(digits: number): number {
-  return (digits | (digits + 0x76767676)) & 0x80808080;
-}
-
-/** Of four bytes, as four bits, those that end a number. */
-function endsIn(word: number): number {
-  return Math.imul((~word & DIGIT_BITS) >>> 4, 0x10204080) >>> 28;
-}
-
-/** How many digits stand before the end of the number; -1 where it is not among the four. */
-function digitsBefore(end: number): number {
-  return (28 - Math.clz32(end & (0 - end))) >> 3;
-}
-
 /**
- * Reads lines `m T O SIZE` and `f T O`, of a thread below 10 that is alive, with at most seven digits a number, and puts them into the columns. Stops
- * in front of the first line that is anything else, or breaks a rule, or after `most` of them, and returns where.
- *
- * Whether a line is a malloc, and how many digits a number has, is as good as random: a branch on it would be guessed wrong half the time, and
- * cost as much as reading the number. So there is none. Numbers are taken apart four bytes at a time:
- *
- *   m 0 1234 209⏎     m 0 |1234| 209|⏎…     each | | is a word; where the first end in it lies, is counted in its bits
- *
- * and what a malloc does and a free does not is masked: `ofMalloc` has all bits in a malloc, none in a free. All that may be wrong is gathered in
- * `wrong` and looked at once.
+ * Reads lines `m T O SIZE`, `f T O`, `r T O SIZE`, `c T O COUNT SIZE` and `+ NS`, with numbers of at most eight digits, of threads that are alive
+ * (of a malloc or free: below 100), by WebAssembly (`lines/assembly.ts`). A compiler whose tables lie in its memory shares them with it.
  */
-export function takeCommonLines(state: LineState, view: DataView, from: number, to: number, most: number): number {
-  const { head, slot, a, slotOfThread, slotOfId, size, next } = state;
-  const idLimit = slotOfId.length;
-  const lastStart = to - LINE_BYTES;
-  let {
-    freeSlot: free,
-    objectSlots: fresh,
-    liveBytes: live,
-    peakBytes: peak,
-    rows: row,
-    thread,
-    threadSlot: t,
-  } = state;
-  const end = row + most;
-  let start = from;
-  while (start < lastStart && row < end) {
-    const word = view.getInt32(start, true);
-    const isMalloc = word & 1;
-    const ofMalloc = (0 - isMalloc) | 0;
-    const digit = (word >>> 16) & 15;
-    const actor = (slotOfThread[digit]! - 1) | 0;
-    let wrong = (word & WORD_WITHOUT_DIGIT) ^ FREE_WORD ^ (TO_MALLOC & ofMalloc);
-    if ((wrong | ((digit + 6) & 16) | (actor >> 31)) !== 0) break;
+export interface CommonLines {
+  readonly slotOfThread: Int32Array;
+  readonly slotOfId: Int32Array;
+  readonly sizes: Uint32Array;
+  readonly next: Int32Array;
+  /** The rest of the compiler's tables: one memory is there sooner than several arrays. */
+  readonly previous: Int32Array;
+  readonly owner: Int32Array;
+  /** The rows of the last `take`. */
+  readonly head: Int32Array;
+  readonly slot: Int32Array;
+  readonly a: Uint32Array;
+  readonly b: Uint32Array;
+  /** Brings lines from bytes[from, to), which ends behind a line end; returns where those end that there is room for. */
+  show(bytes: Uint8Array, from: number, to: number): number;
+  /**
+   * Takes lines from `from` on, which has been shown, up to the first that has another form or breaks a rule, or ROWS_MAX of them. Counters
+   * and tables are then those behind these lines.
+   */
+  take(
+    from: number,
+    counters: LineCounters,
+  ): { readonly rows: number; readonly hasB: boolean; readonly stopped: number };
+}
 
-    // The object: of up to seven digits the last four are in `low`.
-    const [first, second] = [view.getInt32(start + 4, true), view.getInt32(start + 8, true)];
-    const ends = endsIn(first) | (endsIn(second) << 4);
-    const length = (31 - Math.clz32(ends & (0 - ends))) | 0;
-    const shift = (32 - (length << 3)) | 0; // JavaScript shifts by its lowest five bits
-    const isLong = shift >> 31;
-    const shifted = (first ^ ZEROS) << shift;
-    const high = shifted & isLong;
-    const low = (shifted & ~isLong) | ((((first ^ ZEROS) >>> -shift) | ((second ^ ZEROS) << shift)) & isLong);
-    wrong = beyondNine(high) | beyondNine(low);
-    const id = (Math.imul(numberOf(high), 10_000) + numberOf(low)) | 0;
+interface Exports {
+  takeLines(from: number, to: number): number;
+}
 
-    // The size. Three digits or fewer are so much more often than more that this may be a branch.
-    const idEnd = (start + 4 + length) | 0;
-    const third = view.getInt32(idEnd + 1, true);
-    const thirdEnd = ~third & DIGIT_BITS;
-    let sizeLength = 0;
-    let bytes = 0;
-    if ((thirdEnd | (isMalloc ^ 1)) !== 0) {
-      sizeLength = digitsBefore(thirdEnd);
-      const digits = (((third ^ ZEROS) & ofMalloc) << (32 - (sizeLength << 3))) & ((0 - sizeLength) >> 31);
-      wrong |= beyondNine(digits);
-      bytes = numberOf(digits);
-    } else {
-      const fourth = view.getInt32(idEnd + 5, true);
-      const more = digitsBefore(~fourth & DIGIT_BITS);
-      sizeLength = (4 + more) | 0;
-      const upper = third ^ ZEROS;
-      const lower = ((fourth ^ ZEROS) << (31 - (more << 3))) << 1; // by 32 where there is none
-      wrong |= beyondNine(upper) | beyondNine(lower) | (more >> 31);
-      bytes = (Math.imul(numberOf(upper), POWERS_OF_TEN[more & 3]!) + numberOf(lower)) | 0;
-    }
-    const lineEnd = (idEnd + ((sizeLength + 1) & ofMalloc)) | 0;
-    wrong |= view.getUint8(lineEnd) ^ LF;
-    wrong |= view.getUint8(idEnd) ^ (LF + (TO_SPACE & ofMalloc));
-    wrong |= ((length - 1) | (sizeLength - isMalloc)) >> 31;
-    if (wrong !== 0 || id >= idLimit) break;
+/** What of WebAssembly is used: Node has it, its types do not. */
+declare const WebAssembly: {
+  readonly Module: new (bytes: Uint8Array) => object;
+  readonly Memory: new (size: { initial: number; maximum: number }) => { readonly buffer: ArrayBuffer };
+  readonly Instance: new (module: object, imports: object) => { readonly exports: unknown };
+};
 
-    // A malloc's object is dead, a free's is not.
-    const old = slotOfId[id]!;
-    if ((old | (0 - old)) >>> 31 === isMalloc) break;
-    if ((free | (isMalloc ^ 1)) === 0) {
-      free = fresh;
-      next[free] = 0;
-      fresh++;
-    }
-    const taken = free & ofMalloc;
-    const s = old | taken;
-    const after = next[free]!;
-    slotOfId[id] = taken;
-    next[old] = free; // of slot 0, which is nobody's, in a malloc
-    free = (after & ofMalloc) | old;
-    live += bytes - size[old]!;
-    size[s] = bytes;
-    if (live > peak) peak = live;
-    head[row] = (actor << OP_BITS) | (isMalloc ^ OP_FREE);
-    slot[row] = s;
-    a[row] = bytes;
-    row++;
-    thread = digit;
-    t = actor;
-    start = lineEnd + 1;
+const FILE = new URL(
+  import.meta.url.includes('/dist/') ? './lines.wasm' : '../../dist/workloads/trace/lines.wasm',
+  import.meta.url,
+);
+const LF = 10;
+
+/** Undefined where this host has no WebAssembly, an old processor, or too little address space: every line can be read without. */
+export function openCommonLines(): CommonLines | undefined {
+  if (typeof WebAssembly === 'undefined') return undefined;
+  const code = readFileSync(FILE);
+  try {
+    const pages = layout.MEMORY_PAGES;
+    const memory = new WebAssembly.Memory({ initial: pages, maximum: pages });
+    const { exports } = new WebAssembly.Instance(new WebAssembly.Module(code), { env: { memory } });
+    return createCommonLines(memory.buffer, exports as Exports);
+  } catch {
+    return undefined;
   }
-  state.rows = row;
-  state.freeSlot = free;
-  state.objectSlots = fresh;
-  state.liveBytes = live;
-  state.peakBytes = peak;
-  state.thread = thread;
-  state.threadSlot = t;
-  return start;
+}
+
+function createCommonLines(buffer: ArrayBuffer, { takeLines }: Exports): CommonLines {
+  const bytesAt = new Uint8Array(buffer);
+  const wordsAt = new Int32Array(buffer);
+  const doublesAt = new Float64Array(buffer);
+  const signed = (place: number, length: number) => new Int32Array(buffer, place, length);
+  const unsigned = (place: number, length: number) => new Uint32Array(buffer, place, length);
+  const word = (place: number) => place >> 2;
+  const double = (place: number) => place >> 3;
+  const b = unsigned(layout.B, layout.ROWS_MAX);
+  /** From a place in the text to one in the memory, and the end of what was shown there. */
+  let shift = 0;
+  let end = 0;
+  /** Rows of the last call whose `b` may not be zero. */
+  let written = 0;
+
+  return {
+    slotOfThread: signed(layout.THREADS, layout.THREADS_MAX),
+    slotOfId: signed(layout.SLOT_OF_ID, layout.IDS_MAX),
+    sizes: unsigned(layout.SIZES, layout.SLOTS_MAX),
+    next: signed(layout.NEXT, layout.SLOTS_MAX),
+    previous: signed(layout.PREVIOUS, layout.SLOTS_MAX),
+    owner: signed(layout.OWNER, layout.SLOTS_MAX),
+    head: signed(layout.HEAD, layout.ROWS_MAX),
+    slot: signed(layout.SLOT, layout.ROWS_MAX),
+    a: unsigned(layout.A, layout.ROWS_MAX),
+    b,
+    show(bytes, from, to) {
+      const fits = to - from <= layout.TEXT_BYTES;
+      end = fits ? to : Math.max(from, bytes.lastIndexOf(LF, from + layout.TEXT_BYTES - 1) + 1);
+      bytesAt.set(bytes.subarray(from, end), layout.TEXT);
+      shift = layout.TEXT - from;
+      return end;
+    },
+    take(from, counters) {
+      b.fill(0, 0, written);
+      wordsAt[word(layout.ROWS)] = 0;
+      wordsAt[word(layout.OTHER_ROWS)] = 0;
+      wordsAt[word(layout.FREE_SLOT)] = counters.freeSlot;
+      wordsAt[word(layout.OBJECT_SLOTS)] = counters.objectSlots;
+      wordsAt[word(layout.THREAD)] = counters.thread;
+      wordsAt[word(layout.THREAD_SLOT)] = counters.threadSlot;
+      doublesAt[double(layout.LIVE_BYTES)] = counters.liveBytes;
+      doublesAt[double(layout.PEAK_BYTES)] = counters.peakBytes;
+      doublesAt[double(layout.CLOCK_NS)] = counters.clockNs;
+      const stopped = takeLines(from + shift, end + shift) - shift;
+      counters.freeSlot = wordsAt[word(layout.FREE_SLOT)]!;
+      counters.objectSlots = wordsAt[word(layout.OBJECT_SLOTS)]!;
+      counters.thread = wordsAt[word(layout.THREAD)]!;
+      counters.threadSlot = wordsAt[word(layout.THREAD_SLOT)]!;
+      counters.liveBytes = doublesAt[double(layout.LIVE_BYTES)]!;
+      counters.peakBytes = doublesAt[double(layout.PEAK_BYTES)]!;
+      counters.clockNs = doublesAt[double(layout.CLOCK_NS)]!;
+      const rows = wordsAt[word(layout.ROWS)]!;
+      const hasB = wordsAt[word(layout.OTHER_ROWS)] !== 0;
+      written = hasB ? rows : 0;
+      return { rows, hasB, stopped };
+    },
+  };
 }

@@ -45,7 +45,7 @@ import { type Mallctl, packMallctl } from '../../sim/contract/mallctl.ts';
 import { BATCH_EVENTS, type EventBatch } from './batch.ts';
 import { createCallSites } from './call-sites.ts';
 import { mostRows, roomForRows, sharedBytes, sharedCopy, sharedInt32, sharedUint32 } from './columns.ts';
-import { type LineState, takeCommonLines } from './common-lines.ts';
+import type { CommonLines, LineCounters } from './common-lines.ts';
 import { createIdTable } from './id-table.ts';
 import { createMarksBuilder } from './marks.ts';
 import type { RowDrain } from './row-drain.ts';
@@ -78,6 +78,8 @@ export interface CompilerOptions {
   readonly staleFrees?: boolean;
   /** Takes the rows; `finish` then gives none. */
   readonly drain?: RowDrain;
+  /** Tables that are as empty as those of a new compiler, and who reads the commonest lines into them. */
+  readonly lines?: CommonLines;
 }
 
 /**
@@ -125,10 +127,10 @@ export interface TraceCompiler {
   readonly frameCount: number;
   readonly siteCount: number;
   /**
-   * Lines of the commonest form that break no rule, from bytes[from, to), which ends behind a line end: as many as stand there, at most `BATCH_EVENTS`.
-   * Returns where the others begin.
+   * Lines of the commonest forms that break no rule, from `from` on, which `CommonLines` has been shown: as many as stand there, at most
+   * `BATCH_EVENTS`. Returns where the others begin.
    */
-  acceptLines(view: DataView, from: number, to: number): number;
+  acceptLines(from: number): number;
   /** A batch of events, in order; `refused` hears of each that breaks a rule. */
   accept(batch: EventBatch, refused: (index: number, why: Refusal) => void): void;
   /** An event that cannot be understood keeps its number. */
@@ -174,6 +176,7 @@ const CLOCK_NS = 2;
 
 export function createTraceCompiler(options: CompilerOptions = {}): TraceCompiler {
   const { drain, source = '(trace)' } = options;
+  let { lines } = options;
   const expected = Math.max(1024, Math.ceil(options.rows ?? 4096));
   let capacity = drain ? drain.pieceRows + BATCH_EVENTS : Math.min(expected, Math.max(1024, mostRows()));
   let head = drain ? new Int32Array(capacity) : sharedInt32(capacity);
@@ -201,14 +204,14 @@ export function createTraceCompiler(options: CompilerOptions = {}): TraceCompile
 
   // Objects. A free slot's `next` leads to the slot that was freed before it; an e-block's `next` and `previous` are its
   // neighbours in the order of allocation among the live e-blocks of one thread number.
-  const ids = createIdTable();
+  const ids = createIdTable(lines?.slotOfId);
   /** By object id, the row of its last free. */
   const freeRows = options.staleFrees ? new Map<number, number>() : undefined;
-  let objectCapacity = 4096;
-  let size = new Uint32Array(objectCapacity);
-  let next = new Int32Array(objectCapacity);
-  let previous = new Int32Array(objectCapacity);
-  let owner = new Int32Array(objectCapacity);
+  let objectCapacity = lines?.sizes.length ?? 4096;
+  let size = lines?.sizes ?? new Uint32Array(objectCapacity);
+  let next = lines?.next ?? new Int32Array(objectCapacity);
+  let previous = lines?.previous ?? new Int32Array(objectCapacity);
+  let owner = lines?.owner ?? new Int32Array(objectCapacity);
   let objectSlots = 1;
   let freeSlot = 0;
   /** The ids of e-blocks by slot: a request's end kills ids that no line names. */
@@ -216,7 +219,7 @@ export function createTraceCompiler(options: CompilerOptions = {}): TraceCompile
 
   // Threads. `current…` is the thread of the event before; after an exit there is none, and `+` and `=` are the main
   // thread's. A record belongs to a thread number for good: its list of e-blocks outlives the thread.
-  const slotOfThread = new Int32Array(DIRECT_THREADS); // plus one, so that 0 is "not alive"
+  const slotOfThread = lines?.slotOfThread ?? new Int32Array(DIRECT_THREADS); // plus one, so that 0 is "not alive"
   const slotOfHighThread = new Map<number, number>();
   const recordOfThread = new Map<number, number>();
   const requestHead: number[] = [];
@@ -291,48 +294,43 @@ export function createTraceCompiler(options: CompilerOptions = {}): TraceCompile
 
   // ---- lines and batches
 
-  const lineState: LineState = {
-    head,
-    slot,
-    a,
-    slotOfThread,
-    slotOfId: ids.direct(),
-    size,
-    next,
-    rows,
+  const counters: LineCounters = {
     freeSlot,
     objectSlots,
-    liveBytes: 0.5, // a field that holds doubles from the beginning
+    liveBytes: 0.5, // fields that hold doubles from the beginning
     peakBytes: 0.5,
+    clockNs: 0.5,
     thread: currentThread,
     threadSlot: currentSlot,
   };
 
-  function acceptLines(view: DataView, from: number, to: number): number {
-    if (!isCommon() || hasRequestEvents) return from;
+  function acceptLines(from: number): number {
+    if (!lines || !isCommon() || hasRequestEvents) return from;
     if (rows + BATCH_EVENTS > capacity) makeRoom(BATCH_EVENTS);
-    while (objectSlots + BATCH_EVENTS > objectCapacity) growObjects();
-    lineState.head = head;
-    lineState.slot = slot;
-    lineState.a = a;
-    lineState.slotOfId = ids.direct();
-    lineState.size = size;
-    lineState.next = next;
-    lineState.rows = rows;
-    lineState.freeSlot = freeSlot;
-    lineState.objectSlots = objectSlots;
-    lineState.liveBytes = totals[LIVE_BYTES]!;
-    lineState.peakBytes = totals[PEAK_BYTES]!;
-    lineState.thread = currentThread;
-    lineState.threadSlot = currentSlot;
-    const stopped = takeCommonLines(lineState, view, from, to, BATCH_EVENTS);
-    rows = lineState.rows;
-    freeSlot = lineState.freeSlot;
-    objectSlots = lineState.objectSlots;
-    totals[LIVE_BYTES] = lineState.liveBytes;
-    totals[PEAK_BYTES] = lineState.peakBytes;
-    currentThread = lineState.thread;
-    currentSlot = lineState.threadSlot;
+    if (objectSlots + BATCH_EVENTS > objectCapacity) {
+      growObjects();
+      return from;
+    }
+    counters.freeSlot = freeSlot;
+    counters.objectSlots = objectSlots;
+    counters.liveBytes = totals[LIVE_BYTES]!;
+    counters.peakBytes = totals[PEAK_BYTES]!;
+    counters.clockNs = totals[CLOCK_NS]!;
+    counters.thread = currentThread;
+    counters.threadSlot = currentSlot;
+    const { rows: count, hasB, stopped } = lines.take(from, counters);
+    head.set(lines.head.subarray(0, count), rows);
+    slot.set(lines.slot.subarray(0, count), rows);
+    a.set(lines.a.subarray(0, count), rows);
+    if (hasB) b.set(lines.b.subarray(0, count), rows);
+    rows += count;
+    freeSlot = counters.freeSlot;
+    objectSlots = counters.objectSlots;
+    totals[LIVE_BYTES] = counters.liveBytes;
+    totals[PEAK_BYTES] = counters.peakBytes;
+    totals[CLOCK_NS] = counters.clockNs;
+    currentThread = counters.thread;
+    currentSlot = counters.threadSlot;
     return stopped;
   }
 
@@ -538,7 +536,9 @@ export function createTraceCompiler(options: CompilerOptions = {}): TraceCompile
 
   // ---- objects
 
+  /** The tables that are shared with `lines` are as long as they can be: from here on every line is read without. */
   function growObjects(): void {
+    lines = undefined;
     objectCapacity *= 2;
     const grow = <T extends Int32Array | Uint32Array>(old: T, grown: T) => {
       grown.set(old);

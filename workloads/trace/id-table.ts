@@ -1,3 +1,5 @@
+import { IDS_MAX } from './lines/layout.ts';
+
 /** Maps the live object ids of a trace to their slots (> 0). */
 export interface IdTable {
   /** 0 for an id that is not in the table. */
@@ -11,14 +13,15 @@ export interface IdTable {
 }
 
 /** Ids below this are an index: real traces count from 1. The table of 128 MiB is committed only as far as it is used. */
-const DIRECT_IDS = 2 ** 25;
+const DIRECT_IDS = IDS_MAX;
 
 /**
  * Small ids index an array; the others lie in a hash table with open addressing and linear probing, which holds live ids
- * only, so its size follows the number of live objects however many ids a trace has.
+ * only, so its size follows the number of live objects however many ids a trace has. `first`
+ * is the array for as long as it is long enough.
  */
-export function createIdTable(): IdTable {
-  let direct = new Int32Array(65536);
+export function createIdTable(first: Int32Array = new Int32Array(65536)): IdTable {
+  let direct = first;
 
   let mask = 1023;
   let shift = 22; // 32 - log2 of the length: the upper bits of the product are the mixed ones

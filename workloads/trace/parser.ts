@@ -20,6 +20,7 @@ import {
 import { isValueOf, MALLCTL_NAMES, type Mallctl, parseMallctlName, setsValue } from '../../sim/contract/mallctl.ts';
 import type { Bytes } from '../../sim/contract/units.ts';
 import { BATCH_EVENTS, createEventBatch, type EventBatch } from './batch.ts';
+import { openCommonLines } from './common-lines.ts';
 import {
   ALIGNMENT_INVALID,
   type Annotation,
@@ -110,8 +111,8 @@ const NUMBER_LIMIT = 2 ** 53;
 /** A run of fewer common lines is not worth the call: more of what follows then goes the careful way, before they are tried again. */
 const FEW_COMMON = 4;
 const LEAST_UNCOMMON = 1;
-/** A text of fewer is read before the loop for the commonest lines is compiled. As `readTrace` expects them: 18 MB. */
-const LONG_ROWS = 3e6;
+/** For a text of fewer the memory of `openCommonLines` costs more than it gives. As `readTrace` expects them: 1.5 MB. */
+const LONG_ROWS = 1 << 18;
 
 const HEADERS = '%htrace, %touch, %name or %source';
 const HEADERS_2 = `${HEADERS.replace(' or', ',')}, %command, %process, %env, %machine, %thread, %mapping, %frame or %site`;
@@ -124,13 +125,16 @@ const FACTS_MAX = 1 << 20;
 const LINE_REFUSED = Symbol('line refused');
 
 /**
- * A validating parser of the text form, for chunks of bytes. The commonest lines go straight into the columns
- * (`common-lines.ts`); those of a letter or two and numbers are read byte by byte into batches; every other line, and any line that is not exactly of that form, goes to `parseLine`, which also finds
- * the words for what is wrong.
+ * A validating parser of the text form, for chunks of bytes. The commonest lines of a long text go straight into the columns
+ * (`common-lines.ts`); those of a letter or two and numbers are read byte by byte into batches; every other line, and any line that is not
+ * exactly of that form, goes to `parseLine`, which also finds the words for what is wrong.
  */
 export function createTraceParser(options: ParserOptions = {}): TraceInput {
   const { source = 'trace', onViolation, onNote } = options;
-  let compiler = createTraceCompiler(options);
+  const isLong = (options.rows ?? 0) >= LONG_ROWS;
+  const common = isLong && !options.staleFrees ? openCommonLines() : undefined;
+  const compilerOptions = { ...options, ...(common && { lines: common }) };
+  let compiler = createTraceCompiler(compilerOptions);
   const decoder = new TextDecoder('utf-8', { fatal: true });
   let touch: Touch = 'full';
   let name = '';
@@ -144,10 +148,9 @@ export function createTraceParser(options: ParserOptions = {}): TraceInput {
   let isCutOff = false;
 
   const batch = createEventBatch();
-  const isLong = (options.rows ?? 0) >= LONG_ROWS;
   /** How many lines go the careful way between two looks for common ones, and how many of them are left. */
   let uncommonLines = LEAST_UNCOMMON;
-  let uncommonLeft = isLong ? 0 : Infinity;
+  let uncommonLeft = common ? 0 : Infinity;
 
   // A line that is spread over chunks.
   let carry: Uint8Array = new Uint8Array(4096);
@@ -420,7 +423,7 @@ export function createTraceParser(options: ParserOptions = {}): TraceInput {
           }),
         );
       }
-      if (!hasHeader) compiler = createTraceCompiler({ ...options, narrow: given === '1' });
+      if (!hasHeader) compiler = createTraceCompiler({ ...compilerOptions, narrow: given === '1' });
       version = Number(given);
       hasHeader = true;
       return;
@@ -667,11 +670,14 @@ export function createTraceParser(options: ParserOptions = {}): TraceInput {
 
   /** Complete lines only: bytes[from, to) ends behind a line end. */
   function parseLines(bytes: Uint8Array, from: number, to: number): void {
-    const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
     let p = from;
     while (p < to && !hasHeader) p = parseOthers(bytes, p);
+    let shown = p;
     while (p < to) {
-      if (uncommonLeft === 0) p = parseCommon(view, p, to);
+      if (common && uncommonLeft === 0) {
+        if (p >= shown) shown = common.show(bytes, p, to);
+        p = parseCommon(p);
+      }
       const most = Math.min(uncommonLeft, BATCH_EVENTS);
       p = fillBatch(batch, bytes, p, to, most);
       if (batch.count > 0) compileBatch(bytes);
@@ -684,10 +690,10 @@ export function createTraceParser(options: ParserOptions = {}): TraceInput {
   }
 
   /** Lines of the commonest form, and how many go the careful way before the next: more where there were few. */
-  function parseCommon(view: DataView, from: number, to: number): number {
+  function parseCommon(from: number): number {
     const before = compiler.length;
     let p = from;
-    for (let full = before; compiler.length === full; full += BATCH_EVENTS) p = compiler.acceptLines(view, p, to);
+    for (let full = before; compiler.length === full; full += BATCH_EVENTS) p = compiler.acceptLines(p);
     const taken = compiler.length - before;
     lines += taken;
     uncommonLines = taken < FEW_COMMON ? Math.min(2 * uncommonLines, BATCH_EVENTS) : LEAST_UNCOMMON;

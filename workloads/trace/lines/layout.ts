@@ -1,0 +1,43 @@
+// Where everything lies in the memory that lines are read in: for both sides, TypeScript and what is compiled to WebAssembly.
+
+/** Words that both sides count in; the last three are doubles. */
+export const ROWS = 0; // of this call
+export const OTHER_ROWS = 4; // of these, that are no malloc or free
+export const FREE_SLOT = 8;
+export const OBJECT_SLOTS = 12;
+export const THREAD = 16; // of the last line
+export const THREAD_SLOT = 20;
+export const LIVE_BYTES = 24;
+export const PEAK_BYTES = 32;
+export const CLOCK_NS = 40;
+
+/** Rows that a call may give. */
+export const ROWS_MAX = 2048;
+const COLUMN_BYTES = 4 * ROWS_MAX;
+export const HEAD = 4096;
+export const SLOT = HEAD + COLUMN_BYTES;
+export const A = SLOT + COLUMN_BYTES;
+/** Zero but for the other rows. */
+export const B = A + COLUMN_BYTES;
+
+/** By thread number: of a thread that is alive its slot, plus one. */
+export const THREADS_MAX = 1 << 16;
+export const THREADS = 1 << 16;
+
+/** The lines. A few bytes behind them are looked at too. */
+export const TEXT_BYTES = 1 << 20;
+export const TEXT = 1 << 19;
+
+/** By object slot: its size, and of a free one the slot that was freed before it; what else a compiler knows of it. */
+export const SLOTS_MAX = 1 << 22;
+export const SIZES = 1 << 24;
+export const NEXT = SIZES + 4 * SLOTS_MAX;
+export const PREVIOUS = NEXT + 4 * SLOTS_MAX;
+export const OWNER = PREVIOUS + 4 * SLOTS_MAX;
+
+/** By object id: the slot of an object that is live. */
+export const IDS_MAX = 1 << 25;
+export const SLOT_OF_ID = OWNER + 4 * SLOTS_MAX;
+
+/** As asconfig.json has it too. */
+export const MEMORY_PAGES = (SLOT_OF_ID + 4 * IDS_MAX) >> 16;
