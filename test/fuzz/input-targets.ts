@@ -1,4 +1,3 @@
-import { deepStrictEqual } from 'node:assert';
 import { readdirSync, readFileSync } from 'node:fs';
 import { Readable } from 'node:stream';
 import type fc from 'fast-check';
@@ -10,11 +9,11 @@ import { linesOf } from '../../workloads/import/lines.ts';
 import { createHtbInput } from '../../workloads/trace/binary.ts';
 import { encodeHtb } from '../../workloads/trace/binary-writer.ts';
 import { problemOf } from '../../workloads/trace/consistency.ts';
-import type { TraceInput } from '../../workloads/trace/input.ts';
 import { createTraceParser, type Violation } from '../../workloads/trace/parser.ts';
 import { formatTrace } from '../../workloads/trace/writer.ts';
 import { mutatedHtb } from './htb-mutations.ts';
 import { mutated } from './mutations.ts';
+import { type Outcome, outcome, readsAsLong, same } from './outcome.ts';
 
 /**
  * What is fed with broken inputs. `check` throws where an input does harm: any error that is no UserError, a result that
@@ -33,32 +32,6 @@ function corpus(ending: string): Uint8Array[] {
     .filter((name) => name.endsWith(ending))
     .sort()
     .map((name) => readFileSync(new URL(name, CORPUS)));
-}
-
-type Outcome = { readonly events: EventBuffer } | { readonly refusal: string };
-
-/** What becomes of it in pieces of so many bytes. */
-function outcome(input: TraceInput, bytes: Uint8Array, piece: number): Outcome {
-  try {
-    for (let at = 0; at < bytes.length; at += piece) input.push(bytes.subarray(at, at + piece));
-    return { events: input.finish() };
-  } catch (error) {
-    if (!(error instanceof UserError)) throw error;
-    if (error.message.includes('\n')) throw new Error(`a message of more than one line: ${error.message}`);
-    return { refusal: error.message };
-  }
-}
-
-/** Everything but the unused ends of the columns. */
-export function contentsOf(events: EventBuffer) {
-  const { length, head, slot, a, b, sites } = events;
-  const used = (column: Int32Array | Uint32Array | undefined) => column && Buffer.from(column.slice(0, length).buffer);
-  return { ...events, head: used(head), slot: used(slot), a: used(a), b: used(b), sites: used(sites) };
-}
-
-function same(x: Outcome, y: Outcome): void {
-  if ('events' in x && 'events' in y) deepStrictEqual(contentsOf(x.events), contentsOf(y.events));
-  else deepStrictEqual(x, y);
 }
 
 function isSound(events: EventBuffer): void {
@@ -80,6 +53,7 @@ function checkText(bytes: Uint8Array): void {
   const strict = outcome(createTraceParser({ source: 'T' }), bytes, bytes.length + 1);
   same(strict, outcome(createTraceParser({ source: 'T' }), bytes, 1));
   same(strict, outcome(createTraceParser({ source: 'T' }), bytes, 7));
+  readsAsLong(bytes, bytes.length + 1);
   const lenient = outcome(createTraceParser({ onViolation: (v) => violations.push(v) }), bytes, bytes.length + 1);
   for (const each of [strict, lenient]) {
     if (!('events' in each)) continue;

@@ -13,11 +13,14 @@ import { type Area, defineArea } from '../area.ts';
 import { corpusOf } from '../corpus.ts';
 import { withChecksums } from '../htb-checksums.ts';
 import { mutated } from '../mutation.ts';
+import { readsAsLong } from '../outcome.ts';
 import { orRefused } from '../refusal.ts';
 import { scratchFile } from '../scratch.ts';
 
 /** A run costs as much as a hundred readings. */
 const RUN_ONE_IN = 32;
+/** So does the memory for a long text. */
+const LONG_ONE_IN = 4;
 const TEXTS = corpusOf('text');
 
 function joined(chunks: Iterable<Uint8Array>): Buffer {
@@ -66,7 +69,10 @@ async function checkInput(bytes: Uint8Array): Promise<void> {
 export const text: Area = defineArea({
   name: 'text',
   inputs: mutated(TEXTS),
-  check: checkInput,
+  async check(bytes) {
+    await checkInput(bytes);
+    if (crc32(bytes) % LONG_ONE_IN === 0) readsAsLong(bytes, bytes.length + 1);
+  },
   bytesOf: (bytes) => bytes,
 });
 
