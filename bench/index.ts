@@ -38,7 +38,7 @@ export type {
   RequestAllocator,
   ThreadSlot,
 } from '../sim/contract/allocator.ts';
-export { RANGE_CACHED, RANGE_FREE, RANGE_LIVE, RANGE_METADATA } from '../sim/contract/allocator.ts';
+export { RANGE_CACHED, RANGE_FREE, RANGE_FREE_WITHIN, RANGE_LIVE, RANGE_METADATA } from '../sim/contract/allocator.ts';
 export { assert, UserError } from '../sim/contract/assert.ts';
 export type { EventBuffer } from '../sim/contract/event.ts';
 export { createRandom } from '../sim/contract/random.ts';

@@ -3,6 +3,7 @@ import {
   type AreaVisitor,
   RANGE_CACHED,
   RANGE_FREE,
+  RANGE_FREE_WITHIN,
   RANGE_LIVE,
   RANGE_METADATA,
   type RangeVisitor,
@@ -63,7 +64,7 @@ export function walkHeap(heap: Heap, visit: RangeVisitor): void {
   const { bitmaps, caches, extentClass, extents, globals, threadWords } = heap.state;
   forEachBlock(heap, (_a, start, used, size) => {
     visit(start, used, RANGE_METADATA, 0);
-    if (size > used) visit(start + used, size - used, RANGE_FREE, 0);
+    if (size > used) visit(start + used, size - used, RANGE_FREE_WITHIN, 0);
   });
 
   const cached = new Set<number>();
@@ -86,7 +87,7 @@ export function walkHeap(heap: Heap, visit: RangeVisitor): void {
       for (let r = 0; r < SLAB_REGIONS[index]!; r++) {
         const isFree = (bitmaps[(e << LG_BITMAP_WORDS) + (r >> 5)]! >>> (r & 31)) & 1;
         const h = (e << HANDLE_SHIFT) | r;
-        if (isFree) visit(start + r * size, size, RANGE_FREE, 0);
+        if (isFree) visit(start + r * size, size, RANGE_FREE_WITHIN, 0);
         else visit(start + r * size, size, kindOf(h), h);
       }
     } else {
@@ -104,7 +105,7 @@ export function walkHeap(heap: Heap, visit: RangeVisitor): void {
 export function walkFree(heap: Heap, visit: RangeVisitor, blocks: Pick<Allocator, 'addressOf' | 'usableSize'>): void {
   const { bitmaps, extentClass, extents, globals } = heap.state;
   forEachBlock(heap, (_a, start, used, size) => {
-    if (size > used) visit(start + used, size - used, RANGE_FREE, 0);
+    if (size > used) visit(start + used, size - used, RANGE_FREE_WITHIN, 0);
   });
   for (let t = 0; t < globals[G_THREADS]!; t++) {
     if (!heap.threads.hasCache(t)) continue;
@@ -121,7 +122,7 @@ export function walkFree(heap: Heap, visit: RangeVisitor, blocks: Pick<Allocator
       const size = INDEX_SIZE[index]!;
       for (let r = 0; r < SLAB_REGIONS[index]!; r++) {
         const isFree = (bitmaps[(e << LG_BITMAP_WORDS) + (r >> 5)]! >>> (r & 31)) & 1;
-        if (isFree) visit(start + r * size, size, RANGE_FREE, 0);
+        if (isFree) visit(start + r * size, size, RANGE_FREE_WITHIN, 0);
       }
     } else {
       const before = extents[p + E_OFFSET]!;

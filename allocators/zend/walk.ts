@@ -1,7 +1,7 @@
 import {
   type Handle,
   RANGE_CACHED,
-  RANGE_FREE,
+  RANGE_FREE_WITHIN,
   RANGE_LIVE,
   RANGE_METADATA,
   type RangeVisitor,
@@ -135,14 +135,14 @@ function walkHeap(state: ZendState, t: ThreadSlot, visit: RangeVisitor): void {
     visit(base, FIRST_PAGE * 4096, RANGE_METADATA, 0);
     forEachRun(state, slot, (page, pages, bin) => {
       const start = base + page * 4096;
-      if (bin === FREE_RUN) return visit(start, pages * 4096, RANGE_FREE, 0);
+      if (bin === FREE_RUN) return visit(start, pages * 4096, RANGE_FREE_WITHIN, 0);
       const first = handleOf(slot, page);
       if (bin === LARGE_RUN) return visit(start, pages * 4096, RANGE_LIVE, first);
       const size = BIN_SIZE[bin]!;
       const elements = BIN_ELEMENTS[bin]!;
       for (let i = 0; i < elements; i++) {
         const h = first + (i * size) / 8;
-        if (free.has(h)) visit(start + i * size, size, RANGE_FREE, 0);
+        if (free.has(h)) visit(start + i * size, size, RANGE_FREE_WITHIN, 0);
         else if (nodes.has(h)) visit(start + i * size, size, RANGE_METADATA, 0);
         else visit(start + i * size, size, RANGE_LIVE, h);
       }
@@ -168,13 +168,13 @@ export function walkFree(state: ZendState, visit: RangeVisitor): void {
     for (let bin = 0; bin < BINS; bin++) {
       const size = BIN_SIZE[bin]!;
       for (let h = heaps[heapBase(t) + FREE_SLOT + bin]!; h !== 0; h = cells[h & CELL_MASK]!) {
-        visit(addressOf(state, h), size, RANGE_FREE, 0);
+        visit(addressOf(state, h), size, RANGE_FREE_WITHIN, 0);
       }
     }
     for (const slot of chunksOf(state, t)) {
       const base = slots[(slot << SLOT_SHIFT_WORDS) + START_PAGE]! * 4096;
       forEachRun(state, slot, (page, pages, bin) => {
-        if (bin === FREE_RUN) visit(base + page * 4096, pages * 4096, RANGE_FREE, 0);
+        if (bin === FREE_RUN) visit(base + page * 4096, pages * 4096, RANGE_FREE_WITHIN, 0);
       });
     }
     for (const slot of cachedChunksOf(state, t)) {

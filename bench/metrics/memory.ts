@@ -25,6 +25,11 @@ export const MEMORY_METRICS: readonly Metric[] = [
   bytes('vszPeakBytes', 'most that was ever mapped', (r) => r.summary.vszPeakBytes),
   bytes('pinnedBytes', 'free at the end, on pages that something keeps', (r) => r.summary.breakdown.pinned),
   bytes('returnableBytes', 'free at the end, on pages of their own', (r) => r.summary.breakdown.returnable),
+  bytes(
+    'withinSlabsBytes',
+    'of these, in slabs and chunks that hold something else: nothing gives them back before',
+    (r) => r.summary.withinSlabsBytes,
+  ),
   bytes('metadataBytes', 'headers and structures at the end', (r) => r.summary.breakdown.metadata),
   {
     name: 'blowup',

@@ -12,7 +12,7 @@ import { VERSION } from '../run/version.ts';
 import { axisOf } from './axis.ts';
 import { decimate } from './decimate.ts';
 import type { Histograms } from './histograms.ts';
-import { CLASSES, metricTitle, RUN_COLOURS } from './names.ts';
+import { CLASSES, classBytes, metricTitle, RUN_COLOURS } from './names.ts';
 import {
   type HolderColumns,
   type MetricRow,
@@ -164,7 +164,7 @@ function seriesValue(sample: Sample, name: SeriesName): number {
     case 'requestedBytes':
       return sample[name];
     default:
-      return sample.breakdown[name];
+      return classBytes(sample, name);
   }
 }
 

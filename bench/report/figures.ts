@@ -3,7 +3,7 @@ import { bytes, count, duration } from '../../sim/contract/format.ts';
 import { axisOf, residentAt, timeLabel } from './axis.ts';
 import { decimate } from './decimate.ts';
 import type { Histograms } from './histograms.ts';
-import { CLASSES, RUN_COLOURS } from './names.ts';
+import { CLASSES, classBytes, RUN_COLOURS, shownClasses } from './names.ts';
 import type { ReportRun } from './report-run.ts';
 import { type Shade, type SvgLine, svgBars, svgChart, svgGrid } from './svg.ts';
 import { verdictOf } from './verdict.ts';
@@ -85,7 +85,8 @@ const lastOf = (values: readonly number[]): number => values.at(-1) ?? 0;
 function breakdownFigure(run: ReportRun): string {
   const { run: description, samples } = run.result;
   const axis = axisOf(run.result);
-  const columns = CLASSES.map(({ key }) => samples.map((s) => s.breakdown[key]));
+  const classes = shownClasses(samples);
+  const columns = classes.map(({ key }) => samples.map((s) => classBytes(s, key)));
   const asked = samples.map((s) => s.requestedBytes);
   const rows = decimate(axis.values, [samples.map((s) => s.rssBytes), asked, ...columns], POINTS);
   const drawn = (values: readonly number[]) => fromOrigin(values, rows, axis.values);
@@ -99,7 +100,7 @@ function breakdownFigure(run: ReportRun): string {
     isBytes: true,
     stacked: true,
     lines: [
-      ...CLASSES.map(
+      ...classes.map(
         ({ name, light, dark }, c): SvgLine => ({
           label: name.toLowerCase(),
           colour: { light, dark },

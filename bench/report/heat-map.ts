@@ -1,4 +1,4 @@
-import { RANGE_CACHED, RANGE_FREE } from '../../sim/contract/allocator.ts';
+import { isFreeRange, RANGE_CACHED } from '../../sim/contract/allocator.ts';
 import { type Addr, type Bytes, PAGE_BYTES } from '../../sim/contract/units.ts';
 import type { Kernel } from '../../sim/kernel/kernel.ts';
 import { BRK_START_PAGE, realAddress } from '../../sim/kernel/layout.ts';
@@ -184,7 +184,7 @@ function freeIn({ top, machine }: Assembled, granules: Float64Array, residentPag
   };
   const walk = top.walkFree ?? top.walk;
   walk((start, length, kind) => {
-    if (kind !== RANGE_FREE && kind !== RANGE_CACHED) return;
+    if (!isFreeRange(kind) && kind !== RANGE_CACHED) return;
     const end = start + length;
     for (let i = firstFrom(granules, Math.floor(start / granuleBytes)); i < granules.length; i++) {
       const from = granules[i]! * granuleBytes;

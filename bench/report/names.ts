@@ -1,8 +1,20 @@
-import type { Breakdown } from '../../sim/metrics/sample.ts';
+import type { Bytes } from '../../sim/contract/units.ts';
+import type { Breakdown, Sample } from '../../sim/metrics/sample.ts';
+
+/** The classes of the breakdown, and of what is returnable by its pages the part that slabs and chunks keep. */
+export type ClassKey = keyof Breakdown | 'withinSlabs';
+
+type Classed = Pick<Sample, 'breakdown' | 'withinSlabsBytes'>;
+
+/** Resident bytes of a class as it is shown; over all classes they add up to `rssBytes`. */
+export function classBytes({ breakdown, withinSlabsBytes }: Classed, key: ClassKey): Bytes {
+  if (key === 'withinSlabs') return withinSlabsBytes;
+  return key === 'returnable' ? breakdown.returnable - withinSlabsBytes : breakdown[key];
+}
 
 /** A class of resident bytes as a page or a picture calls it; colours that keep 3 : 1 against their background. */
 export interface ClassName {
-  readonly key: keyof Breakdown;
+  readonly key: ClassKey;
   readonly name: string;
   readonly about: string;
   /** As the end of a sentence that begins with a size: `17.5 MiB are …`. */
@@ -54,6 +66,14 @@ export const CLASSES: readonly ClassName[] = [
     dark: '#f0803c',
   },
   {
+    key: 'withinSlabs',
+    name: 'Free, in slabs',
+    about: 'free pages of slabs (jemalloc) and chunks (Zend) that hold something else: given back only with the whole',
+    phrase: 'free pages of slabs and chunks that hold something else',
+    light: '#a3392f',
+    dark: '#e8837a',
+  },
+  {
     key: 'returnable',
     name: 'Free, kept',
     about: 'free, on pages that hold nothing else: the allocator could give them back',
@@ -62,6 +82,10 @@ export const CLASSES: readonly ClassName[] = [
     dark: '#e6b03c',
   },
 ];
+
+/** An allocator without slabs has no class of theirs. */
+export const shownClasses = (samples: readonly Classed[]): readonly ClassName[] =>
+  CLASSES.filter(({ key }) => key !== 'withinSlabs' || samples.some((s) => s.withinSlabsBytes > 0));
 
 /** Colours of runs and of causes of waiting. */
 export const RUN_COLOURS: readonly { readonly light: string; readonly dark: string }[] = [
@@ -81,7 +105,8 @@ const METRIC_TITLES: Readonly<Record<string, string>> = {
   retainedBytes: 'Resident beyond what is in use',
   vszPeakBytes: 'Address space, at most',
   pinnedBytes: 'Free, pinned, at the end',
-  returnableBytes: 'Free, kept, at the end',
+  returnableBytes: 'Free, on pages of its own, at the end',
+  withinSlabsBytes: 'Of these, in slabs, at the end',
   metadataBytes: 'Bookkeeping, at the end',
   blowup: 'Peak resident per byte asked for at peak',
   faults: 'Page faults',

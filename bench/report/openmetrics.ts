@@ -27,6 +27,11 @@ const FAMILIES: readonly (readonly Family[])[] = [
     of: (s) => s.breakdown[name],
     labels: { class: name },
   })),
+  gauge(
+    'allocsim_within_slabs_bytes',
+    'of what is returnable by its pages: in slabs and chunks that hold something else',
+    (s) => s.withinSlabsBytes,
+  ),
   [{ name: 'allocsim_live_blocks', type: 'gauge', help: 'live blocks', of: (s) => s.liveBlocks }],
   [{ name: 'allocsim_faults', type: 'counter', help: 'minor page faults', of: (s) => s.faults }],
 ];

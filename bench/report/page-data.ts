@@ -107,6 +107,7 @@ export const SERIES = [
   'metadata',
   'cached',
   'pinned',
+  'withinSlabs',
   'returnable',
 ] as const;
 export type SeriesName = (typeof SERIES)[number];

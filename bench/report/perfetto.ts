@@ -1,6 +1,7 @@
 import { jsonText } from '../../sim/contract/escape.ts';
 import type { Sample } from '../../sim/metrics/sample.ts';
 import type { RunResult } from '../run/result.ts';
+import { classBytes } from './names.ts';
 
 const MEMORY = 1;
 
@@ -22,8 +23,9 @@ export function perfettoCounters({ run, samples }: RunResult): string {
   for (const sample of samples) {
     const counter = (name: string, args: Readonly<Record<string, number>>) =>
       void events.push({ ph: 'C', name, pid: MEMORY, ts: at(sample), args });
-    const { requested, slack, metadata, cached, pinned, returnable } = sample.breakdown;
-    counter('resident bytes', { requested, slack, metadata, cached, pinned, returnable });
+    const { requested, slack, metadata, cached, pinned } = sample.breakdown;
+    const [withinSlabs, returnable] = [classBytes(sample, 'withinSlabs'), classBytes(sample, 'returnable')];
+    counter('resident bytes', { requested, slack, metadata, cached, pinned, withinSlabs, returnable });
     counter('virtual bytes', { mapped: sample.vszBytes });
     counter('live blocks', { blocks: sample.liveBlocks });
     counter('page faults', { faults: sample.faults });

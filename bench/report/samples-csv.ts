@@ -7,7 +7,7 @@ const CLASSES = ['requested', 'slack', 'metadata', 'cached', 'pinned', 'returnab
 export function samplesCsv({ samples }: RunResult): string {
   const head = ['label', 'event', 'virtualNs', 'rssBytes', 'vszBytes', 'requestedBytes', 'usableBytes', 'liveBlocks'];
   return csvText(
-    [...head, ...CLASSES, 'faults', 'hugeFaults'],
+    [...head, ...CLASSES, 'withinSlabsBytes', 'faults', 'hugeFaults'],
     samples.map((s) => [
       s.label,
       s.event,
@@ -18,6 +18,7 @@ export function samplesCsv({ samples }: RunResult): string {
       s.usableBytes,
       s.liveBlocks,
       ...CLASSES.map((name) => s.breakdown[name]),
+      s.withinSlabsBytes,
       s.faults,
       s.hugeFaults,
     ]),

@@ -2,7 +2,7 @@ import { bytes, count, counted, duration, percent } from '../../sim/contract/for
 import type { RunResult } from '../run/result.ts';
 import { axisOf } from './axis.ts';
 import { shellWord } from './escape.ts';
-import { CLASSES, type ClassName } from './names.ts';
+import { CLASSES, type ClassName, classBytes } from './names.ts';
 import type { MomentData, VerdictData } from './page-data.ts';
 import type { ReportRun } from './report-run.ts';
 import { shortFrame } from './sites/frames.ts';
@@ -55,7 +55,7 @@ function headlineOf(result: RunResult): string {
 }
 
 function ranked({ summary }: RunResult): { readonly of: ClassName; readonly bytes: number }[] {
-  return CLASSES.map((of) => ({ of, bytes: summary.breakdown[of.key] })).sort((x, y) => y.bytes - x.bytes);
+  return CLASSES.map((of) => ({ of, bytes: classBytes(summary, of.key) })).sort((x, y) => y.bytes - x.bytes);
 }
 
 function abortSentence({ abort }: RunResult): string[] {
@@ -168,11 +168,11 @@ export function differenceOf(from: RunResult, to: RunResult): VerdictData {
   const peak = b.rssPeakBytes - a.rssPeakBytes;
   const end = b.rssBytes - a.rssBytes;
   const name = to.run.allocator;
-  if (peak === 0 && end === 0 && CLASSES.every((c) => a.breakdown[c.key] === b.breakdown[c.key])) {
+  if (peak === 0 && end === 0 && CLASSES.every((c) => classBytes(a, c.key) === classBytes(b, c.key))) {
     return { headline: `${name} needs exactly the memory that ${from.run.allocator} needs.`, sentences: [] };
   }
   const sentences: string[] = [];
-  const changes = CLASSES.map((of) => ({ of, bytes: b.breakdown[of.key] - a.breakdown[of.key] }))
+  const changes = CLASSES.map((of) => ({ of, bytes: classBytes(b, of.key) - classBytes(a, of.key) }))
     .filter((c) => c.bytes !== 0)
     .sort((x, y) => Math.abs(y.bytes) - Math.abs(x.bytes));
   if (changes.length > 0) {

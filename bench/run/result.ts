@@ -50,6 +50,8 @@ export interface Summary {
   readonly usableBytes: Bytes;
   readonly liveBlocks: number;
   readonly breakdown: Breakdown;
+  /** As of a sample. */
+  readonly withinSlabsBytes: Bytes;
   readonly internalFragmentation: number;
   readonly externalFragmentation: number;
   /** rssPeakBytes / requestedPeakBytes; null where nothing was requested. */

@@ -106,6 +106,7 @@ export function assembleResult(run: FinishedRun): RunResult {
       usableBytes: last.usableBytes,
       liveBlocks: last.liveBlocks,
       breakdown: last.breakdown,
+      withinSlabsBytes: last.withinSlabsBytes,
       internalFragmentation: last.internalFragmentation,
       externalFragmentation: last.externalFragmentation,
       blowup: requestedPeakBytes === 0 ? null : rssPeakBytes / requestedPeakBytes,

@@ -19,6 +19,7 @@ const areaSchema = z.object({
   mappedBytes: bytes,
   residentBytes: bytes,
   breakdown: breakdownSchema,
+  withinSlabsBytes: bytes.default(0),
   liveBlocks: z.number().int(),
   largestFreeBytes: bytes,
 });

@@ -35,6 +35,9 @@ const sampleFields = {
   usableBytes: bytes,
   liveBlocks: count,
   breakdown: breakdownSchema,
+  withinSlabsBytes: bytes
+    .default(0)
+    .describe('of returnable: pages of slabs and chunks that hold something else, given back only with the whole'),
   internalFragmentation: share,
   externalFragmentation: share,
   faults: count,

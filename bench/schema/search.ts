@@ -49,7 +49,7 @@ export const tuneSchema = z.object({
   best: namedValue,
   steps: z.array(namedValue.extend({ runs: z.number().int() })).describe('each improvement, in order'),
   runs: z.number().int().describe('of the search'),
-  settled: z.boolean().describe('no single option makes it better any more'),
+  settled: z.boolean().describe('no single option, and no two that work on the same thing, make it better any more'),
   bounds: z
     .array(z.object({ metric: z.string(), percent: z.number().nullable(), slack: z.number() }))
     .describe('how much worse a figure may become: by so many percent of the beginning, and by slack in any case'),

@@ -186,7 +186,9 @@ export const RANGE_LIVE = 0; // usable bytes of a live block; `handle` names it
 export const RANGE_METADATA = 1; // headers, arenas, tables
 export const RANGE_CACHED = 2; // free, in a cache of a thread
 export const RANGE_FREE = 3; // free
-export type RangeKind = 0 | 1 | 2 | 3;
+export const RANGE_FREE_WITHIN = 4; // free, in a slab or chunk that stands: no page of it is given back before all of it is free
+export type RangeKind = 0 | 1 | 2 | 3 | 4;
+export const isFreeRange = (kind: number | undefined): boolean => kind === RANGE_FREE || kind === RANGE_FREE_WITHIN;
 
 /** `name` as in the report: 'main heap', 'arena 5, heap 2', 'slab of 320'; see Allocator.areas. */
 export type AreaVisitor = (start: Addr, length: Bytes, name: string, kind: AreaKind) => void;

@@ -28,6 +28,8 @@ export interface MeasuredBreakdown {
   /** Of one free range. */
   readonly largestFreeBytes: Bytes;
   readonly resident: Breakdown;
+  /** Of `returnable`: in slabs and chunks that hold something else, on pages that hold nothing. */
+  readonly withinSlabsBytes: Bytes;
 }
 
 /** The sum of the classes: must be `rssBytes`. */

@@ -1,4 +1,4 @@
-import { type Allocator, RANGE_CACHED } from '../contract/allocator.ts';
+import { type Allocator, RANGE_CACHED, RANGE_FREE_WITHIN } from '../contract/allocator.ts';
 import { assert } from '../contract/assert.ts';
 import { type Addr, type Bytes, PAGE_BYTES, type Page } from '../contract/units.ts';
 import type { Kernel } from '../kernel/kernel.ts';
@@ -32,6 +32,7 @@ export function createFollowingBreakdown(kernel: Kernel, allocator: Allocator, o
 
   // Of free ranges that do not fill their first or last page: their bytes by page, and which pages that are.
   const freeOn = new Uint16Array(pages.length);
+  const withinSlab = new Uint8Array(pages.length); // of these pages: a slab is on no page that something else is on
   let partlyFree: Page[] = [];
 
   const isResident = (page: Page) => pages[page] === RESIDENT || pages[page] === LAZILY_FREED;
@@ -116,23 +117,24 @@ export function createFollowingBreakdown(kernel: Kernel, allocator: Allocator, o
     return bytes;
   }
 
-  function partlyFreePage(page: Page, bytes: Bytes): void {
+  function partlyFreePage(page: Page, bytes: Bytes, within: number): void {
     if (freeOn[page] === 0) partlyFree.push(page);
     freeOn[page]! += bytes;
+    withinSlab[page] = within;
   }
 
   /** Bytes on the resident pages that [start, end) fills alone; the ends are noted. */
-  function filledBytes(start: Addr, end: Addr): Bytes {
+  function filledBytes(start: Addr, end: Addr, within: number): Bytes {
     const first = Math.floor(start / PAGE_BYTES);
     const last = Math.floor(end / PAGE_BYTES);
     if (first === last) {
-      partlyFreePage(first, end - start);
+      partlyFreePage(first, end - start, within);
       return 0;
     }
     const head = start - first * PAGE_BYTES;
     const tail = end - last * PAGE_BYTES;
-    if (head > 0) partlyFreePage(first, PAGE_BYTES - head);
-    if (tail > 0) partlyFreePage(last, tail);
+    if (head > 0) partlyFreePage(first, PAGE_BYTES - head, within);
+    if (tail > 0) partlyFreePage(last, tail, within);
     return residentPages(head > 0 ? first + 1 : first, last) * PAGE_BYTES;
   }
 
@@ -141,6 +143,7 @@ export function createFollowingBreakdown(kernel: Kernel, allocator: Allocator, o
     followBlocks(changed);
     let freeBytes = 0;
     let largestFreeBytes = 0;
+    let withinSlabsBytes = 0;
     const resident = { requested: 0, slack: 0, metadata: 0, cached: 0, pinned: 0, returnable: 0 };
     for (let i = 0; i < vmas.count(); i++) {
       const end = vmas.end(i);
@@ -162,12 +165,17 @@ export function createFollowingBreakdown(kernel: Kernel, allocator: Allocator, o
       }
       freeBytes += length;
       if (length > largestFreeBytes) largestFreeBytes = length;
-      resident.returnable += filledBytes(start, start + length);
+      const within = kind === RANGE_FREE_WITHIN ? 1 : 0;
+      const filled = filledBytes(start, start + length, within);
+      resident.returnable += filled;
+      if (within) withinSlabsBytes += filled;
     });
     for (const page of partlyFree) {
       if (isResident(page)) {
-        if (freeOn[page] === PAGE_BYTES) resident.returnable += PAGE_BYTES;
-        else resident.pinned += freeOn[page]!;
+        if (freeOn[page] === PAGE_BYTES) {
+          resident.returnable += PAGE_BYTES;
+          if (withinSlab[page]) withinSlabsBytes += PAGE_BYTES;
+        } else resident.pinned += freeOn[page]!;
       }
       freeOn[page] = 0;
     }
@@ -182,6 +190,7 @@ export function createFollowingBreakdown(kernel: Kernel, allocator: Allocator, o
       freeBytes,
       largestFreeBytes,
       resident,
+      withinSlabsBytes,
     };
   };
 }

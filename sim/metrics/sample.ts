@@ -19,6 +19,8 @@ export interface Sample {
   readonly usableBytes: Bytes;
   readonly liveBlocks: number;
   readonly breakdown: Breakdown;
+  /** Of `returnable`: whole pages of slabs (jemalloc) and chunks (Zend) that hold something else: nothing gives them back before. */
+  readonly withinSlabsBytes: Bytes;
   /** 1 - requested / usable over live blocks; 0 where nothing is live. */
   readonly internalFragmentation: number;
   /** 1 - largest free block / free bytes; 0 where nothing is free. */
@@ -42,9 +44,8 @@ export function createSampler(kernel: Kernel, allocator: Allocator, objects: Obj
   return function sample(label: string, event: number, walksAll = true, changed?: Int32Array): Sample {
     const isFollowed = !walksAll && taken++ > 0 && allocator.walkFree !== undefined;
     if (isFollowed) following ??= createFollowingBreakdown(kernel, allocator, objects);
-    const { requestedBytes, usableBytes, liveBlocks, freeBytes, largestFreeBytes, resident } = isFollowed
-      ? following!(changed)
-      : walking();
+    const { requestedBytes, usableBytes, liveBlocks, freeBytes, largestFreeBytes, resident, withinSlabsBytes } =
+      isFollowed ? following!(changed) : walking();
     return {
       label,
       event,
@@ -55,6 +56,7 @@ export function createSampler(kernel: Kernel, allocator: Allocator, objects: Obj
       usableBytes,
       liveBlocks,
       breakdown: resident,
+      withinSlabsBytes,
       internalFragmentation: usableBytes === 0 ? 0 : 1 - requestedBytes / usableBytes,
       externalFragmentation: freeBytes === 0 ? 0 : 1 - largestFreeBytes / freeBytes,
       faults: kernel.residency.faults(),

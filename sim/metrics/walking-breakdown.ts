@@ -1,4 +1,4 @@
-import { type Allocator, RANGE_CACHED, RANGE_FREE, RANGE_METADATA } from '../contract/allocator.ts';
+import { type Allocator, isFreeRange, RANGE_CACHED, RANGE_FREE_WITHIN, RANGE_METADATA } from '../contract/allocator.ts';
 import { assert } from '../contract/assert.ts';
 import { type Addr, type Bytes, HUGE_PAGES, PAGE_BYTES, type Page } from '../contract/units.ts';
 import type { Kernel } from '../kernel/kernel.ts';
@@ -90,7 +90,8 @@ export function createWalkingBreakdown(kernel: Kernel, allocator: Allocator, obj
   }
 
   return function breakdown(): MeasuredBreakdown {
-    const free: number[] = []; // start, end, start, end, …
+    const free: number[] = []; // start, end, whether it is within a slab; and so on
+    let withinSlabsBytes = 0;
     let requestedBytes = 0;
     let usableBytes = 0;
     let liveBlocks = 0;
@@ -111,21 +112,22 @@ export function createWalkingBreakdown(kernel: Kernel, allocator: Allocator, obj
     allocator.walk((start, length, kind) => {
       if (kind === RANGE_METADATA) resident.metadata += keep(start, start + length);
       else if (kind === RANGE_CACHED) resident.cached += keep(start, start + length);
-      else if (kind === RANGE_FREE) {
-        free.push(start, start + length);
+      else if (isFreeRange(kind)) {
+        free.push(start, start + length, kind === RANGE_FREE_WITHIN ? 1 : 0);
         freeBytes += length;
         if (length > largestFreeBytes) largestFreeBytes = length;
       }
     });
-    for (let i = 0; i < free.length; i += 2) {
+    for (let i = 0; i < free.length; i += 3) {
       measure(free[i]!, free[i + 1]!, false);
       resident.pinned += measured.kept;
       resident.returnable += measured.all - measured.kept;
+      if (free[i + 2] === 1) withinSlabsBytes += measured.all - measured.kept;
     }
     forgetKept();
     const rssBytes = kernel.residency.residentPages() * PAGE_BYTES;
     const classed = breakdownBytes(resident);
     assert(classed === rssBytes, `the classes of the breakdown hold ${classed} of ${rssBytes} resident bytes`);
-    return { requestedBytes, usableBytes, liveBlocks, freeBytes, largestFreeBytes, resident };
+    return { requestedBytes, usableBytes, liveBlocks, freeBytes, largestFreeBytes, resident, withinSlabsBytes };
   };
 }

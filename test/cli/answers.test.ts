@@ -20,7 +20,7 @@ const COMMANDS: readonly (readonly [name: string, args: readonly string[], head:
   ['sweep', ['sweep', SMALL, '--grid=arena_max=1,2'], /^allocator,/],
   ['tune', ['tune', SMALL, '--budget=4', '--options=arena_max'], /^allocator,/],
   ['plan', ['plan', SMALL], /^allocator,/],
-  ['explain', ['explain', TRACE, '--no-what-if'], /\nresident,all,returnable,\d+\n/],
+  ['explain', ['explain', TRACE, '--no-what-if'], /\nresident,all,breakdown.returnable,\d+\n/],
   ['machine', ['machine', 'shared-memory'], /^step,seconds,command,label,/],
 ];
 

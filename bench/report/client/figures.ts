@@ -15,6 +15,12 @@ function stacked(columns: readonly (readonly number[])[]): number[][] {
   return sums;
 }
 
+/** An allocator without slabs has no class of theirs. */
+const shownClasses = ({ classes }: PageData, { columns }: Curves): number[] =>
+  [...classes.keys()].filter(
+    (k) => classes[k]!.key !== 'withinSlabs' || columns.withinSlabs.some((value) => value > 0),
+  );
+
 /** The resident bytes by class, stacked over time, and what the program asked for as a line over them. */
 function drawClasses(
   place: HTMLElement,
@@ -35,10 +41,12 @@ function drawClasses(
     view: axis.view,
     // The highest sum first: each lower one is painted over it.
     lines: [
-      ...[...data.classes.keys()].reverse().map((k) => {
-        const colour = shade(data.classes[k]!);
-        return { label: data.classes[k]!.name, values: sums[k]!, colour, fill: colour };
-      }),
+      ...shownClasses(data, c)
+        .reverse()
+        .map((k) => {
+          const colour = shade(data.classes[k]!);
+          return { label: data.classes[k]!.name, values: sums[k]!, colour, fill: colour };
+        }),
       {
         label: 'Asked for',
         values: c.columns.requestedBytes,

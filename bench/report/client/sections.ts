@@ -68,6 +68,7 @@ function compositionKey(classes: readonly ClassData[], values: readonly number[]
   const total = values.reduce((sum, v) => sum + v, 0);
   const list = element('ul', { class: 'composition' });
   classes.forEach((c, i) => {
+    if (c.key === 'withinSlabs' && values[i] === 0) return;
     list.append(compositionRow(c, values[i]!, total > 0 ? percentText(values[i]! / total) : '–'));
   });
   return list;

@@ -1,4 +1,11 @@
-import { type Handle, RANGE_CACHED, RANGE_LIVE, RANGE_METADATA } from '../../../sim/contract/allocator.ts';
+import {
+  type Handle,
+  RANGE_CACHED,
+  RANGE_FREE_WITHIN,
+  RANGE_LIVE,
+  RANGE_METADATA,
+  type RangeKind,
+} from '../../../sim/contract/allocator.ts';
 import { type Addr, type Bytes, PAGE_BYTES } from '../../../sim/contract/units.ts';
 import { forEachLive } from '../../../sim/replay/objects.ts';
 import { isResident } from '../../run/areas.ts';
@@ -11,7 +18,15 @@ const SLACK = classIndex('slack');
 const METADATA = classIndex('metadata');
 const CACHED = classIndex('cached');
 const PINNED = classIndex('pinned');
+const WITHIN_SLABS = classIndex('withinSlabs');
 const RETURNABLE = classIndex('returnable');
+
+/** As if something else lay on each page; the rest is seen when all is known. */
+function classOf(kind: RangeKind): number {
+  if (kind === RANGE_METADATA) return METADATA;
+  if (kind === RANGE_CACHED) return CACHED;
+  return kind === RANGE_FREE_WITHIN ? WITHIN_SLABS : PINNED;
+}
 
 export interface LiveBlock {
   readonly slot: number;
@@ -80,13 +95,17 @@ export function readResidentPages(assembled: Assembled): ResidentPages {
   const free: FreeRange[] = [];
   top.walk((start, length, kind) => {
     if (kind === RANGE_LIVE) return;
-    const into = bytes[kind === RANGE_METADATA ? METADATA : kind === RANGE_CACHED ? CACHED : PINNED]!;
+    const into = bytes[classOf(kind)]!;
     const residentBytes = add(start, start + length, into);
     if (kind !== RANGE_METADATA && residentBytes > 0) free.push({ start, residentBytes });
   });
   free.sort((x, y) => x.start - y.start);
   for (let i = 0; i < page.length; i++) {
-    if (live[i] !== 0 || bytes[METADATA]![i] !== 0 || bytes[CACHED]![i] !== 0) continue;
+    if (live[i] !== 0 || bytes[METADATA]![i] !== 0 || bytes[CACHED]![i] !== 0) {
+      bytes[PINNED]![i]! += bytes[WITHIN_SLABS]![i]!;
+      bytes[WITHIN_SLABS]![i] = 0;
+      continue;
+    }
     bytes[RETURNABLE]![i] = bytes[PINNED]![i]!;
     bytes[PINNED]![i] = 0;
   }

@@ -14,6 +14,7 @@ export interface AreaGroup {
   readonly mappedBytes: Bytes;
   readonly residentBytes: Bytes;
   readonly breakdown: Breakdown;
+  readonly withinSlabsBytes: Bytes;
   readonly liveBlocks: number;
 }
 
@@ -30,6 +31,7 @@ export function groupAreas(areas: readonly AreaReport[]): AreaGroup[] {
       mappedBytes: (g?.mappedBytes ?? 0) + area.mappedBytes,
       residentBytes: (g?.residentBytes ?? 0) + area.residentBytes,
       breakdown: add(g?.breakdown ?? NOTHING, area.breakdown),
+      withinSlabsBytes: (g?.withinSlabsBytes ?? 0) + area.withinSlabsBytes,
       liveBlocks: (g?.liveBlocks ?? 0) + area.liveBlocks,
     });
   }

@@ -1,8 +1,7 @@
-import { RANGE_CACHED, RANGE_FREE, RANGE_LIVE } from '../../../sim/contract/allocator.ts';
+import { isFreeRange, RANGE_CACHED, RANGE_LIVE } from '../../../sim/contract/allocator.ts';
 import { InvariantError } from '../../../sim/contract/assert.ts';
 import type { EventBuffer } from '../../../sim/contract/event.ts';
 import { type Bytes, PAGE_BYTES } from '../../../sim/contract/units.ts';
-import type { Breakdown } from '../../../sim/metrics/sample.ts';
 import { frameText } from '../../report/sites/frames.ts';
 import type { StackBytes } from '../../report/sites/stacks.ts';
 import { type Area, areaAt, collectAreas, isResident } from '../../run/areas.ts';
@@ -19,7 +18,7 @@ export interface Situation {
   readonly areas: readonly Area[];
   readonly ranges: Ranges;
   readonly blocks: readonly LiveBlock[];
-  readonly breakdown: Breakdown;
+  readonly sums: ClassSums;
 }
 
 /** A trace with call sites (format 2). */
@@ -51,7 +50,7 @@ export function* bySiteSteps(options: RunOptions, end: number): Generator<void, 
   const ranges = collectRanges(assembled, blocks);
   const areas = collectAreas(assembled);
   const reports = reportAreas(assembled, areas, ranges, blocks, keptPages(assembled, ranges));
-  return siteBytes(options, end, { assembled, areas, ranges, blocks, breakdown: sumOfAreas(reports) });
+  return siteBytes(options, end, { assembled, areas, ranges, blocks, sums: sumOfAreas(reports) });
 }
 
 /** The same where the machine stands at `end` already. The sums over all stacks are those of the breakdown. */
@@ -78,15 +77,15 @@ export function siteBytes(options: RunOptions, end: number, situation: Situation
       eachPage(ranges.start[i]!, ranges.end[i]!, (_page, bytes) => {
         sums.held[site]! += bytes;
       });
-    } else if (kind === RANGE_FREE || kind === RANGE_CACHED) {
+    } else if (isFreeRange(kind) || kind === RANGE_CACHED) {
       eachPage(ranges.start[i]!, ranges.end[i]!, (page, bytes) => {
         sums.freed[lastFreed[page] === 0 ? count : lastFreed[page]! - 1]! += bytes;
-        if (kind === RANGE_FREE) keepers.share(area, page, bytes, sums.pinned);
+        if (isFreeRange(kind)) keepers.share(area, page, bytes, sums.pinned);
       });
     }
   }
   keepers.finish(sums.pinned);
-  checkSums(sums, situation.breakdown);
+  checkSums(sums, situation.sums);
   return merged(events, sums);
 }
 
@@ -146,13 +145,14 @@ function keepersOf({ areas, ranges, blocks, assembled }: Situation, sites: Int32
   };
 }
 
+type ClassSums = ReturnType<typeof sumOfAreas>;
 type Sums = Readonly<Record<'held' | 'pinned' | 'freed', Float64Array>>;
 
-function checkSums({ held, pinned, freed }: Sums, b: Breakdown): void {
+function checkSums({ held, pinned, freed }: Sums, { breakdown: b, withinSlabsBytes }: ClassSums): void {
   const sum = (column: Float64Array) => column.reduce((total, bytes) => total + bytes, 0);
   for (const [name, found, expected] of [
     ['held', sum(held), b.requested + b.slack],
-    ['pinned', sum(pinned), b.pinned],
+    ['pinned', sum(pinned), b.pinned + withinSlabsBytes],
     ['freed', sum(freed), b.cached + b.pinned + b.returnable],
   ] as const) {
     if (found !== expected) throw new InvariantError(`by call site ${found} bytes are ${name}, in all ${expected}`);

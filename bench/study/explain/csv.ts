@@ -13,7 +13,8 @@ export function explanationCsv(e: Explanation): string {
           'all',
           {
             residentBytes: sample.rssBytes,
-            ...sample.breakdown,
+            breakdown: sample.breakdown,
+            withinSlabsBytes: sample.withinSlabsBytes,
             mappedBytes: sample.vszBytes,
             liveBlocks: sample.liveBlocks,
           },

@@ -46,7 +46,7 @@ export function observe(options: ObserveOptions): Observed {
     moment: { kind: moment.kind, about: moment.about },
     rssPeakBytes,
     abort: session.abort,
-    sample: { ...sample, breakdown: sumOfAreas(reports) },
+    sample: { ...sample, ...sumOfAreas(reports) },
     areas: reports,
     returns: predictReturns(assembled, areas, threads, experiment),
     pinning: findPinning(assembled, areas, ranges, blocks, kept, threads, experiment, pinningGroups).map((group) =>
@@ -60,8 +60,7 @@ export function observe(options: ObserveOptions): Observed {
     sites: null,
     times: null,
   };
-  const { breakdown } = found.sample;
-  const sites = siteBytes(options, session.row, { assembled, areas, ranges, blocks, breakdown }) ?? null;
+  const sites = siteBytes(options, session.row, { assembled, areas, ranges, blocks, sums: found.sample }) ?? null;
   const facts = { ...found, sites };
   const failedAllocations = session.failedRows.length;
   const situation = {

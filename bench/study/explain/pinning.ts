@@ -1,4 +1,4 @@
-import { RANGE_CACHED, RANGE_FREE, RANGE_LIVE, type ThreadSlot } from '../../../sim/contract/allocator.ts';
+import { isFreeRange, RANGE_CACHED, RANGE_LIVE, type ThreadSlot } from '../../../sim/contract/allocator.ts';
 import { AllocatorAbort } from '../../../sim/contract/assert.ts';
 import { type Bytes, PAGE_BYTES } from '../../../sim/contract/units.ts';
 import { realAddress } from '../../../sim/kernel/layout.ts';
@@ -273,7 +273,7 @@ export function heldPages(
         open.set(page, entry);
         held.push(entry);
       }
-      if (ranges.kind[i] === RANGE_FREE) {
+      if (isFreeRange(ranges.kind[i])) {
         entry.freeBytes += Math.min(end, (page + 1) * PAGE_BYTES) - Math.max(start, page * PAGE_BYTES);
       } else if (ranges.kind[i] === RANGE_LIVE) {
         entry.events.push(blocks[ranges.block[i]!]!.event);

@@ -1,6 +1,7 @@
 import {
+  isFreeRange,
   RANGE_CACHED,
-  RANGE_FREE,
+  RANGE_FREE_WITHIN,
   RANGE_LIVE,
   RANGE_METADATA,
   type RangeKind,
@@ -51,7 +52,7 @@ export function keptPages(assembled: Assembled, ranges: Ranges): Uint8Array {
   const { pages } = assembled.machine.kernel;
   const kept = new Uint8Array(pages.length);
   for (let i = 0; i < ranges.length; i++) {
-    if (ranges.kind[i] === RANGE_FREE || ranges.end[i] === ranges.start[i]) continue;
+    if (isFreeRange(ranges.kind[i]) || ranges.end[i] === ranges.start[i]) continue;
     const last = Math.floor((ranges.end[i]! - 1) / PAGE_BYTES);
     for (let page = Math.floor(ranges.start[i]! / PAGE_BYTES); page <= last; page++) kept[page] = 1;
   }
@@ -63,6 +64,8 @@ export interface AreaReport extends Area {
   readonly mappedBytes: Bytes;
   readonly residentBytes: Bytes;
   readonly breakdown: Breakdown;
+  /** As of a sample. */
+  readonly withinSlabsBytes: Bytes;
   readonly liveBlocks: number;
   /** Length of the longest run of free bytes. */
   readonly largestFreeBytes: Bytes;
@@ -79,7 +82,7 @@ export function reportAreas(
   kept: Uint8Array,
 ): AreaReport[] {
   const { pages } = assembled.machine.kernel;
-  const sums = areas.map(() => ({ ...NOTHING, live: 0, largestFree: 0 }));
+  const sums = areas.map(() => ({ ...NOTHING, live: 0, largestFree: 0, withinSlabs: 0 }));
   const resident = (from: number, to: number, wanted: (page: number) => boolean): Bytes => {
     let bytes = 0;
     for (let at = from; at < to; ) {
@@ -113,31 +116,32 @@ export function reportAreas(
         break;
       default:
         sum.largestFree = Math.max(sum.largestFree, end - start);
-        if (goesWhole(areas[index]!)) sum.pinned += resident(start, end, any);
-        else {
-          sum.pinned += resident(start, end, (page) => kept[page] === 1);
-          sum.returnable += resident(start, end, (page) => kept[page] === 0);
+        sum.pinned += resident(start, end, (page) => kept[page] === 1);
+        sum.returnable += resident(start, end, (page) => kept[page] === 0);
+        if (ranges.kind[i] === RANGE_FREE_WITHIN) {
+          sum.withinSlabs += resident(start, end, (page) => kept[page] === 0);
         }
     }
   }
   return areas.map((area, i) => {
-    const { live, largestFree, ...breakdown } = sums[i]!;
+    const { live, largestFree, withinSlabs, ...breakdown } = sums[i]!;
     return {
       ...area,
       mappedBytes: area.end - area.start,
       residentBytes: residentBytes(assembled, area),
       breakdown,
+      withinSlabsBytes: withinSlabs,
       liveBlocks: live,
       largestFreeBytes: largestFree,
     };
   });
 }
 
-/** The classes over all areas: those of a sample, but that a page of a slab or chunk that stands is not returnable. */
-export function sumOfAreas(areas: readonly AreaReport[]): Breakdown {
-  const sum = { ...NOTHING };
-  for (const { breakdown } of areas) {
-    for (const name of Object.keys(sum) as (keyof Breakdown)[]) sum[name] += breakdown[name];
+/** The classes over all areas: those of a sample. */
+export function sumOfAreas(areas: readonly AreaReport[]): Pick<AreaReport, 'breakdown' | 'withinSlabsBytes'> {
+  const breakdown = { ...NOTHING };
+  for (const area of areas) {
+    for (const name of Object.keys(breakdown) as (keyof Breakdown)[]) breakdown[name] += area.breakdown[name];
   }
-  return sum;
+  return { breakdown, withinSlabsBytes: areas.reduce((sum, area) => sum + area.withinSlabsBytes, 0) };
 }

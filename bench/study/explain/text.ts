@@ -1,5 +1,6 @@
 import { bytes, columns, count, counted, percent } from '../../../sim/contract/format.ts';
 import { escapeLine, escapeLineStart } from '../../report/escape.ts';
+import { classBytes } from '../../report/names.ts';
 import { columnBlocks, fold } from '../../report/text/fold.ts';
 import { interruptedMark, type Palette, PLAIN } from '../../report/text/palette.ts';
 import { processColumn } from '../../report/text/recorded-process.ts';
@@ -10,7 +11,7 @@ import { groupText } from './verdict.ts';
 import { callsOf } from './what-if.ts';
 
 const SHOWN_AREAS = 16;
-const CLASSES = ['requested', 'slack', 'metadata', 'cached', 'pinned', 'returnable'] as const;
+const CLASSES = ['requested', 'slack', 'metadata', 'cached', 'pinned', 'withinSlabs', 'returnable'] as const;
 
 interface Shown {
   readonly palette: Palette;
@@ -59,22 +60,29 @@ function areas(e: Explanation, { palette, width, everyArea }: Shown): string[] {
     ? e.areas.map((area) => ({ ...area, count: 1 }))
     : groupAreas(e.areas).filter((g) => g.mappedBytes > 0);
   if (groups.length === 0) return [...lines, '  nothing that is mapped is resident'];
+  const classes = CLASSES.filter((key) => key !== 'withinSlabs' || sample.withinSlabsBytes > 0);
   const shown = everyArea ? groups : groups.slice(0, SHOWN_AREAS);
   lines.push(
     ...columnBlocks(
       [
-        ['', 'resident', ...CLASSES, 'live blocks', 'mapped'].map(palette.dim),
+        [
+          '',
+          'resident',
+          ...classes.map((key) => (key === 'withinSlabs' ? 'in slabs' : key)),
+          'live blocks',
+          'mapped',
+        ].map(palette.dim),
         ...shown.map((g) => [
           g.count > 1 ? `${g.name} × ${count(g.count)}` : g.name,
           bytes(g.residentBytes),
-          ...CLASSES.map((name) => bytes(g.breakdown[name])),
+          ...classes.map((key) => bytes(classBytes(g, key))),
           count(g.liveBlocks),
           bytes(g.mappedBytes),
         ]),
         [
           palette.bold('all'),
           bytes(sample.rssBytes),
-          ...CLASSES.map((name) => bytes(sample.breakdown[name])),
+          ...classes.map((key) => bytes(classBytes(sample, key))),
           count(sample.liveBlocks),
           bytes(sample.vszBytes),
         ],

@@ -7,6 +7,7 @@ import type { Mode, RunResult } from '../../run/result.ts';
 import { withOption } from '../explain/what-if.ts';
 import { type Bound, isWithin, worsening } from './bounds.ts';
 import { candidateValues, DEBUGGING, settingValues } from './candidates.ts';
+import { fewValues, type Pair, pairsOf } from './pairs.ts';
 
 /** Of the goal at the beginning: what brings less is not worth a setting. */
 export const WORTH_IT = 0.01;
@@ -51,66 +52,128 @@ export interface Found {
   readonly dropped: readonly string[];
 }
 
-/**
- * One option after another: all values of an option are run in parallel, the best within the bounds stays, until a whole
- * round brings nothing. At the end every setting that was taken is taken back again, and stays away as long as that costs less than
- * WORTH_IT in all.
- */
-export async function search(options: SearchOptions): Promise<Found> {
-  const { start, objective, bounds, dimensions, budget, isInterrupted = () => false } = options;
+/** What has been run, and how many runs are left. */
+interface Measuring {
+  readonly points: Point[];
+  readonly runs: () => number;
+  readonly isOver: () => boolean;
+  readonly seen: (spec: AllocatorSpec) => Point | undefined;
+  readonly measure: (specs: readonly AllocatorSpec[]) => Promise<Point[]>;
+}
+
+function startMeasuring({ budget, isInterrupted = () => false, measure }: SearchOptions): Measuring {
   const seen = new Map<string, Point | null>();
   const points: Point[] = [];
-  const changes = new Set<string>();
   let runs = 0;
+  return {
+    points,
+    runs: () => runs,
+    isOver: () => runs >= budget || isInterrupted(),
+    seen: (spec) => seen.get(formatAllocator(spec)) ?? undefined,
+    async measure(specs) {
+      const fresh = specs.filter((spec) => !seen.has(formatAllocator(spec))).slice(0, budget - runs);
+      runs += fresh.length;
+      const measured = fresh.length > 0 ? await measure(fresh) : [];
+      for (const [i, point] of measured.entries()) {
+        seen.set(formatAllocator(fresh[i]!), point);
+        if (point) points.push(point);
+      }
+      return measured.filter((point) => point !== null);
+    },
+  };
+}
 
-  async function measure(specs: readonly AllocatorSpec[]): Promise<Point[]> {
-    const fresh = specs.filter((spec) => !seen.has(formatAllocator(spec))).slice(0, budget - runs);
-    runs += fresh.length;
-    const measured = fresh.length > 0 ? await options.measure(fresh) : [];
-    for (const [i, point] of measured.entries()) {
-      seen.set(formatAllocator(fresh[i]!), point);
-      if (point) points.push(point);
-    }
-    return measured.filter((point) => point !== null);
-  }
-
+/**
+ * One option after another: all values of an option are run in parallel, the best within the bounds stays, until a whole
+ * round brings nothing. Then options that work on the same thing are tried two at a time, and what that brings begins another round.
+ * At the end every setting that was taken is taken back again, and stays away as long as that costs less than WORTH_IT in all.
+ */
+export async function search(options: SearchOptions): Promise<Found> {
+  const { start, objective, bounds, dimensions } = options;
+  const measuring = startMeasuring(options);
+  const { points, runs, isOver, measure } = measuring;
+  const changes = new Set<string>();
   const [base] = await measure([start]);
   if (!base) throw new UserError(`${objective.name} is no figure of a run in mode ${options.mode}`);
   let best: Point = base;
-  const steps = [{ point: best, runs }];
+  const steps = [{ point: best, runs: runs() }];
+  const take = (found: readonly Point[]): boolean => {
+    const from = best;
+    for (const point of found) {
+      if (worsening(objective, best.value, point.value) >= 0 || !isWithin(point.result, base.result, bounds)) continue;
+      best = point;
+    }
+    if (best !== from) steps.push({ point: best, runs: runs() });
+    return best !== from;
+  };
   let settled = false;
-  while (!settled && runs < budget && !isInterrupted()) {
+  while (!settled && !isOver()) {
     settled = true;
     for (const { option, values } of dimensions) {
+      if (isOver()) break;
       const from = best;
-      for (const point of await measure(values.map((value) => withOption(from.spec, option, value)))) {
-        if (!isSame(point.result, from.result)) changes.add(option);
-        if (worsening(objective, best.value, point.value) >= 0 || !isWithin(point.result, base.result, bounds))
-          continue;
-        best = point;
-      }
-      if (best !== from) {
-        settled = false;
-        steps.push({ point: best, runs });
-      }
-      if (runs >= budget || isInterrupted()) {
-        settled = false;
-        break;
-      }
+      const found = await measure(values.map((value) => withOption(from.spec, option, value)));
+      if (found.some((point) => !isSame(point.result, from.result))) changes.add(option);
+      if (take(found)) settled = false;
     }
+    for (const pair of settled ? pairsOf(dimensions) : []) {
+      if (isOver()) break;
+      if (take(await measurePair(pair, best, options, measuring, changes))) settled = false;
+    }
+    if (isOver()) settled = false;
   }
+  const { best: pick, dropped } = await leanest({ base, best }, options, measuring);
+  const inert = dimensions.map((d) => d.option).filter((option) => !changes.has(option) && !isOver());
+  return { base, best: pick, points, steps, settled, inert, dropped };
+}
+
+/** Two options at a time, from where neither helps alone. An option counts as changing something where the other one alone does not do the same. */
+async function measurePair(
+  { first, second }: Pair,
+  from: Point,
+  { objective }: SearchOptions,
+  { seen, measure }: Measuring,
+  changes: Set<string>,
+): Promise<Point[]> {
+  const alone = (option: string, value: OptionValue) => seen(withOption(from.spec, option, value));
+  const few = ({ option, values }: Dimension) =>
+    fewValues(
+      values,
+      values
+        .map((value) => ({ value, point: alone(option, value) }))
+        .filter(({ point }) => point !== undefined)
+        .sort((x, y) => worsening(objective, y.point!.value, x.point!.value))[0]?.value,
+    );
+  const both = few(first).flatMap((x) => few(second).map((y) => ({ x, y })));
+  const specOf = ({ x, y }: (typeof both)[number]) =>
+    withOption(withOption(from.spec, first.option, x), second.option, y);
+  const found = await measure(both.map(specOf));
+  for (const pair of both) {
+    const point = seen(specOf(pair));
+    const [one, other] = [alone(first.option, pair.x), alone(second.option, pair.y)];
+    if (point && one && !isSame(point.result, one.result)) changes.add(second.option);
+    if (point && other && !isSame(point.result, other.result)) changes.add(first.option);
+  }
+  return found;
+}
+
+/** Without the settings that bring less than WORTH_IT together. */
+async function leanest(
+  { base, best: top }: Pick<Found, 'base' | 'best'>,
+  { start, objective, bounds, cpus }: SearchOptions,
+  { seen, measure }: Measuring,
+): Promise<Pick<Found, 'best' | 'dropped'>> {
+  let best = top;
   const dropped: string[] = [];
-  const top = best.value;
   for (const name of takenSettings(best.spec, start)) {
-    const spec = withoutSetting(best.spec, name, start, options.cpus);
-    const point = seen.get(formatAllocator(spec)) ?? (await measure([spec]))[0];
-    if (!point || worsening(objective, top, point.value) > Math.abs(base.value) * WORTH_IT) continue;
+    const spec = withoutSetting(best.spec, name, start, cpus);
+    const point = seen(spec) ?? (await measure([spec]))[0];
+    if (!point || worsening(objective, top.value, point.value) > Math.abs(base.value) * WORTH_IT) continue;
     if (!isWithin(point.result, base.result, bounds)) continue;
     best = point;
     dropped.push(name);
   }
-  const inert = dimensions.map((d) => d.option).filter((option) => !changes.has(option) && runs < budget);
-  return { base, best, points, steps, settled, inert, dropped };
+  return { best, dropped };
 }
 
 /** Whether the two runs did the same, as far as any figure tells. */

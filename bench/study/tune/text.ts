@@ -85,7 +85,7 @@ const SHORT: Readonly<Record<string, string>> = {
 function remarks({ settled, runs, bounds, inert, dropped, validation, refuted, mode, best, from }: TuneResult) {
   const lines = [
     settled
-      ? `${runs} runs: no single option makes it better any more.`
+      ? `${runs} runs: no single option, and no two that work on the same thing, make it better.`
       : `${runs} runs: the budget ended before the search did (--budget).`,
     `Bounds (--keep): ${bounds.map(boundText).join(', ')}.`,
   ];

@@ -77,7 +77,7 @@ export interface TuneResult {
   readonly steps: readonly TuneStep[];
   /** Of the search. */
   readonly runs: number;
-  /** No single option makes it better any more; false where the budget ended first. */
+  /** No single option, and no two that work on the same thing, make it better any more; false where the budget ended first. */
   readonly settled: boolean;
   readonly bounds: readonly Bound[];
   /** The columns of `points`: the goal first. */
@@ -102,7 +102,7 @@ const VALIDATION_SEEDS = 3;
 const VALIDATED_MAX = 3;
 
 /**
- * Looks for a better setting within bounds. What it finds is a best point for steps of one option; that there is no better one far away
+ * Looks for a better setting within bounds. What it finds is a best point for steps of one option, or of two that work on the same thing; that there is no better one far away
  * it does not show. The answer is one that other seeds confirm, or the beginning.
  */
 export async function tune(options: TuneOptions): Promise<TuneResult> {

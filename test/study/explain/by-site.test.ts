@@ -47,9 +47,10 @@ describe.each(['glibc', 'jemalloc', 'zendmm+glibc', 'zendmm:all=true', 'zendmm@5
           const e = explain({ ...options, at: `#${at}`, whatIf: false });
           const sum = (name: (typeof SITE_CLASSES)[number]) => e.sites!.reduce((total, s) => total + s[name], 0);
           const { requested, slack, cached, pinned, returnable } = e.sample.breakdown;
+          const { withinSlabsBytes } = e.sample;
           expect([sum('held'), sum('pinned'), sum('freed')]).toEqual([
             requested + slack,
-            pinned,
+            pinned + withinSlabsBytes,
             cached + pinned + returnable,
           ]);
           expect(e.sites!.every((s) => SITE_CLASSES.every((name) => Number.isInteger(s[name]) && s[name] >= 0))).toBe(

@@ -17,6 +17,7 @@ describe('explain', () => {
     for (const name of ['requested', 'slack', 'metadata', 'cached', 'pinned', 'returnable'] as const) {
       expect(e.areas.reduce((total, a) => total + a.breakdown[name], 0)).toBe(e.sample.breakdown[name]);
     }
+    expect(e.areas.reduce((total, a) => total + a.withinSlabsBytes, 0)).toBe(e.sample.withinSlabsBytes);
   });
 
   test('the block that keeps the heap from shrinking ranks first, and freeing it returns what was said', () => {

@@ -1,4 +1,5 @@
 import { bytes } from '../../../../sim/contract/format.ts';
+import { classBytes } from '../../../report/names.ts';
 import { type Mechanism, WORTH_FINDING } from './mechanism.ts';
 import { FIXED_MMAP_THRESHOLD, FIXED_TRIM_THRESHOLD, NO_TOP_PAD } from './shared-settings.ts';
 
@@ -6,8 +7,9 @@ import { FIXED_MMAP_THRESHOLD, FIXED_TRIM_THRESHOLD, NO_TOP_PAD } from './shared
 export const thresholds: Mechanism = {
   name: 'thresholds',
   detect({ facts }) {
-    const { breakdown, rssBytes } = facts.sample;
-    if (!facts.run.allocator.includes('glibc') || breakdown.returnable < rssBytes * WORTH_FINDING) return undefined;
+    const { rssBytes } = facts.sample;
+    if (!facts.run.allocator.includes('glibc') || classBytes(facts.sample, 'returnable') < rssBytes * WORTH_FINDING)
+      return undefined;
     const atEnds = facts.areas
       .filter(({ kind }) => kind === 'heap')
       .reduce((sum, { breakdown: b, largestFreeBytes }) => sum + Math.min(b.returnable, largestFreeBytes), 0);
