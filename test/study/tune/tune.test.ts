@@ -69,7 +69,9 @@ describe('tune', () => {
     expect(result.best.value).toBeLessThan(result.from.value / 10);
     expect(result.settled).toBe(true);
     expect(result.steps.map((s) => s.value)).toEqual([...result.steps.map((s) => s.value)].sort((x, y) => y - x));
-    expect(tuneText(result)).toMatch(/no single option, and no two that work on the\s+same thing, make it better/);
+    expect(tuneText(result).replace(/\s+/g, ' ')).toContain(
+      'no single option, and no two that work on the same thing, make it better',
+    );
     expect(await tune({ ...options, options: ['mmap_threshold', 'top_pad'] })).toEqual(result);
   });
 
@@ -81,7 +83,7 @@ describe('tune', () => {
       ...options,
       task: { ...task, events: small },
       options: ['arena_max', 'mxfast', 'tcache_count'],
-      keep: [{ metric: 'faults', percent: null, slack: 0 }],
+      keep: ['faults', 'syscalls'].map((metric) => ({ metric, percent: null, slack: 0 })),
     });
     expect(result.best.allocator).toBe('glibc@2.36:mxfast=0,tcache_count=0');
     expect(result.best.value).toBeLessThan(result.from.value / 10);
