@@ -21,7 +21,7 @@ import { doMprotect } from '../kernel/mprotect.ts';
 import { doMremap } from '../kernel/mremap.ts';
 import type { Tlb } from '../kernel/page-table.ts';
 import { frameOfPte, PTE_PRESENT, PTE_SPECIAL, PTE_WRITE } from '../kernel/page-table.ts';
-import { CALL_US, FAULT_US } from '../kernel/recorded-prices.ts';
+import { CALL_US } from '../kernel/recorded-prices.ts';
 import { SIGKILL, touchPage } from '../kernel/touch.ts';
 import { VM_EXEC, VM_HEAP, VM_NORESERVE, VM_READ, VM_WRITE } from '../kernel/vm-flags.ts';
 
@@ -122,7 +122,7 @@ export class ProcessMemory implements MemoryBacking, Tlb {
     if (faults > 0) {
       this.taken += faults;
       this.huge += k.vmstat.thp_fault_alloc - hugeBefore;
-      k.nowUs += faults * FAULT_US;
+      k.nowUs += faults * k.profile.prices.faultUs;
       this.peakPages = Math.max(this.peakPages, this.countedPages() - this.otherPages);
     }
     if (signal === SIGKILL || task.fatalSignal) throw new ProcessKilled(`process ${task.name} was killed`);

@@ -64,7 +64,7 @@ export function bootKernel(options: BootOptions): Kernel {
       reportedKill(k, group, () => memCgroupOutOfMemory(k, group, (task) => options.kill(k, task))),
     memcgHandleOverHigh: (task) => handleOverHighInCharge(k, task),
     outOfMemory: () => reportedKill(k, null, () => outOfMemory(k, (task) => options.kill(k, task))),
-    directReclaim: () => tryToFreePages(k),
+    directReclaim: (order) => tryToFreePages(k, order),
     wakeKswapd: (_zone, order) => balancePgdat(k, order),
     freePage: (frame) => freePage(k, frame),
   };

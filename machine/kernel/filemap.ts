@@ -10,7 +10,7 @@ import type { AddressSpace, Vma } from './mm-types.ts';
 import { allocPage } from './page-alloc.ts';
 import { addBuffers, filemapAddFolio } from './page-cache.ts';
 import { newReadahead, type Readahead } from './readahead.ts';
-import { READ_PAGE_US, WRITE_CLEAN_US, WRITE_DIRTY_US, WRITE_UNCACHED_US } from './recorded-prices.ts';
+import { WRITE_CLEAN_US, WRITE_DIRTY_US, WRITE_UNCACHED_US } from './recorded-prices.ts';
 import { shmemGetFolio } from './shmem.ts';
 import { folioMarkAccessed } from './swap-lru.ts';
 import { VM_RAND_READ, VM_SEQ_READ } from './vm-flags.ts';
@@ -155,7 +155,7 @@ export function readPages(
     filemapAddFolio(k, object, index, frame);
     if (index === mark && asyncSize > 0) k.frames.flags[frame]! |= PG_RECLAIM;
     k.vmstat.pgpgin += 4;
-    k.nowUs += READ_PAGE_US;
+    k.nowUs += k.profile.prices.readPageUs;
   }
   return true;
 }
@@ -273,7 +273,7 @@ export function filemapRead(
 
 /** What a page of a file costs who writes it: a block is found for it, a page allocated, and it is made dirty, as far as that is to be done. */
 function writePrice(k: Kernel, object: AddressSpace, index: number, frame: number): number {
-  if (frame === 0) return object.blocks?.has(index) ? WRITE_UNCACHED_US : k.profile.features.writeNewUs;
+  if (frame === 0) return object.blocks?.has(index) ? WRITE_UNCACHED_US : k.profile.prices.writeNewUs;
   return k.frames.flags[frame]! & PG_DIRTY ? WRITE_DIRTY_US : WRITE_CLEAN_US;
 }
 

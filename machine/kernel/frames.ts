@@ -28,6 +28,9 @@ export const LRU_INACTIVE_FILE = 2;
 export const LRU_ACTIVE_FILE = 3;
 export const LRU_UNEVICTABLE = 4;
 export const NR_LRU_LISTS = 5;
+/** Generations of the multi-generational LRU, each of anonymous memory and of files, by zone. */
+export const MAX_NR_GENS = 4;
+const ANON_AND_FILE = 2;
 
 export const HPAGE_PMD_NR = 512;
 const BLOCK_SHIFT = 9;
@@ -55,6 +58,7 @@ export interface ZoneFrames {
  * free, one huge page, or broken into single frames.
  *
  *     flags mapcount owner index next prev group        22 bytes a frame, committed when first written
+ *     lruGen lruRefs                                    2 more where pages have generations
  *
  * `owner` and `index` name the page: of an anonymous one the anon_vma and its linear index, otherwise the object and its offset.
  */
@@ -67,6 +71,9 @@ export class Frames {
   readonly next: Int32Array;
   readonly prev: Int32Array;
   readonly group: Uint16Array;
+  /** LRU_GEN_MASK and LRU_REFS_MASK of the flags: its generation and one more (0: on no list of one), and further uses by descriptor. */
+  readonly lruGen: Uint8Array;
+  readonly lruRefs: Uint8Array;
   /** Mappings of a block as one huge page. */
   readonly compoundMapcount: Int32Array;
   private readonly blockFree: Int32Array;
@@ -77,11 +84,13 @@ export class Frames {
   readonly listSize: Float64Array;
   /** Counts changes of the number of mappings of pages that have, or had, several: while it stands still, what is shared is. */
   sharing = 0;
+  private readonly listsPerLruvec: number;
 
-  constructor(zonePages: readonly number[]) {
+  constructor(zonePages: readonly number[], generations = false) {
     const total = zonePages.reduce((sum, pages) => sum + pages, 1);
     this.total = total;
-    const linked = total + MAX_LRUVECS * NR_LRU_LISTS;
+    this.listsPerLruvec = NR_LRU_LISTS + (generations ? MAX_NR_GENS * ANON_AND_FILE * zonePages.length : 0);
+    const linked = total + MAX_LRUVECS * this.listsPerLruvec;
     this.flags = new Uint16Array(total);
     this.mapcount = new Int32Array(total);
     this.owner = new Int32Array(total);
@@ -89,6 +98,8 @@ export class Frames {
     this.next = new Int32Array(linked);
     this.prev = new Int32Array(linked);
     this.group = new Uint16Array(total);
+    this.lruGen = new Uint8Array(generations ? total : 0);
+    this.lruRefs = new Uint8Array(generations ? total : 0);
     const blocks = (total >> BLOCK_SHIFT) + 1;
     this.compoundMapcount = new Int32Array(blocks);
     this.blockFree = new Int32Array(blocks);
@@ -251,33 +262,62 @@ export class Frames {
 
   /** Index of the sentinel of a list. */
   listOf(lruvec: number, lru: number): number {
-    return this.total + lruvec * NR_LRU_LISTS + lru;
+    return this.total + lruvec * this.listsPerLruvec + lru;
   }
 
-  addToList(frame: number, lruvec: number, lru: number, tail = false): void {
-    const list = this.listOf(lruvec, lru);
-    const before = tail ? this.prev[list]! : list;
-    const after = tail ? list : this.next[list]!;
+  /** lrugen->folios: the sentinel of a generation's list. */
+  genListOf(lruvec: number, gen: number, type: number, zone: number): number {
+    return this.listOf(lruvec, NR_LRU_LISTS + (gen * ANON_AND_FILE + type) * this.zones.length + zone);
+  }
+
+  /** list_add_tail: right before a frame or a sentinel. */
+  linkBefore(frame: number, after: number): void {
+    const before = this.prev[after]!;
     this.prev[frame] = before;
     this.next[frame] = after;
     this.next[before] = frame;
     this.prev[after] = frame;
-    this.listSize[lruvec * NR_LRU_LISTS + lru]! += this.sizeOf(frame);
   }
 
-  removeFromList(frame: number, lruvec: number, lru: number): void {
+  /** list_add. */
+  linkAfter(frame: number, before: number): void {
+    this.linkBefore(frame, this.next[before]!);
+  }
+
+  /** list_del. */
+  unlink(frame: number): void {
     const before = this.prev[frame]!;
     const after = this.next[frame]!;
     this.next[before] = after;
     this.prev[after] = before;
-    this.listSize[lruvec * NR_LRU_LISTS + lru]! -= this.sizeOf(frame);
+  }
+
+  /** update_lru_size: what the list is said to hold, of which those of generations have no frame on it. */
+  updateLruSize(lruvec: number, lru: number, pages: number): void {
+    this.listSize[lruvec * NR_LRU_LISTS + lru]! += pages;
+  }
+
+  addToList(frame: number, lruvec: number, lru: number, tail = false): void {
+    const list = this.listOf(lruvec, lru);
+    if (tail) this.linkBefore(frame, list);
+    else this.linkAfter(frame, list);
+    this.updateLruSize(lruvec, lru, this.sizeOf(frame));
+  }
+
+  removeFromList(frame: number, lruvec: number, lru: number): void {
+    this.unlink(frame);
+    this.updateLruSize(lruvec, lru, -this.sizeOf(frame));
+  }
+
+  /** The last frame of a list, by its sentinel, or -1. */
+  lastOf(list: number): number {
+    const frame = this.prev[list]!;
+    return frame === list ? -1 : frame;
   }
 
   /** The last frame of a list, or -1. */
   tailOf(lruvec: number, lru: number): number {
-    const list = this.listOf(lruvec, lru);
-    const frame = this.prev[list]!;
-    return frame === list ? -1 : frame;
+    return this.lastOf(this.listOf(lruvec, lru));
   }
 
   sizeOfList(lruvec: number, lru: number): number {

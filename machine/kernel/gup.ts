@@ -5,7 +5,6 @@ import { FAULT_OOM, FAULT_SIGBUS, handleMmFault, setPageDirty } from './memory.t
 import type { Vma } from './mm-types.ts';
 import type { Errno } from './mmap.ts';
 import { frameOfPte, PTE_DIRTY, PTE_PRESENT, PTE_SPECIAL, PTE_WRITE, PTE_YOUNG } from './page-table.ts';
-import { FAULT_US } from './recorded-prices.ts';
 import { folioMarkAccessed } from './swap-lru.ts';
 import { VM_PFNMAP, VM_READ, VM_SHARED, VM_WRITE } from './vm-flags.ts';
 
@@ -30,7 +29,7 @@ function touchPage(k: Kernel, task: Task, vma: Vma, page: number, write: boolean
       }
     }
     const result = handleMmFault(k, task, vma, page, write);
-    k.nowUs += FAULT_US;
+    k.nowUs += k.profile.prices.faultUs;
     if (result & FAULT_SIGBUS) return 'EFAULT';
     if (result & FAULT_OOM || task.fatalSignal) return 'ENOMEM';
   }

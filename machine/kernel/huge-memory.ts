@@ -213,10 +213,8 @@ export function splitHugePage(k: Kernel, head: number): number {
   for (const { vma, pmd, huge } of mappingsOf(k, head)) if (huge) splitHugePmd(k, vma, pmd);
   const flags = frames.flags[head]!;
   const onLru = (flags & PG_LRU) !== 0;
-  const group = frames.group[head]!;
-  const lru = frames.lruOf(head);
   const following = frames.next[head]!;
-  if (onLru) frames.removeFromList(head, group, lru);
+  if (onLru) frames.unlink(head);
   frames.splitBlock(head);
   k.vmstat.thp_split_page++;
   const kept =
@@ -226,15 +224,11 @@ export function splitHugePage(k: Kernel, head: number): number {
     const frame = head + i;
     const exclusive = frames.flags[frame]! & PG_EXCLUSIVE;
     frames.flags[frame] = (flags & kept) | exclusive | (onLru ? PG_LRU : 0);
-    if (onLru) {
-      // Each of the tails gets between the one before it and its head.
-      const list = frames.listOf(group, lru);
-      const before = frames.prev[following === head ? list : following]!;
-      frames.prev[frame] = before;
-      frames.next[frame] = following;
-      frames.next[before] = frame;
-      frames.prev[following] = frame;
-      frames.listSize[group * 5 + lru]!++;
+    // Each of the tails gets between the one before it and its head.
+    if (onLru) frames.linkBefore(frame, following);
+    if (k.lruGen) {
+      frames.lruGen[frame] = frames.lruGen[head]!;
+      frames.lruRefs[frame] = frames.lruRefs[head]!;
     }
   }
   remapLocked(k, head);

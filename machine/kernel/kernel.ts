@@ -1,4 +1,5 @@
 import { Frames } from './frames.ts';
+import { LruGenNode } from './lru-gen-folio.ts';
 import { MemCgroup, newPsi, newRstat, type Psi, type Rstat } from './mem-cgroup.ts';
 import { AddressSpace, type AnonVma, type Mm } from './mm-types.ts';
 import type { Profile } from './profile.ts';
@@ -148,7 +149,7 @@ export class Kernel {
     ['00:02', 6722],
   ]);
   readonly thp: HugePageSettings;
-  current: Task | null = null;
+  private running: Task | null = null;
   /** lru_gen_in_fault: pages that are made now are in use, to the multi-generational lists. */
   inFault = false;
   /** Nobody was left to be killed: the machine has stopped. */
@@ -170,6 +171,8 @@ export class Kernel {
   /** What the processor has in reserve for objects of one group. */
   objStock: { group: MemCgroup | null; bytes: number } = { group: null, bytes: 0 };
   readonly rstat: Rstat = newRstat();
+  /** The multi-generational LRU, where the kernel has it on. */
+  readonly lruGen: LruGenNode | undefined;
   /** Pages made dirty on the processor since somebody looked at the limits, after how many one looks; and those of tasks that have ended. */
   bdpRatelimits = 0;
   ratelimitPages = 0;
@@ -211,13 +214,32 @@ export class Kernel {
   constructor(profile: Profile, zones: Zone[], thp: HugePageSettings) {
     this.profile = profile;
     this.zones = zones;
-    this.frames = new Frames(zones.map((zone) => zone.managed));
+    const { lruGen } = profile.features;
+    this.frames = new Frames(
+      zones.map((zone) => zone.managed),
+      lruGen,
+    );
     this.thp = thp;
     this.groups = [new MemCgroup(0, '/', null, 0)];
+    if (lruGen) {
+      this.lruGen = new LruGenNode();
+      this.lruGen.onlineMemcg(this.root, zones.length, 0);
+    }
     this.nextPid = profile.firstPid;
     this.maxThreads = setMaxThreads(this.totalPages - profile.bootHeldPages);
     this.blockDevice = new AddressSpace(1, 'disk', '/dev/pmem0', Number.MAX_SAFE_INTEGER, false);
     this.objects.push(this.blockDevice);
+  }
+
+  /** Who has the processor; null: the kernel itself, or who reads the script. */
+  get current(): Task | null {
+    return this.running;
+  }
+
+  set current(task: Task | null) {
+    this.running = task;
+    // lru_gen_use_mm.
+    if (task) task.mm.lruGenUsed = true;
   }
 
   get root(): MemCgroup {

@@ -1,12 +1,14 @@
 /** include/linux/mm_inline.h: a frame's place on the LRU lists of its group. */
 import { LRU_ACTIVE_FILE, LRU_INACTIVE_ANON, PG_ANON, PG_MLOCKED } from './frames.ts';
 import type { Kernel } from './kernel.ts';
+import { lruGenAddFolio, lruGenDelFolio } from './lru-gen-folio.ts';
 import type { MemCgroup } from './mem-cgroup.ts';
 import { lruvecPageState, updateStat } from './rstat.ts';
 
 /** lruvec_add_folio: puts the frame at the head of the list that its flags name. */
 export function lruvecAdd(k: Kernel, frame: number, tail = false): void {
   const { frames } = k;
+  if (lruGenAddFolio(k, frame, tail)) return;
   const group = frames.group[frame]!;
   updateStat(k, k.groups[group]!, frames.sizeOf(frame));
   frames.addToList(frame, group, frames.lruOf(frame), tail);
@@ -14,6 +16,7 @@ export function lruvecAdd(k: Kernel, frame: number, tail = false): void {
 
 /** lruvec_del_folio. */
 export function lruvecDel(k: Kernel, frame: number): void {
+  if (lruGenDelFolio(k, frame, false)) return;
   const { frames } = k;
   const group = frames.group[frame]!;
   updateStat(k, k.groups[group]!, frames.sizeOf(frame));

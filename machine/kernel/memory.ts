@@ -35,6 +35,7 @@ import {
   PTE_YOUNG,
   pteOf,
 } from './page-table.ts';
+import { vmaHasRecency } from './recency.ts';
 import {
   anonVmaPrepare,
   hugePageUnmapped,
@@ -46,13 +47,13 @@ import {
 import { addMmCounterFast, checkSyncRssStat, syncMmRss, updateHiwaterRss } from './rss.ts';
 import { doSwapPage, folioFreeSwap, freeSwapAndCache } from './swap.ts';
 import { folioMarkAccessed, lruAddDrain } from './swap-lru.ts';
-import { VM_HUGETLB, VM_LOCKED, VM_PFNMAP, VM_SEQ_READ, VM_SHARED, VM_WRITE } from './vm-flags.ts';
+import { VM_HUGETLB, VM_LOCKED, VM_PFNMAP, VM_SHARED, VM_WRITE } from './vm-flags.ts';
 
 export { FAULT_DONE, FAULT_MAJOR, FAULT_OOM, FAULT_RETRY, FAULT_SIGBUS, type FaultResult } from './fault.ts';
 
 /** handle_mm_fault with what counts it: the access to `page` is repeated by the caller where FAULT_RETRY is set. */
 export function handleMmFault(k: Kernel, task: Task, vma: Vma, page: number, write: boolean): FaultResult {
-  k.inFault = true;
+  k.inFault = vmaHasRecency(k, vma);
   const result = countedFault(k, task, vma, page, write);
   k.inFault = false;
   return result;
@@ -337,7 +338,7 @@ function zapPteRange(
     if (flags[frame]! & PG_ANON) rss[MM_ANONPAGES]--;
     else {
       if (pte & PTE_DIRTY) setPageDirty(k, frame);
-      if (pte & PTE_YOUNG && !(vma.flags & VM_SEQ_READ)) folioMarkAccessed(k, frame);
+      if (pte & PTE_YOUNG && vmaHasRecency(k, vma)) folioMarkAccessed(k, frame);
       rss[mmCounterFile(k, frame) as 0]--;
     }
     pageRemoveRmap(k, frame);

@@ -213,6 +213,10 @@ export class Mm {
   tlb: Tlb | null = null;
   /** Of its owner: on whose account reclaim sees what it uses. */
   group: MemCgroup;
+  /** lru_gen.bitmap: it has had the processor since the ageing last looked through its tables. */
+  lruGenUsed = false;
+  /** When that was, in ticks. */
+  lruGenWalkedAt = 0;
   /** MMF_VM_HUGEPAGE: khugepaged looks at it. */
   onKhugepagedList = false;
 

@@ -26,6 +26,8 @@ export class Pmd {
   first = 0;
   /** Entries that are not none. */
   used = 0;
+  /** The accessed bit of the entry for the table: a table that is made has it. */
+  young = true;
   /** The group that pays for the table; -1 where there is none. */
   group = -1;
 

@@ -1,6 +1,7 @@
 /** Processes: how they begin, fork and end (kernel/fork.c, kernel/exit.c). */
 import { dupMm } from './fork.ts';
 import type { Kernel, Task } from './kernel.ts';
+import { lruGenAddMm, lruGenDelMm } from './lru-gen-mm-list.ts';
 import { zapPageRange } from './memory.ts';
 import { Mm } from './mm-types.ts';
 import { exitMmap } from './mmap.ts';
@@ -78,6 +79,7 @@ export function forkTask(k: Kernel, parent: Task, name: string): Task | 'EAGAIN'
     return 'ENOMEM';
   }
   k.tasks.push(child);
+  lruGenAddMm(k, child.mm);
   k.nowUs += FORK_US + child.mm.getRss() * FORK_PAGE_US;
   return child;
 }
@@ -90,6 +92,7 @@ export function exitTask(k: Kernel, task: Task): void {
   k.current = null;
   k.dirtyThrottleLeaks += task.nrDirtied;
   exitMmap(k, task);
+  lruGenDelMm(k, task.mm);
   releaseTaskMemory(k, task);
   resetKswapdFailures(k);
   k.tasks.splice(k.tasks.indexOf(task), 1);

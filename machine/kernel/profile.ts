@@ -2,6 +2,7 @@
  * What a machine's kernel holds before the first process of a script runs. The figures of 6.1 are of Debian 12's kernel in a virtual
  * machine with a processor, a 64 MiB bounce buffer and a disk in memory (recorded; see docs/machine.md).
  */
+import { type KernelPrices, PRICES_6_1, PRICES_6_12 } from './recorded-prices.ts';
 export interface Profile {
   readonly kernel: string;
   readonly release: string;
@@ -31,17 +32,19 @@ export interface Profile {
     readonly otherKb: number;
   };
   readonly features: KernelFeatures;
+  readonly prices: KernelPrices;
 }
 
 /** What differs between versions of the kernel. */
 export interface KernelFeatures {
   /** Counts of resident pages kept by the task and added every 64 faults (to 6.1), or one per-CPU counter. */
   readonly splitRssCounting: boolean;
-  /**
-   * The multi-generational LRU is the default: what a fault makes is active, what is read and read again is not. Which generation reclaim
-   * takes is not modelled: the inactive list stands for the older ones.
-   */
+  /** LRU_GEN_ENABLED: pages are in generations, not on two lists. */
   readonly lruGen: boolean;
+  /** Reclaim by generations moves dirty pages of files on to the next one before it gets to them (sort_folio, to 6.12.95 at least). */
+  readonly sortsDirtyFolios: boolean;
+  /** Reclaim in a group goes through those below it only until it has enough, and goes on from there the next time (memcg_full_walk). */
+  readonly partialWalks: boolean;
   /** Reclaim wakes the flushers where all that it met in a group is dirty: not by generations before 6.13. */
   readonly wakesFlushersForGroup: boolean;
   /** How much of a group is dirty is known as of the last flush of its statistics, which no writer causes (mem_cgroup_flush_stats_ratelimited). */
@@ -54,43 +57,44 @@ export interface KernelFeatures {
   readonly countsUpperTables: boolean;
   /** Counters of a group for one processor: memcg_vmstats_percpu and lruvec_stats_percpu, as recorded. */
   readonly groupPercpuBytes: number;
-  /** Microseconds of a page written to a new place of a file, as recorded: 60 MB took 271 ms, and 202 from 6.12 on. */
-  readonly writeNewUs: number;
 }
 
 const FEATURES: Readonly<Record<string, KernelFeatures>> = {
   '6.1': {
     splitRssCounting: true,
     lruGen: false,
+    sortsDirtyFolios: false,
+    partialWalks: false,
     wakesFlushersForGroup: true,
     ratelimitsWbStats: false,
     folioBatch: 15,
     perVmaLock: false,
     countsUpperTables: false,
     groupPercpuBytes: 1784,
-    writeNewUs: 17.6,
   },
   '6.12': {
     splitRssCounting: false,
     lruGen: true,
+    sortsDirtyFolios: true,
+    partialWalks: true,
     wakesFlushersForGroup: false,
     ratelimitsWbStats: true,
     folioBatch: 31,
     perVmaLock: true,
     countsUpperTables: true,
     groupPercpuBytes: 1056,
-    writeNewUs: 13.1,
   },
   '6.18': {
     splitRssCounting: false,
     lruGen: true,
+    sortsDirtyFolios: false,
+    partialWalks: true,
     wakesFlushersForGroup: true,
     ratelimitsWbStats: true,
     folioBatch: 31,
     perVmaLock: true,
     countsUpperTables: true,
     groupPercpuBytes: 1056,
-    writeNewUs: 13.1,
   },
 };
 const RELEASES: Readonly<Record<string, string>> = { '6.1': '6.1.0', '6.12': '6.12.0', '6.18': '6.18.0' };
@@ -168,6 +172,7 @@ export function profileOf(memoryMb: number, kernel: string, processors: number):
       otherKb: otherKb(modern, octave, memoryMb),
     },
     features,
+    prices: modern ? PRICES_6_12 : PRICES_6_1,
   };
 }
 

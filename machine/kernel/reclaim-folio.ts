@@ -40,11 +40,22 @@ export interface ShrinkResult {
   dirty: number;
   rotated: number;
   paged: number;
-  /** Pages freed that processes had mapped. */
+  /** Pages freed that processes had mapped, and such as had been written (buffer heads). */
   unmapped: number;
+  buffered: number;
   /** Mappings of pages that stay. */
   keptMappings: number;
 }
+
+const newShrinkResult = (): ShrinkResult => ({
+  reclaimed: 0,
+  dirty: 0,
+  rotated: 0,
+  paged: 0,
+  unmapped: 0,
+  buffered: 0,
+  keptMappings: 0,
+});
 
 /** shrink_folio_list over pages that are on no list; `putBack` takes those that stay. */
 export function shrinkFolioList(
@@ -54,7 +65,7 @@ export function shrinkFolioList(
   target: MemCgroup | null,
   ignoreReferences = false,
 ): ShrinkResult {
-  const result: ShrinkResult = { reclaimed: 0, dirty: 0, rotated: 0, paged: 0, unmapped: 0, keptMappings: 0 };
+  const result = newShrinkResult();
   const { frames } = k;
   const walk = new RmapWalk(k);
   const left = [...list].reverse();
@@ -100,6 +111,8 @@ function shrinkFolio(
     return 'keep';
   }
   const mappings = walk.mappingsOf(frame);
+  // folio_update_gen: used while it was on its way here.
+  if (k.lruGen && !ignoreReferences && mappings.length > 0 && flags[frame]! & PG_REFERENCED) return 'keep';
   const dirty = !(flags[frame]! & PG_SWAPBACKED) && (flags[frame]! & PG_DIRTY) !== 0 && !(flags[frame]! & PG_ANON);
   if (dirty) result.dirty++;
   if (!ignoreReferences) {
@@ -121,6 +134,7 @@ function shrinkFolio(
   }
   const index = k.frames.index[frame]!;
   const shadow = workingsetEviction(k, frame, target);
+  if (object.buffers.has(index)) result.buffered++;
   filemapRemoveFolio(k, object, index, frame, shadow);
   freePage(k, frame);
   return 'freed';

@@ -10,10 +10,12 @@ import {
   PG_TAIL,
 } from './frames.ts';
 import type { Kernel } from './kernel.ts';
+import { lruGenLookAround } from './lru-gen-look-around.ts';
 import type { MemCgroup } from './mem-cgroup.ts';
 import { mlockNewPage, munlockPage } from './mlock-batch.ts';
 import type { AnonVma, Vma } from './mm-types.ts';
 import { PTE_YOUNG } from './page-table.ts';
+import { vmaHasRecency } from './recency.ts';
 import { type Mapping, RmapWalk } from './rmap-walk.ts';
 import { updateStat } from './rstat.ts';
 import { folioAddLru } from './swap-lru.ts';
@@ -188,7 +190,14 @@ export function folioReferenced(
   let flags = 0;
   for (const { vma, page, pmd, huge } of mappings) {
     if (target && !vma.mm.group.isIn(target)) continue;
+    if (k.lruGen && !vmaHasRecency(k, vma)) continue;
     if (vma.flags & VM_LOCKED) return { referenced, flags: flags | VM_LOCKED };
+    if (k.lruGen && !huge) {
+      if (!lruGenLookAround(k, frame, vma, page, pmd)) continue;
+      referenced++;
+      flags |= vma.flags & ~VM_LOCKED;
+      continue;
+    }
     const own = huge ? pmd.huge : pmd.get(page % 512);
     if (!(own & PTE_YOUNG)) continue;
     if (huge) pmd.huge &= ~PTE_YOUNG;

@@ -14,6 +14,7 @@ export interface ScanControl {
   readonly target: MemCgroup;
   readonly kswapd: boolean;
   readonly cgroup: boolean;
+  readonly order: number;
   nrToReclaim: number;
   priority: number;
   nrReclaimed: number;
@@ -28,12 +29,27 @@ export interface ScanControl {
   memcgLowReclaim: boolean;
   memcgLowSkipped: boolean;
   dirtySkipped: number;
+  /** Every group below the target is come to, not only as many as it takes. */
+  memcgFullWalk: boolean;
+  /** Of one pass by generations: pages of files taken, and dirty ones met that nobody writes yet. */
+  fileTaken: number;
+  unqueuedDirty: number;
 }
 
-export const newScan = (target: MemCgroup, kswapd: boolean, cgroup: boolean, nrToReclaim: number): ScanControl => ({
+/** target_mem_cgroup: null where it is all memory. */
+export const targetOf = (sc: ScanControl): MemCgroup | null => (sc.target.isRoot ? null : sc.target);
+
+export const newScan = (
+  target: MemCgroup,
+  kswapd: boolean,
+  cgroup: boolean,
+  nrToReclaim: number,
+  order = 0,
+): ScanControl => ({
   target,
   kswapd,
   cgroup,
+  order,
   nrToReclaim,
   priority: DEF_PRIORITY,
   nrReclaimed: 0,
@@ -47,6 +63,9 @@ export const newScan = (target: MemCgroup, kswapd: boolean, cgroup: boolean, nrT
   memcgLowReclaim: false,
   memcgLowSkipped: false,
   dirtySkipped: 0,
+  memcgFullWalk: false,
+  fileTaken: 0,
+  unqueuedDirty: 0,
 });
 
 export const isFile = (lru: number) => lru >= LRU_INACTIVE_FILE;

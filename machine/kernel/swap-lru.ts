@@ -16,6 +16,7 @@ import {
   PG_WRITEBACK,
 } from './frames.ts';
 import type { Kernel } from './kernel.ts';
+import { folioIncRefs } from './lru-gen-folio.ts';
 import { isEvictable, lruvecAdd, lruvecDel } from './lruvec.ts';
 import { countMemcg } from './memcontrol.ts';
 import { forgetMlockCount, mlockPageDrain } from './mlock-batch.ts';
@@ -53,7 +54,7 @@ export function batches(k: Kernel): LruBatches {
 /** folio_add_lru: the page waits in a batch of the processor; a huge page goes on its list at once. */
 export function folioAddLru(k: Kernel, frame: number): void {
   const { add } = batches(k);
-  if (k.inFault && k.profile.features.lruGen) k.frames.flags[frame]! |= PG_ACTIVE;
+  if (k.lruGen && k.inFault && !(k.frames.flags[frame]! & PG_UNEVICTABLE)) k.frames.flags[frame]! |= PG_ACTIVE;
   add.push(frame);
   if (add.length === batchOf(k) || k.frames.flags[frame]! & PG_HEAD) drainAdd(k);
 }
@@ -146,9 +147,8 @@ export function folioMarkAccessed(k: Kernel, page: number): void {
   const { flags } = k.frames;
   const frame = flags[page]! & PG_TAIL ? k.frames.headOf(page) : page;
   const now = flags[frame]!;
-  if (!(now & PG_REFERENCED)) flags[frame] = now | PG_REFERENCED;
-  else if (k.profile.features.lruGen)
-    return; // a use by descriptor counts within the generation
+  if (k.lruGen) folioIncRefs(k, frame);
+  else if (!(now & PG_REFERENCED)) flags[frame] = now | PG_REFERENCED;
   else if (now & PG_UNEVICTABLE) return;
   else if (!(now & PG_ACTIVE)) {
     if (now & PG_LRU) folioActivate(k, frame);
@@ -187,13 +187,13 @@ function deactivateFileNow(k: Kernel, frame: number): void {
 /** folio_deactivate: MADV_COLD. */
 export function folioDeactivate(k: Kernel, frame: number): void {
   const flags = k.frames.flags[frame]!;
-  if (flags & PG_LRU && flags & PG_ACTIVE && !(flags & PG_UNEVICTABLE))
+  if (flags & PG_LRU && (flags & PG_ACTIVE || k.lruGen) && !(flags & PG_UNEVICTABLE))
     enqueue(k, batches(k).deactivate, frame, deactivateNow);
 }
 
 function deactivateNow(k: Kernel, frame: number): void {
   const { flags } = k.frames;
-  if (!(flags[frame]! & PG_ACTIVE) || flags[frame]! & PG_UNEVICTABLE) return;
+  if (!(flags[frame]! & PG_ACTIVE || k.lruGen) || flags[frame]! & PG_UNEVICTABLE) return;
   lruvecDel(k, frame);
   flags[frame]! &= ~(PG_ACTIVE | PG_REFERENCED);
   lruvecAdd(k, frame);
@@ -231,6 +231,7 @@ export function nodeListSize(frames: Frames, groups: readonly { readonly id: num
 /** Takes a frame that is about to be freed off its list. */
 export function releaseFromLru(k: Kernel, frame: number): void {
   const { flags } = k.frames;
+  if (k.lruGen) k.frames.lruRefs[frame] = 0;
   if (flags[frame]! & PG_LRU) {
     for (const batch of batches(k).ofListed) leave(batch, frame);
     lruvecDel(k, frame);

@@ -8,7 +8,7 @@ import { MM_ANONPAGES, MM_SWAPENTS, type Vma } from './mm-types.ts';
 import { allocPage, freePage, giveKernelPages, takeKernelPages } from './page-alloc.ts';
 import { frameOfPte, type Pmd, PTE_DIRTY, PTE_PRESENT, PTE_SWAP, PTE_WRITE, PTE_YOUNG, pteOf } from './page-table.ts';
 import { type SwapReadahead, swapinNrPages } from './readahead.ts';
-import { SWAP_IN_US, SWAP_OUT_US } from './recorded-prices.ts';
+import { SWAP_OUT_US } from './recorded-prices.ts';
 import { addMmCounterFast } from './rss.ts';
 import { updateStat } from './rstat.ts';
 import { type Shadow, ShadowTable } from './shadow-table.ts';
@@ -288,7 +288,7 @@ function readSwapCache(k: Kernel, task: Task, slot: number, own: Slot): number {
   addToSwapCache(k, area, frame, slot);
   const shadow = area.shadows.take(slot);
   if (shadow) workingsetRefault(k, frame, shadow);
-  k.nowUs += SWAP_IN_US + (zramOf(k)?.decompressUs ?? 0);
+  k.nowUs += k.profile.prices.swapInUs + (zramOf(k)?.decompressUs ?? 0);
   return frame;
 }
 

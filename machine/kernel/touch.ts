@@ -30,6 +30,7 @@ function accessPage(k: Kernel, task: Task, vma: Vma, page: number, write: boolea
 /** What the page table allows: the bits that the processor sets. */
 function accessMapped(pmd: Pmd | undefined, i: number, write: boolean): boolean {
   if (!pmd) return false;
+  pmd.young = true;
   if (pmd.huge !== 0) {
     if (write && !(pmd.huge & PTE_WRITE)) return false;
     pmd.huge |= write ? PTE_YOUNG | PTE_DIRTY : PTE_YOUNG;
@@ -113,6 +114,7 @@ function touchFolded(pmd: Pmd | undefined, write: boolean): boolean {
   if (!pmd) return false;
   if (pmd.huge !== 0) return accessMapped(pmd, 0, write);
   if (pmd.first === 0 || (write && !(pmd.first & PTE_WRITE))) return false;
+  pmd.young = true;
   pmd.first |= write ? PTE_YOUNG | PTE_DIRTY : PTE_YOUNG;
   return true;
 }

@@ -13,21 +13,17 @@ import {
   PG_WORKINGSET,
 } from './frames.ts';
 import type { Kernel } from './kernel.ts';
+import { lruGenDelFolio, lruGenOf } from './lru-gen-folio.ts';
+import { lruGenAgeNode, lruGenShrinkLruvec, lruGenShrinkNode } from './lru-gen-memcg.ts';
 import { lruNoteCost, lruvecAdd } from './lruvec.ts';
 import { type MemCgroup, memcgEvent } from './mem-cgroup.ts';
+import { memCgroupIter } from './mem-cgroup-iter.ts';
 import { countMemcg } from './memcontrol.ts';
 import { nrFreePages, zoneWatermarkOk } from './page-alloc.ts';
+import { calculateProtection, isBelowLow, isBelowMin } from './protection.ts';
 import { stalled } from './psi.ts';
 import { shrinkFolioList } from './reclaim-folio.ts';
-import {
-  DEACTIVATED_US,
-  FAULT_US,
-  FREED_US,
-  KEPT_MAPPING_US,
-  KEPT_US,
-  RECLAIM_CALL_US,
-  UNMAPPED_US,
-} from './recorded-prices.ts';
+import { DEACTIVATED_US, KEPT_MAPPING_US, KEPT_US, UNMAPPED_US } from './recorded-prices.ts';
 import { folioReferenced } from './rmap.ts';
 import { RmapWalk } from './rmap-walk.ts';
 import { lruvecPageState, memCgroupFlushStats, updateStat } from './rstat.ts';
@@ -42,16 +38,13 @@ import {
   type ScanControl,
   SWAP_CLUSTER_MAX,
   seeRefaults,
+  targetOf,
 } from './scan-count.ts';
 import { shrinkSlab } from './shrink-slab.ts';
 import { lruAddDrain } from './swap-lru.ts';
-import { JIFFY_US } from './timer.ts';
 import { VM_EXEC } from './vm-flags.ts';
 
 const MAX_RECLAIM_RETRIES = 16;
-
-/** target_mem_cgroup: null where it is all memory. */
-const targetOf = (sc: ScanControl): MemCgroup | null => (sc.target.isRoot ? null : sc.target);
 
 /** isolate_lru_pages from the tail of a list. */
 function isolate(k: Kernel, group: MemCgroup, lru: number, wanted: number): { frames: number[]; pages: number } {
@@ -116,7 +109,7 @@ function shrinkInactiveList(k: Kernel, group: MemCgroup, lru: number, wanted: nu
   lruNoteCost(k, group, isFile(lru), result.paged);
   sc.nrScanned += isolated.pages;
   k.nowUs +=
-    result.reclaimed * FREED_US +
+    result.reclaimed * k.profile.prices.freedUs +
     (isolated.pages - result.reclaimed) * KEPT_US +
     result.keptMappings * KEPT_MAPPING_US +
     result.unmapped * UNMAPPED_US;
@@ -129,6 +122,10 @@ function shrinkInactiveList(k: Kernel, group: MemCgroup, lru: number, wanted: nu
 
 /** shrink_lruvec. */
 function shrinkLruvec(k: Kernel, group: MemCgroup, sc: ScanControl): void {
+  if (k.lruGen) {
+    lruGenShrinkLruvec(k, lruGenOf(k, group.id), sc);
+    return;
+  }
   const nr = getScanCount(k, group, sc);
   const targets = [...nr];
   const proportional = !sc.cgroup && !sc.kswapd && sc.priority === DEF_PRIORITY;
@@ -170,56 +167,60 @@ function shrinkLruvec(k: Kernel, group: MemCgroup, sc: ScanControl): void {
   }
 }
 
-/** mem_cgroup_calculate_protection, seen from the target: its own is as it was last seen from above. */
-function calculateProtection(target: MemCgroup, group: MemCgroup): void {
-  if (group === target || group.usage === 0) return;
-  const parent = group.parent!;
-  if (parent === target) {
-    group.emin = group.min;
-    group.elow = group.low;
-    return;
+/** Whether the group's protection keeps it from reclaim: before 6.2 the target's own does as well. */
+function isSpared(k: Kernel, group: MemCgroup, sc: ScanControl): boolean {
+  const sparesTarget = !k.profile.features.partialWalks;
+  const belowMin = sparesTarget ? group.usage <= group.emin : isBelowMin(sc.target, group);
+  if (belowMin) return true;
+  const belowLow = sparesTarget ? group.usage <= group.elow : isBelowLow(sc.target, group);
+  if (!belowLow) return false;
+  if (!sc.memcgLowReclaim) {
+    sc.memcgLowSkipped = true;
+    return true;
   }
-  const effective = (of: (child: MemCgroup) => number, parentEffective: number) => {
-    const own = Math.min(group.usage, of(group));
-    const siblings = parent.children.reduce((sum, child) => sum + Math.min(child.usage, of(child)), 0);
-    return siblings > parentEffective ? Math.floor((own * parentEffective) / siblings) : own;
-  };
-  group.emin = effective((child) => child.min, parent.emin);
-  group.elow = effective((child) => child.low, parent.elow);
+  memcgEvent(group, 'low');
+  return false;
 }
 
 /** shrink_node: every group below the target, and the shrinkers. */
 function shrinkNode(k: Kernel, sc: ScanControl): void {
-  if (!k.profile.features.lruGen) memCgroupFlushStats(k);
-  prepareScanCount(k, sc);
-  for (const group of [...sc.target.subtree()]) {
-    calculateProtection(sc.target, group);
-    if (!group.isRoot) {
-      if (group.usage <= group.emin) continue;
-      if (group.usage <= group.elow) {
-        if (!sc.memcgLowReclaim) {
-          sc.memcgLowSkipped = true;
-          continue;
-        }
-        memcgEvent(group, 'low');
-      }
+  sc.fileTaken = 0;
+  sc.unqueuedDirty = 0;
+  if (k.lruGen) {
+    if (sc.target.isRoot) {
+      lruGenShrinkNode(k, sc);
+      return;
     }
+  } else {
+    memCgroupFlushStats(k);
+    prepareScanCount(k, sc);
+  }
+  const isPartial = k.profile.features.partialWalks && !sc.kswapd && !sc.memcgFullWalk;
+  for (const group of isPartial ? memCgroupIter(sc.target) : [...sc.target.subtree()]) {
+    calculateProtection(sc.target, group);
+    if (!group.isRoot && isSpared(k, group, sc)) continue;
     shrinkLruvec(k, group, sc);
     sc.nrReclaimed += shrinkSlab(k, group, sc.priority);
+    if (isPartial && sc.nrReclaimed >= sc.nrToReclaim) break;
   }
 }
 
 /** do_try_to_free_pages: ever deeper until enough is free. */
 function doTryToFreePages(k: Kernel, sc: ScanControl): number {
-  k.nowUs += RECLAIM_CALL_US;
+  k.nowUs += k.profile.prices.reclaimCallUs;
   for (;;) {
     for (sc.priority = DEF_PRIORITY; sc.priority >= 0; sc.priority--) {
       sc.nrScanned = 0;
+      k.nowUs += k.profile.prices.reclaimPassUs;
       shrinkNode(k, sc);
       if (sc.nrReclaimed >= sc.nrToReclaim) break;
     }
     seeRefaults(k, sc.target);
     if (sc.nrReclaimed > 0) return sc.nrReclaimed;
+    if (k.profile.features.partialWalks && !sc.memcgFullWalk) {
+      sc.memcgFullWalk = true;
+      continue;
+    }
     if (sc.skippedDeactivate) {
       sc.forceDeactivate = true;
       sc.skippedDeactivate = false;
@@ -233,9 +234,9 @@ function doTryToFreePages(k: Kernel, sc: ScanControl): number {
 }
 
 /** try_to_free_pages: an allocation that found the marks met does the work itself. */
-export function tryToFreePages(k: Kernel): number {
+export function tryToFreePages(k: Kernel, order: number): number {
   k.vmstat.allocstall_movable++;
-  return stalled(k, () => doTryToFreePages(k, newScan(k.root, false, false, SWAP_CLUSTER_MAX)));
+  return stalled(k, () => doTryToFreePages(k, newScan(k.root, false, false, SWAP_CLUSTER_MAX, order)));
 }
 
 /** try_to_free_mem_cgroup_pages. */
@@ -245,6 +246,10 @@ export function tryToFreeMemCgroupPages(k: Kernel, group: MemCgroup, pages: numb
 
 /** kswapd_age_node: anonymous pages age too where they could be swapped. */
 function kswapdAgeNode(k: Kernel, sc: ScanControl): void {
+  if (k.lruGen) {
+    lruGenAgeNode(k, sc);
+    return;
+  }
   if (k.swapTotal === 0) return;
   if (!inactiveIsLow(k, lruvecPageState(k, k.root, LRU_INACTIVE_ANON), lruvecPageState(k, k.root, LRU_ACTIVE_ANON)))
     return;
@@ -259,7 +264,7 @@ export function balancePgdat(k: Kernel, order: number): void {
   if (failures >= MAX_RECLAIM_RETRIES) return;
   k.vmstat.pageoutrun++;
   const balanced = () => k.zones.some((zone, i) => zone.managed > 0 && zoneWatermarkOk(k, i, order, zone.high));
-  const sc = newScan(k.root, true, false, 0);
+  const sc = newScan(k.root, true, false, 0, order);
   sc.priority = DEF_PRIORITY;
   let total = 0;
   const startUs = k.nowUs;
@@ -273,16 +278,18 @@ export function balancePgdat(k: Kernel, order: number): void {
     kswapdAgeNode(k, sc);
     shrinkNode(k, sc);
     total += sc.nrReclaimed;
-    if (sc.nrScanned < sc.nrToReclaim || sc.nrReclaimed === 0) sc.priority--;
+    const looked = k.lruGen ? Math.max(sc.nrScanned, sc.nrReclaimed) : sc.nrScanned;
+    if (looked < sc.nrToReclaim || sc.nrReclaimed === 0) sc.priority--;
   }
   for (const zone of k.zones) zone.reclaimActive = false;
   seeRefaults(k, sc.target);
-  // The thread's own time counts as a stall of some, not of all: whoever allocates could run. After a tick they take turns, until what
+  // The thread's own time counts as a stall of some, not of all: whoever allocates could run. After a while they take turns, until what
   // is free is down to the marks and who allocates has to reclaim as well.
+  const { prices } = k.profile;
   const ranUs = k.nowUs - startUs;
-  const othersUs = Math.max(0, spareAtStart + total) * FAULT_US;
+  const othersUs = Math.max(0, spareAtStart + total) * prices.faultUs;
   if (k.psi.stalled === 0) k.psi.someUs += ranUs;
-  k.psi.someUs += Math.min(Math.max(0, ranUs - JIFFY_US), othersUs);
+  k.psi.someUs += Math.min(Math.max(0, ranUs - prices.kswapdAheadUs), othersUs);
   kswapdFailures.set(k, total === 0 && !balanced() ? failures + 1 : 0);
 }
 
@@ -298,7 +305,7 @@ export function reclaimPages(k: Kernel, victims: readonly number[]): void {
   for (const frame of victims) {
     const flags = k.frames.flags[frame]!;
     if (!(flags & PG_LRU) || flags & PG_UNEVICTABLE) continue;
-    k.frames.removeFromList(frame, k.frames.group[frame]!, k.frames.lruOf(frame));
+    if (!lruGenDelFolio(k, frame, false)) k.frames.removeFromList(frame, k.frames.group[frame]!, k.frames.lruOf(frame));
     k.frames.flags[frame]! &= ~(PG_LRU | PG_ACTIVE | PG_REFERENCED);
     isolated.push(frame);
   }

@@ -9,6 +9,7 @@ import {
   PG_WORKINGSET,
 } from './frames.ts';
 import type { Kernel } from './kernel.ts';
+import { lruGenEviction, lruGenRefault } from './lru-gen-workingset.ts';
 import { lruNoteCost } from './lruvec.ts';
 import type { MemCgroup } from './mem-cgroup.ts';
 import { countMemcg } from './memcontrol.ts';
@@ -17,6 +18,7 @@ import type { Shadow } from './shadow-table.ts';
 
 /** workingset_eviction: what to remember of a page that reclaim for `target` takes: the order is that of all groups below. */
 export function workingsetEviction(k: Kernel, frame: number, target: MemCgroup | null): Shadow {
+  if (k.lruGen) return lruGenEviction(k, frame);
   const group = target ?? k.root;
   const age = group.nonresidentAge;
   group.ageNonresident(k.frames.sizeOf(frame));
@@ -25,6 +27,10 @@ export function workingsetEviction(k: Kernel, frame: number, target: MemCgroup |
 
 /** workingset_refault: a page that comes back within the size of the lists it competed with is active at once. */
 export function workingsetRefault(k: Kernel, frame: number, shadow: Shadow): void {
+  if (k.lruGen) {
+    lruGenRefault(k, frame, shadow);
+    return;
+  }
   const evicted = k.groups[shadow.group]!;
   const { frames } = k;
   const file = (frames.flags[frame]! & PG_SWAPBACKED) === 0;
@@ -33,7 +39,6 @@ export function workingsetRefault(k: Kernel, frame: number, shadow: Shadow): voi
   const distance = evicted.nonresidentAge - shadow.age;
   k.vmstat[`workingset_refault_${name}`]++;
   countMemcg(k, owner, `workingset_refault_${name}`);
-  if (k.profile.features.lruGen) return;
   let size = lruvecPageState(k, evicted, LRU_ACTIVE_FILE);
   if (!file) size += lruvecPageState(k, evicted, LRU_INACTIVE_FILE);
   if (k.swapFree > 0) {

@@ -5,7 +5,7 @@ import { flushersTurn } from '../kernel/flusher.ts';
 import type { Task } from '../kernel/kernel.ts';
 import type { AddressSpace } from '../kernel/mm-types.ts';
 import { newReadahead } from '../kernel/readahead.ts';
-import { CALL_US, READ_COPY_US, WRITE_SHMEM_US } from '../kernel/recorded-prices.ts';
+import { CALL_US, WRITE_SHMEM_US } from '../kernel/recorded-prices.ts';
 import { putObject } from '../kernel/shmem.ts';
 import { openForCall } from '../kernel/slab.ts';
 import { handleOverHigh, isOverHigh } from '../kernel/throttle.ts';
@@ -31,7 +31,7 @@ export function* fileRw(run: MachineRun, task: Task, name: 'read' | 'write', wor
   const length = sizeOf(words[2]!)!;
   const ra = newReadahead();
   // Of a disk's file genericPerformWrite takes the time page by page.
-  const copyUs = !writing ? READ_COPY_US : object.kind === 'shmem' ? WRITE_SHMEM_US : 0;
+  const copyUs = !writing ? k.profile.prices.readCopyUs : object.kind === 'shmem' ? WRITE_SHMEM_US : 0;
   object.users++;
   let done = 0;
   let error: string | undefined;

@@ -4,6 +4,7 @@ import { setRatelimit } from '../kernel/dirty-limits.ts';
 import { setMaxHugePages } from '../kernel/hugetlb.ts';
 import type { Kernel } from '../kernel/kernel.ts';
 import { khugepagedWake } from '../kernel/khugepaged-slots.ts';
+import { lruGenOfflineMemcg } from '../kernel/lru-gen-memcg.ts';
 import { MemCgroup, NO_LIMIT } from '../kernel/mem-cgroup.ts';
 import { chargeObject, unchargeObject } from '../kernel/memcontrol.ts';
 import { isAtThreadLimit } from '../kernel/process.ts';
@@ -112,6 +113,7 @@ const HANDLERS: Readonly<Record<string, Handler>> = {
     if (group.hasController) {
       run.groups.delete(name!);
       group.memcg.online = false;
+      lruGenOfflineMemcg(run.k, group.memcg.id);
       slabAccount(run.k, 0, -GROUP_SLAB_BYTES, false);
       chargeCountersOfGroup(run.k, group.memcg, -1);
     }
@@ -125,6 +127,8 @@ const HANDLERS: Readonly<Record<string, Handler>> = {
     run.emit({ t: 'cat', step: run.step, path, text: fileTextOf(run, path!) ?? '' });
   },
   mount(run, [type, path, opts], command) {
+    // Its files are where they are.
+    if (type === 'debugfs') return ok(run, command);
     const size = /size=([^,]+)/.exec(opts ?? '')?.[1];
     const bytes = size?.endsWith('%')
       ? (run.k.totalPages * 4096 * Number(size.slice(0, -1))) / 100
@@ -224,6 +228,7 @@ function memoryOf({ k, groups }: MachineRun, name: string, parent: Cgroup): MemC
   if (!parent.isParent) return parent.memcg;
   const memcg = new MemCgroup(k.groups.length, name, parent.memcg, k.nowUs);
   k.groups.push(memcg);
+  k.lruGen?.onlineMemcg(memcg, k.zones.length, k.nowUs);
   groups.set(name, memcg);
   slabAccount(k, 0, GROUP_SLAB_BYTES, false);
   chargeCountersOfGroup(k, memcg, 1);

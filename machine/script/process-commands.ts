@@ -1,8 +1,9 @@
 import { flushersTurn } from '../kernel/flusher.ts';
 import type { Kernel, Rlimits, Task } from '../kernel/kernel.ts';
+import { lruGenAddMm, lruGenDelMm } from '../kernel/lru-gen-mm-list.ts';
 import type { MemCgroup } from '../kernel/mem-cgroup.ts';
 import { sleepsForMemory } from '../kernel/psi.ts';
-import { CALL_US, COMMAND_US, FAULT_US } from '../kernel/recorded-prices.ts';
+import { CALL_US, COMMAND_US } from '../kernel/recorded-prices.ts';
 import { handleOverHigh, isOverHigh } from '../kernel/throttle.ts';
 import { PAUSED, type TouchMode, touchRange } from '../kernel/touch.ts';
 import { type Call, has, option, type Result } from './command-words.ts';
@@ -95,7 +96,10 @@ function outside(run: MachineRun, process: ScriptProcess, command: Command, name
     else {
       process.cgroup = group;
       task.group = group.memcg;
+      // lru_gen_migrate_mm.
+      lruGenDelMm(run.k, task.mm);
       task.mm.group = group.memcg;
+      lruGenAddMm(run.k, task.mm);
     }
   } else if (name === 'oom_score_adj') {
     const adj = Number(value);
@@ -245,7 +249,7 @@ function* touch(run: MachineRun, process: ScriptProcess, words: readonly string[
   for (;;) {
     k.current = task;
     const outcome = touchRange(k, task, cursor, option(words, 'stride') ?? 4096, mode, () => {
-      k.nowUs += FAULT_US;
+      k.nowUs += k.profile.prices.faultUs;
       if (task.dirtyPause) return true;
       flushersTurn(k);
       if (isOverHigh(task)) sleepUs = handleOverHigh(k, task);

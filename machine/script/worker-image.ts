@@ -1,5 +1,6 @@
 import { PG_DIRTY } from '../kernel/frames.ts';
 import type { Kernel, Task } from '../kernel/kernel.ts';
+import { lruGenAddMm } from '../kernel/lru-gen-mm-list.ts';
 import type { AddressSpace } from '../kernel/mm-types.ts';
 import { mmapRegion } from '../kernel/mmap.ts';
 import { doMprotect } from '../kernel/mprotect.ts';
@@ -132,6 +133,7 @@ export function bootImage(k: Kernel, ramfsPages: number): Image {
   const init = { ...newTask(k, 'init', null), pid: 1 };
   k.nextPid--;
   init.oomScoreAdj = -1000;
+  lruGenAddMm(k, init.mm);
   mapImage(k, init, { file, vdso });
   access(k, init, START);
   for (let page = 0x401; page < 0x4d8; page++) touchPage(k, init, page, false);
@@ -168,6 +170,7 @@ export function startWorker(k: Kernel, image: Image, name: string): Task {
   threadMemory(k, task, 1);
   processMemory(k, task);
   k.tasks.push(task);
+  lruGenAddMm(k, task.mm);
   k.current = task;
   mapImage(k, task, image);
   access(k, task, START);

@@ -6,6 +6,7 @@ import { dfText, duText, type FileOnPath, mapFilesText, mappingByRange, statText
 import { cadvisorFamilies } from './metrics/cadvisor.ts';
 import { openMetricsText, prometheusText } from './metrics/exposition.ts';
 import { nodeExporterFamilies } from './metrics/node-exporter.ts';
+import { lruGenFile } from './proc/lru-gen.ts';
 import { GROUP_FILES, MACHINE_FILES } from './proc/machine-files.ts';
 import { commandLine, PROCESS_FILES } from './proc/process-files.ts';
 import { freeText } from './procps/free.ts';
@@ -122,6 +123,7 @@ function processOf(run: MachineRun, word: string): ScriptProcess {
 export function fileTextOf(run: MachineRun, path: string): string | undefined {
   const own = lookup(MACHINE_FILES, path);
   if (own) return own(run);
+  if (path === '/sys/kernel/debug/lru_gen') return lruGenFile(run.k);
   const ofProcess = /^\/proc\/([^/]+)\/([^/]+)$/.exec(path);
   if (ofProcess) {
     const file = lookup(PROCESS_FILES, ofProcess[2]!);

@@ -34,17 +34,33 @@ test.each(names)('%s: every figure within its class', (name) => {
   expect(compared.exact).toBeGreaterThan(50);
 });
 
-/** What a real 6.12 answered to some of the same scripts. */
+/** What a real 6.12 answered to some of the same scripts, and to such as show its generations. */
 const LATER = fileURLToPath(new URL('../fixtures/machine/6.12', import.meta.url));
-/** Where it runs short, which generation is taken decides, and how long that takes: only the exact figures are held there. */
-const RECLAIMS = ['d_madv_free', 'dirty_cache', 'g_memory_high', 'h_kswapd', 'j_thp_fork', 't_thrash_psi'];
-const laterNames = readdirSync(LATER).map((name) => name.slice(0, -9));
+const laterNames = readdirSync(LATER)
+  .filter((name) => name.endsWith('.jsonl.gz'))
+  .map((name) => name.slice(0, -9));
+
+/** What is outside its class there, and why (machine/FIDELITY.md). */
+const DIFFERS: Readonly<Record<string, RegExp>> = {
+  // Pressure, where kswapd runs for the first time.
+  d_madv_free: / some: band/,
+  h_kswapd: /^machine b2[48]0 .* some: band/,
+  // How far the flusher is when the group is full.
+  dirty_cache: /^(machine anon .*(free and lists|some)|cgroup anon D (file|current|pressure)): /,
+  f_cgroup_max: /^(machine (d_anon80|d_reread) .*free and lists|cgroup (d_anon80|d_reread) D (file|current)): /,
+  // How long its writer is held up; the tree of evicted pages is thinned out.
+  g_memory_high: /(write \/mnt\/f 0 200M .* us|k_reread .*workingset_refault_file): band/,
+  // Huge pages on the lists of the processor.
+  j_thp_fork: /free and lists: constant/,
+};
 
 test.each(laterNames)('6.12, %s: every figure within its class', (name) => {
-  const script = readFileSync(join(FOLDER, `${name}.txt`), 'utf8');
+  const own = readdirSync(LATER).includes(`${name}.txt`) ? LATER : FOLDER;
+  const script = readFileSync(join(own, `${name}.txt`), 'utf8');
   const truth = linesOf(join(LATER, `${name}.jsonl.gz`));
   const run = runMachineScript(script, { name, machine: { kernel: '6.12' } });
   const { compared, wrong } = compareLines(truth, run.lines);
-  expect(RECLAIMS.includes(name) ? wrong.filter((line) => line.includes(': exact: ')) : wrong).toEqual([]);
+  const differs = DIFFERS[name];
+  expect(wrong.filter((line) => !differs?.test(line))).toEqual([]);
   expect(compared.exact).toBeGreaterThan(40);
 });
