@@ -8,7 +8,7 @@ import { highestMoments, type Moment, withoutSome } from './machine/moments.ts';
 import { PoolProcesses, type WorkerTarget } from './machine/pool-processes.ts';
 import { type FleetSample, takeSample } from './machine/sample.ts';
 import { type ServiceEvent, ServiceProcess } from './machine/service-process.ts';
-import { isWithin, WorstMoments } from './machine/worst-moments.ts';
+import { isWithin, MOMENT, WorstMoments } from './machine/worst-moments.ts';
 import { NOTHING_WRITTEN } from './pool/first-requests.ts';
 import { type InProgress, inProgressAt, requestAt } from './pool/in-progress.ts';
 import { firstAfter, type PoolRun } from './pool/pool-run.ts';
@@ -149,9 +149,12 @@ export class Follower {
       this.driver.passTo(us);
       this.bringAll(sample);
       this.noteLowest();
-      const withinPeakBytes = (this.momentBefore(sample)?.pages ?? 0) * 4096;
       this.samples.push(
-        takeSample(this.driver, this.scenario, us, { withinPeakBytes, lowestAvailableBytes: this.lowestBytes }),
+        takeSample(this.driver, this.scenario, us, {
+          withinPeakBytes: (this.momentBefore(sample)?.pages ?? 0) * 4096,
+          withinBytes: this.processes.map(({ inProgressPages }) => inProgressPages * 4096),
+          lowestAvailableBytes: this.lowestBytes,
+        }),
       );
       this.lowestBytes = Infinity;
       this.worst.noteSample(this.samples.at(-1)!, needs);
@@ -298,7 +301,7 @@ export class Follower {
     const us = this.playingUs ?? driver.nowUs;
     const { victim, asker, rssPages, group, ...pages } = driver.run.k.oomKills.at(-1)!;
     return {
-      sample: takeSample(driver, scenario, us, { withinPeakBytes: 0, lowestAvailableBytes: Infinity }),
+      sample: takeSample(driver, scenario, us, MOMENT),
       beforeSample: this.samples.length,
       victim,
       victimBytes: rssPages * 4096,

@@ -1,6 +1,6 @@
 import { Interrupted, UserError } from '../sim/contract/assert.ts';
 import { csvText } from '../sim/contract/escape.ts';
-import { durationText, durationUs } from '../sim/contract/quantities.ts';
+import { durationUs } from '../sim/contract/quantities.ts';
 import { type FleetExecutor, type FleetTask, runHere } from './fleet-task.ts';
 import type { FleetPlanRow } from './report/plan-row.ts';
 import type { FleetOptions } from './run-fleet.ts';
@@ -41,7 +41,7 @@ export async function planFleet(text: string, from: string, options: FleetPlanOp
   const times = horizons.map((word) => {
     const us = durationUs(word);
     if (us === undefined) throw new UserError(`--horizon: found '${word}', expected a time such as 24h, 72h or 30d`);
-    return { name: durationText(us), us };
+    return { name: word, us };
   });
   const ascending = [...new Map(times.map((time) => [time.us, time])).values()].sort((x, y) => x.us - y.us);
   const duration = ascending.at(-1)!.name;
@@ -56,7 +56,8 @@ export async function planFleet(text: string, from: string, options: FleetPlanOp
     const ofHorizon = all.filter(({ horizon }) => horizon === name);
     return ofHorizon.map((row) => ({
       ...row,
-      front: !ofHorizon.some((other) => other.pool === row.pool && beats(other, row)),
+      // Of one there is no best.
+      front: changes.length > 1 && !ofHorizon.some((other) => other.pool === row.pool && beats(other, row)),
     }));
   });
   const totalBytes = runs.findLast((run) => run !== undefined)!.plan!.totalBytes;

@@ -66,7 +66,7 @@ export async function studyFleet(
     seed: scenario.seed,
     durationUs: scenario.durationUs,
     machine: scenario.machine,
-    services: scenario.services.map(serviceText),
+    services: scenario.services.map((service) => serviceText(service, figures.killed)),
     partial: partial || first.partial,
     verdict,
     figures,

@@ -19,6 +19,9 @@ export function fleetPage(result: FleetResult): string {
       },
       samples,
       leastAvailableBytes: result.figures.lowestAvailableBytes,
+      groups: result.figures.groups.flatMap(({ name, maxBytes, currentBytes, firmBytes }) =>
+        maxBytes === null ? [] : [{ name, maxBytes, currentBytes: currentBytes.values, firmBytes: firmBytes.values }],
+      ),
       events: result.events.map(({ atUs, text }) => ({ ns: atUs * 1000, label: text })),
       sections: [...settingsOf(result), ...poolsOf(result)],
     }),
@@ -33,8 +36,12 @@ function settingsOf({ settings }: FleetResult): Sections {
   return [{ title: 'Settings, each run', parts: [{ head, rows, align: 'lr' }, ...notes, legend] }];
 }
 
-function poolsOf({ figures, durationUs }: FleetResult): Sections {
+function poolsOf({ figures, services, durationUs }: FleetResult): Sections {
   const { pools, logs } = figures;
-  if (pools.length === 0) return [];
-  return [{ title: 'Pools', parts: [...pools.map(poolText), ...logs.map((log) => logText(log, durationUs))] }];
+  const parts = [...pools.map(poolText), ...services, ...logs.map((log) => logText(log, durationUs))];
+  const titles = [
+    ...(pools.length > 0 ? ['Pools'] : []),
+    ...(services.length > 0 ? [pools.length > 0 ? 'services' : 'Services'] : []),
+  ];
+  return parts.length > 0 ? [{ title: titles.join(' and '), parts }] : [];
 }

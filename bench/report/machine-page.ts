@@ -23,6 +23,8 @@ export interface MachineReport {
   readonly leastAvailableBytes?: Bytes;
   /** Further lines about the machine: what, and what of it. */
   readonly facts?: readonly (readonly [string, string])[];
+  /** Groups with a limit, sample by sample. */
+  readonly groups?: MachineData['groups'];
   /** Titled sentences and tables. */
   readonly sections?: MachineData['sections'];
   /** Kills, throttling, recycling. */
@@ -54,13 +56,23 @@ export function buildMachinePageData({
   events = [],
   facts = [],
   sections = [],
+  groups = [],
 }: MachineReport): PageData {
   const columns = PARTS.map(([, , amount]) => samples.map(amount));
   const available = samples.map((s) => of(s, 'MemAvailable'));
   const names = largestProcesses(samples);
   const processes = names.map((name) => samples.map((s) => s.processes?.[name] ?? 0));
   const ns = samples.map((s) => s.ns);
-  const rows = decimate(ns, [...columns, available, ...processes], BUCKETS);
+  const rows = decimate(
+    ns,
+    [
+      ...columns,
+      available,
+      ...processes,
+      ...groups.flatMap(({ currentBytes, firmBytes }) => [currentBytes, firmBytes]),
+    ],
+    BUCKETS,
+  );
   const drawn = (values: readonly number[]) => rows.map((i) => values[i]!);
   const machine: MachineData = {
     totalBytes: samples[0] ? of(samples[0], 'MemTotal') : 0,
@@ -74,6 +86,12 @@ export function buildMachinePageData({
     })),
     availableBytes: drawn(available),
     processes: names.map((name, i) => ({ name, bytes: drawn(processes[i]!) })),
+    groups: groups.map(({ name, maxBytes, currentBytes, firmBytes }) => ({
+      name,
+      maxBytes,
+      currentBytes: drawn(currentBytes),
+      firmBytes: drawn(firmBytes),
+    })),
     events: events.slice(0, EVENTS_MAX),
     sections: sections.map(({ title, parts }) => ({ title, parts })),
     facts: [

@@ -39,6 +39,13 @@ export interface MachineData {
   readonly availableBytes: readonly number[];
   /** The largest ones, largest first. */
   readonly processes: readonly { readonly name: string; readonly bytes: readonly number[] }[];
+  /** Those with a memory.max: memory.current, and without its page cache. */
+  readonly groups: readonly {
+    readonly name: string;
+    readonly maxBytes: number;
+    readonly currentBytes: readonly number[];
+    readonly firmBytes: readonly number[];
+  }[];
   readonly events: readonly { readonly ns: number; readonly label: string }[];
   readonly sections: readonly {
     readonly title: string;

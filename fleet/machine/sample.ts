@@ -43,6 +43,8 @@ export interface FleetSample {
   readonly counters: Readonly<Record<string, number>>;
   /** Most of what running requests had at once since the sample before, beyond what their workers keep. */
   readonly withinPeakBytes: number;
+  /** Of each pool, in the scenario's order: what requests in progress have now, beyond what their workers keep. */
+  readonly withinBytes: readonly number[];
   /** MemAvailable at its lowest since the sample before. */
   readonly lowestAvailableBytes: number;
 }
@@ -80,7 +82,7 @@ export function takeSample(
   driver: MachineDriver,
   scenario: Scenario,
   atUs: number,
-  between: Pick<FleetSample, 'withinPeakBytes' | 'lowestAvailableBytes'>,
+  between: Pick<FleetSample, 'withinPeakBytes' | 'withinBytes' | 'lowestAvailableBytes'>,
 ): FleetSample {
   const { run } = driver;
   const { k } = run;
@@ -130,6 +132,7 @@ export function takeSample(
     groups,
     counters: Object.fromEntries(COUNTERS.map((name) => [name, vmstat[name] ?? 0])),
     withinPeakBytes: between.withinPeakBytes,
+    withinBytes: between.withinBytes,
     lowestAvailableBytes: Math.min(between.lowestAvailableBytes, info['MemAvailable']!),
   };
 }

@@ -20,6 +20,9 @@ export interface LowestInGroup extends LowestMoment {
   readonly group: string;
 }
 
+/** What is told of the time between samples, of a moment in it. */
+export const MOMENT = { withinPeakBytes: 0, withinBytes: [], lowestAvailableBytes: Infinity } as const;
+
 /** Above this share of memory nobody asks for the moment. */
 const LOW = 0.2;
 
@@ -117,7 +120,7 @@ export class WorstMoments {
   }
 
   private sampleNow(atUs: number): FleetSample {
-    return takeSample(this.driver, this.scenario, atUs, { withinPeakBytes: 0, lowestAvailableBytes: Infinity });
+    return takeSample(this.driver, this.scenario, atUs, MOMENT);
   }
 }
 

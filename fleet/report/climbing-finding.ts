@@ -2,7 +2,7 @@ import { bytes, count, percent } from '../../sim/contract/format.ts';
 import { sizeBytes } from '../../sim/contract/quantities.ts';
 import type { PoolFile } from '../scenario/scenario.ts';
 import type { PoolFigures } from './figures.ts';
-import type { Limit } from './growing-finding.ts';
+import type { Limit } from './limits.ts';
 import { besideOf, ownBytes } from './pool-ceiling.ts';
 
 /** What replacing workers keeps a climbing pool to. */
@@ -52,5 +52,5 @@ export function noCeilingText({ mostServed }: PoolFigures, { pm }: PoolFile, isB
 /** Whether most of a rise is that of workers that are replaced before they grow without end. */
 export const isOfRecycled = (pool: PoolFigures, { pm, recycle }: PoolFile, riseBytes: number): boolean =>
   (recycle !== undefined || (pm.max_requests > 0 && pool.mostServed >= pm.max_requests)) &&
-  pool.privateBytes.trend.shape === 'climbs' &&
-  pool.privateBytes.trend.riseBytes > 0.5 * riseBytes;
+  pool.isClimbing &&
+  pool.privateBytes.kept.riseBytes > 0.5 * riseBytes;

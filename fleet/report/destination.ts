@@ -1,5 +1,5 @@
 import { bytes, percent } from '../../sim/contract/format.ts';
-import type { Limit } from './growing-finding.ts';
+import type { Limit } from './limits.ts';
 import { courseText, endsBelow, type Trend, whenText } from './trend.ts';
 
 /** Where what climbs comes to, below a limit or at it. */
@@ -16,12 +16,12 @@ const NEAR = 0.9;
 
 /** One answer for all findings of what comes to a limit: `trend` is of all that counts there. `whole`: what the trend is of, where that is not what climbs. */
 export function destinationOf(trend: Trend, limit: Limit, lengthUs: number, whole = 'it'): Destination {
-  const { what, leftBytes } = limit;
+  const { what, worstLeftBytes: leftBytes } = limit;
   if (!endsBelow(trend, leftBytes))
     return {
       isBelow: false,
       course: { course: courseText(trend, what, leftBytes, lengthUs) },
-      text: `towards ${what} (${bytes(limit.bytes)}), of which the rest (${bytes(leftBytes)}) is used up ${whenText(trend, leftBytes, lengthUs)}`,
+      text: `towards ${what} (${bytes(limit.bytes)}), of which ${bytes(leftBytes)} were left at the worst moment: used up ${whenText(trend, leftBytes, lengthUs)}`,
     };
   const share = trend.towardsBytes / limit.bytes;
   return {

@@ -4,6 +4,7 @@ import { isWorkerOf } from '../machine/sample.ts';
 import { mostAdded } from '../pool/heap-before.ts';
 import type { LogUse } from '../requests/arrival-logs.ts';
 import type { FleetRun } from '../run-fleet.ts';
+import { type GroupFigures, groupFigures } from './group-figures.ts';
 import {
   type KillFigures,
   killFigures,
@@ -11,14 +12,7 @@ import {
   lowestGroupFigures,
   type MomentFigures,
 } from './kill-figures.ts';
-import { type Trend, trendOf } from './trend.ts';
-
-/** A figure over time, by its name. */
-export interface Series {
-  readonly name: string;
-  readonly values: readonly number[];
-  readonly trend: Trend;
-}
+import { eachTrend, type MakeSeries, type OfRequests, ofRequests, type Series, seriesOver } from './series.ts';
 
 export interface PoolFigures {
   readonly name: string;
@@ -43,8 +37,12 @@ export interface PoolFigures {
   /** … of these for having grown too large; and the most requests that one worker served. */
   readonly recycledBySize: number;
   readonly mostServed: number;
+  /** Workers that began. */
+  readonly started: number;
   /** Private anonymous memory of all workers. */
   readonly privateBytes: Series;
+  /** Whether what a worker keeps climbs, and not the number of them alone. */
+  readonly isClimbing: boolean;
   /** … at most, between samples too. */
   readonly mostPrivateBytes: number;
   /** … and by how much an hour it climbed until somebody was killed first; 0: it did not, or nobody was. */
@@ -98,6 +96,9 @@ export interface FleetFigures {
   readonly activeAnonBytes: Series;
   readonly shmemBytes: Series;
   readonly cacheBytes: Series;
+  readonly freeBytes: Series;
+  /** Pages that reclaim took from their owners, all of them. */
+  readonly takenBackBytes: number;
   readonly slabBytes: Series;
   readonly pageTableBytes: Series;
   readonly swapUsedBytes: Series;
@@ -127,37 +128,16 @@ export interface FleetFigures {
   readonly logs: readonly LogUse[];
 }
 
-export interface GroupFigures {
-  readonly name: string;
-  readonly currentBytes: Series;
-  /** Without page cache: what reclaim cannot take while there is no swap. */
-  readonly firmBytes: Series;
-  /** … at most, between samples too. */
-  readonly mostFirmBytes: number;
-  readonly cacheBytes: Series;
-  readonly maxBytes: number | null;
-  readonly highBytes: number | null;
-  readonly peakBytes: number;
-  readonly events: Readonly<Record<string, number>>;
-  readonly refaults: number;
-  /** At samples at most: page cache that has to be written first, and the kernel's own memory at the end. */
-  readonly dirtyBytes: number;
-  readonly kernelBytes: number;
-}
-
 export function figuresOf(run: FleetRun): FleetFigures {
   const { samples, scenario } = run;
   const timesUs = samples.map(({ atUs }) => atUs);
-  const series = (name: string, values: readonly number[]): Series => ({
-    name,
-    values,
-    trend: trendOf(timesUs, values),
-  });
+  const series = seriesOver(timesUs);
   const info = (name: string) =>
     series(
       name,
       samples.map(({ meminfo }) => meminfo[name] ?? 0),
     );
+  const counter = (name: string) => samples.at(-1)!.counters[name] ?? 0;
   const totalBytes = samples[0]!.meminfo['MemTotal']!;
   const available = info('MemAvailable');
   const kills = run.events.filter(({ kind }) => kind === 'oom-kill');
@@ -173,6 +153,7 @@ export function figuresOf(run: FleetRun): FleetFigures {
     usedBytes: series(
       'used',
       available.values.map((bytes) => totalBytes - bytes),
+      ofRequests(run, () => true),
     ),
     anonBytes: info('AnonPages'),
     activeAnonBytes: info('Active(anon)'),
@@ -181,6 +162,8 @@ export function figuresOf(run: FleetRun): FleetFigures {
       'page cache',
       samples.map(({ meminfo }) => (meminfo['Cached'] ?? 0) - (meminfo['Shmem'] ?? 0) + (meminfo['Buffers'] ?? 0)),
     ),
+    freeBytes: info('MemFree'),
+    takenBackBytes: (counter('pgsteal_kswapd') + counter('pgsteal_direct')) * 4096,
     slabBytes: info('Slab'),
     pageTableBytes: info('PageTables'),
     swapUsedBytes: series(
@@ -188,8 +171,8 @@ export function figuresOf(run: FleetRun): FleetFigures {
       samples.map(({ meminfo }) => (meminfo['SwapTotal'] ?? 0) - (meminfo['SwapFree'] ?? 0)),
     ),
     totalBytes,
-    swappedInBytes: (samples.at(-1)!.counters['pswpin'] ?? 0) * 4096,
-    refaultedBytes: (samples.at(-1)!.counters['workingset_refault_file'] ?? 0) * 4096,
+    swappedInBytes: counter('pswpin') * 4096,
+    refaultedBytes: counter('workingset_refault_file') * 4096,
     swapBytes: samples[0]!.meminfo['SwapTotal'] ?? 0,
     pools: run.pools.map((_, i) => poolFigures(run, i, series)),
     mostPrivateBytes: run.worst.allPrivateBytes,
@@ -225,8 +208,6 @@ function countsOf(names: readonly string[]): Record<string, number> {
 /** In place of a number of the scenario's requests. */
 const RECORDED = -1;
 
-type MakeSeries = (name: string, values: readonly number[]) => Series;
-
 function poolFigures(run: FleetRun, index: number, series: MakeSeries): PoolFigures {
   const pool = run.pools[index]!;
   const { name, preload } = pool.pool;
@@ -234,10 +215,19 @@ function poolFigures(run: FleetRun, index: number, series: MakeSeries): PoolFigu
   const workersAt = run.samples.map(({ processes }) => processes.filter((p) => own(p.name)));
   const preloaded = preload ? sizeBytes(preload.size)! : 0;
   const last = workersAt.at(-1)!;
+  const timesUs = run.samples.map(({ atUs }) => atUs);
+  const workers = workersAt.map((list) => list.length);
+  const ofThem = ofRequests(run, (one) => one.name === name);
+  const privateBytes = series(
+    `workers of ${name}`,
+    workersAt.map((list) => list.reduce((sum, p) => sum + p.privateAnonBytes, 0)),
+    ofThem,
+  );
   const waits = pool.schedule.waitUs.slice().sort();
   const at = (share: number) => waits[Math.min(waits.length - 1, Math.floor(share * waits.length))] ?? 0;
   const kept = Math.max(pool.startPages, ...pool.timelines.map(({ residentPages }) => maximum(residentPages)));
   const peak = Math.max(kept, ...pool.timelines.map(({ peakPages }) => maximum(peakPages)));
+  const recycledBySize = pool.timelines.reduce((sum, { recycled }) => sum + recycled.length, 0);
   const heaps = pool.holdings;
   const largest = heaps.length === 0 ? undefined : heaps.reduce((x, y) => (heapBytes(y) > heapBytes(x) ? y : x));
   return {
@@ -258,22 +248,23 @@ function poolFigures(run: FleetRun, index: number, series: MakeSeries): PoolFigu
     isRecorded: pool.recorded !== undefined,
     failures: pool.failures,
     recycled:
-      pool.timelines.reduce((sum, { recycled }) => sum + recycled.length, 0) +
+      recycledBySize +
       pool.schedule.slots.reduce(
         (sum, { lives }) => sum + lives.filter(({ ending }) => ending === 'max_requests').length,
         0,
       ),
-    recycledBySize: pool.timelines.reduce((sum, { recycled }) => sum + recycled.length, 0),
+    recycledBySize,
     mostServed: Math.max(
       0,
       ...pool.schedule.slots.flatMap(({ lives }) => lives.map(({ first, last: end }) => end - first)),
     ),
-    privateBytes: series(
-      `workers of ${name}`,
-      workersAt.map((list) => list.reduce((sum, p) => sum + p.privateAnonBytes, 0)),
-    ),
+    started: pool.schedule.slots.reduce((sum, { lives }) => sum + lives.length, recycledBySize),
+    privateBytes,
+    isClimbing:
+      privateBytes.kept.shape === 'climbs' &&
+      eachTrend(timesUs, privateBytes.values, workers, ofThem)?.shape === 'climbs',
     mostPrivateBytes: run.worst.privateBytes[index]!,
-    climbedPerHourBytes: climbedUntilKill(run, index),
+    climbedPerHourBytes: climbedUntilKill(run, privateBytes, workers, ofThem),
     pssBytes: series(
       `workers of ${name}, each shared page once`,
       workersAt.map((list) => list.reduce((sum, p) => sum + p.pssBytes, 0)),
@@ -296,18 +287,18 @@ function poolFigures(run: FleetRun, index: number, series: MakeSeries): PoolFigu
   };
 }
 
-function climbedUntilKill({ firstKill, samples, pools }: FleetRun, index: number): number {
+function climbedUntilKill(
+  { firstKill, samples }: FleetRun,
+  { values }: Series,
+  workers: readonly number[],
+  of: OfRequests,
+): number {
   if (!firstKill) return 0;
-  const { name } = pools[index]!.pool;
-  const before = samples.slice(0, firstKill.beforeSample);
-  const values = before.map(({ processes }) =>
-    processes.reduce((sum, p) => sum + (isWorkerOf(p.name, name) ? p.privateAnonBytes : 0), 0),
-  );
-  const trend = trendOf(
-    before.map(({ atUs }) => atUs),
-    values,
-  );
-  return trend.shape === 'climbs' ? trend.perHourBytes : 0;
+  const until = <T>(list: readonly T[]) => list.slice(0, firstKill.beforeSample);
+  const timesUs = until(samples.map(({ atUs }) => atUs));
+  const ofThem = { within: until(of.within), begun: of.begun && until(of.begun) };
+  const each = eachTrend(timesUs, until(values), until(workers), ofThem);
+  return each?.shape === 'climbs' ? each.perHourBytes : 0;
 }
 
 function growingRegions(run: FleetRun, index: number): GrowingRegion[] {
@@ -362,31 +353,5 @@ function allocatorTimes(run: FleetRun, index: number): Pick<PoolFigures, 'alloca
       [...sums].map(([kind, { us, count }]) => [run.scenario.requests[kind]?.name ?? 'recorded', us / count]),
     ),
     requestUs: [...sums.values()].reduce((total, { us }) => total + us, 0),
-  };
-}
-
-function groupFigures(run: FleetRun, name: string, series: MakeSeries): GroupFigures {
-  const own = run.samples.map(({ groups }) => groups.find((group) => group.name === name)!);
-  const cache = own.map(({ stat }) => (stat['file'] ?? 0) - (stat['shmem'] ?? 0));
-  const last = own.at(-1)!;
-  return {
-    name,
-    currentBytes: series(
-      name,
-      own.map(({ currentBytes }) => currentBytes),
-    ),
-    firmBytes: series(
-      `${name} without cache`,
-      own.map(({ currentBytes }, i) => Math.max(0, currentBytes - cache[i]!)),
-    ),
-    mostFirmBytes: Math.min(last.maxBytes ?? Infinity, run.worst.firmBytes.get(name) ?? 0),
-    cacheBytes: series(`cache of ${name}`, cache),
-    maxBytes: last.maxBytes,
-    highBytes: last.highBytes,
-    peakBytes: last.peakBytes,
-    events: last.events,
-    refaults: last.stat['workingset_refault_file'] ?? 0,
-    dirtyBytes: Math.max(...own.map(({ stat }) => stat['file_dirty'] ?? 0)),
-    kernelBytes: last.stat['kernel'] ?? 0,
   };
 }

@@ -4,14 +4,17 @@ import { isWithin } from '../machine/worst-moments.ts';
 import type { Scenario } from '../scenario/scenario.ts';
 import { isOfRecycled } from './climbing-finding.ts';
 import { destinationOf } from './destination.ts';
-import type { FleetFigures, GroupFigures } from './figures.ts';
+import type { FleetFigures } from './figures.ts';
 import type { Finding } from './finding.ts';
+import type { GroupFigures } from './group-figures.ts';
 import { isOfCopies } from './pool-ceiling.ts';
 
 /** So much a second read again is worth a look. */
 const WORTH_BYTES = 2 ** 20;
 /** With less than this share of its limit beside page cache a group is in no danger. */
 const SAFE = 0.8;
+/** So much of a rise is all of it. */
+const NEARLY = 0.8;
 
 /** A group with a limit: whether it stands there by page cache alone, what it reads again and again, and whether the rest climbs. */
 export function groupFindings(group: GroupFigures, figures: FleetFigures, scenario: Scenario): Finding[] {
@@ -87,22 +90,32 @@ function readAgainText(group: GroupFigures, figures: FleetFigures, { services }:
 
 function climbFindings(group: GroupFigures, limit: number, figures: FleetFigures, scenario: Scenario): Finding[] {
   const { name, firmBytes } = group;
-  const { trend } = firmBytes;
+  const trend = firmBytes.kept;
   // Copies of what was preloaded, workers that are replaced, and snapshots of data that grow, come to an end of their own, which their findings tell.
   const isOfWorkers = figures.pools.some(
     (pool, i) =>
       isWithin(scenario.pools[i]!.group, name) &&
       (isOfCopies(pool, trend.riseBytes) || isOfRecycled(pool, scenario.pools[i]!, trend.riseBytes)),
   );
+  // Nor is what is all of a pool's workers told twice.
+  const ofPools = figures.pools.reduce((sum, { privateBytes: { kept } }, i) => {
+    return isWithin(scenario.pools[i]!.group, name) && kept.shape === 'climbs' ? sum + kept.riseBytes : sum;
+  }, 0);
   const isSnapshot = scenario.services.some(
     ({ group: own, snapshot, grows }) => isWithin(own, name) && snapshot !== undefined && sizeBytes(grows)! > 0,
   );
-  if (trend.shape !== 'climbs' || isOfWorkers || isSnapshot) return [];
+  if (trend.shape !== 'climbs' || isOfWorkers || isSnapshot || ofPools > NEARLY * trend.riseBytes) return [];
   const untilUs = figures.timesUs.at(-1)!;
   const what = `memory.${limit === group.maxBytes ? 'max' : 'high'} of ${name}`;
   const { isBelow, course, text } = destinationOf(
     trend,
-    { what, leftBytes: limit - trend.endBytes, bytes: limit, trend },
+    {
+      what,
+      bytes: limit,
+      leftBytes: limit - firmBytes.trend.endBytes,
+      worstLeftBytes: Math.max(0, limit - group.mostFirmBytes),
+      trend,
+    },
     untilUs,
   );
   return [
@@ -125,7 +138,7 @@ function growersText(group: string, { services }: Scenario): string {
         : []),
       ...(sizeBytes(files)! > 0
         ? [
-            ` ${name} adds ${bytes(sizeBytes(files)!)} in /dev/shm every ${every} and removes nothing: without swap nobody can reclaim that.`,
+            ` ${name} adds ${bytes(sizeBytes(files)!)} in /dev/shm every ${every} and removes nothing: without swap nobody can reclaim that, although memory.stat has it in file too (shmem).`,
           ]
         : []),
     ])

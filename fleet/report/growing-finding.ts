@@ -2,16 +2,7 @@ import { bytes } from '../../sim/contract/format.ts';
 import { durationText } from '../../sim/contract/quantities.ts';
 import type { GrowingRegion, PoolFigures } from './figures.ts';
 import type { Finding } from './finding.ts';
-import type { Trend } from './trend.ts';
-
-/** What a pool's memory comes to: a memory.max, or all of the machine's. */
-export interface Limit {
-  readonly what: string;
-  readonly leftBytes: number;
-  readonly bytes: number;
-  /** Of all that counts there. */
-  readonly trend: Trend;
-}
+import type { Limit } from './limits.ts';
 
 /** A shared region that requests fill: whether there is room for all of it. `wasKilled`: somebody was, of that pool or its group. */
 export function growingFinding(region: GrowingRegion, pool: PoolFigures, limit: Limit, wasKilled: boolean): Finding {
@@ -27,13 +18,13 @@ export function growingFinding(region: GrowingRegion, pool: PoolFigures, limit: 
       text: `${grown} That is what ${limit.what} (${bytes(limit.bytes)}) was used up by. ${cure} Restarting workers does not help: it is the master's.`,
     };
   if (left <= 0) return { severity: 'fine', about, text: `${grown} It is full: it grows no further.` };
-  if (left <= limit.leftBytes)
+  if (left <= limit.worstLeftBytes)
     return {
       severity: 'fine',
       about,
       text: `${grown} Its ceiling is its size, ${bytes(sizeBytes)}, ${durationText((left / perHourBytes) * 3600e6)} after the end of this run, and ${limit.what} has room for it.`,
     };
-  const endText = `${durationText((Math.max(0, limit.leftBytes) / perHourBytes) * 3600e6)} after the end of this run`;
+  const endText = `${durationText((Math.max(0, limit.worstLeftBytes) / perHourBytes) * 3600e6)} after the end of this run`;
   return {
     severity: 'ends',
     about,

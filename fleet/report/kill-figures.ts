@@ -24,7 +24,7 @@ export interface MomentFigures {
 
 /** When somebody was killed first, before anything was freed. */
 export interface KillFigures extends Omit<FirstKill, 'sample' | 'passed'>, MomentFigures {
-  /** What could be had for requests before they began: what the machine or the group had left at the sample before, swap included. */
+  /** What could be had for requests: what the machine or the group had left at the sample before beside what workers keep, swap included. */
   readonly roomBytes: number;
   /** The most that was needed at once before, and passed, with the room that there was for it. */
   readonly passed: { readonly atUs: number; readonly bytes: number; readonly roomBytes: number } | undefined;
@@ -35,8 +35,12 @@ export function killFigures(kill: FirstKill, before: FleetSample, scenario: Scen
   return {
     ...facts,
     ...momentFigures(sample, scenario),
-    roomBytes: roomAt(before, kill.group),
-    passed: passed && { atUs: passed.atUs, bytes: passed.bytes, roomBytes: roomAt(passed.before, kill.group) },
+    roomBytes: roomAt(before, kill.group, scenario),
+    passed: passed && {
+      atUs: passed.atUs,
+      bytes: passed.bytes,
+      roomBytes: roomAt(passed.before, kill.group, scenario),
+    },
   };
 }
 
@@ -119,10 +123,14 @@ function momentFigures(sample: FleetSample, scenario: Scenario): MomentFigures {
   };
 }
 
-function roomAt({ meminfo, groups }: FleetSample, group: string | undefined): number {
+function roomAt({ meminfo, groups, withinBytes }: FleetSample, group: string | undefined, { pools }: Scenario): number {
   const swap = meminfo['SwapFree'] ?? 0;
   const own = groups.find(({ name }) => name === group);
-  if (!own || own.maxBytes === null) return (meminfo['MemAvailable'] ?? 0) + swap;
+  // What was in progress then has ended, or is counted among what is in progress.
+  const within = withinBytes.reduce((sum, held, i) => {
+    return !own || isWithin(pools[i]!.group, own.name) ? sum + held : sum;
+  }, 0);
+  if (!own || own.maxBytes === null) return (meminfo['MemAvailable'] ?? 0) + within + swap;
   const cache = (own.stat['file'] ?? 0) - (own.stat['shmem'] ?? 0);
-  return Math.max(0, own.maxBytes - own.currentBytes + cache) + swap;
+  return Math.max(0, own.maxBytes - own.currentBytes + cache + within) + swap;
 }

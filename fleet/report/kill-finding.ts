@@ -52,6 +52,15 @@ export function killFindings(figures: FleetFigures, scenario: Scenario, knownByt
   return [{ severity: 'fails', about: firstKill.group ?? 'machine', text: sentences.join(' ') }];
 }
 
+/** In a few words. */
+export function killedText(figures: FleetFigures): string | null {
+  const { firstKill, lostRequests } = figures;
+  if (!firstKill) return null;
+  const where = firstKill.group === undefined ? 'all memory' : `memory.max of ${firstKill.group}`;
+  const lost = lostRequests > 0 ? `; ${counted(lostRequests, 'request')} lost` : '';
+  return `killed for want of ${where}, from ${durationText(firstKill.atUs)} on: ${namesText(figures, [])}${lost}`;
+}
+
 function lostText({ lostRequests }: FleetFigures): string[] {
   if (lostRequests === 0) return [];
   return [
@@ -81,8 +90,8 @@ function raiseText(kill: KillFigures, figures: FleetFigures, scenario: Scenario,
   const burst = kill.inProgress.reduce((sum, one) => sum + one.bytes, 0);
   const least = Math.max(knownBytes, own.maxBytes + Math.max(0, burst - kill.roomBytes));
   const room = `The machine had ${bytes(kill.availableBytes)} available then`;
-  if (least <= own.maxBytes)
-    return [`${room}; what memory.max would be enough this run does not tell: sim plan tries it.`];
+  const trial = scenario.pools.length > 0 ? 'sim plan tries what is enough' : 'a setting with more tries it';
+  if (least <= own.maxBytes) return [`${room}; what memory.max would be enough this run does not tell: ${trial}.`];
   if (least - own.maxBytes > kill.availableBytes)
     return [`${room}: not enough to raise memory.max to the ${bytes(least)} that are needed at least.`];
   const climbing = figures.pools.filter(
@@ -90,8 +99,7 @@ function raiseText(kill: KillFigures, figures: FleetFigures, scenario: Scenario,
   );
   const more = `raising memory.max by at least ${bytes(least - own.maxBytes)}, to ${bytes(least)},`;
   // A known ceiling is what a climb comes to.
-  if (climbing.length === 0 || knownBytes === least)
-    return [`${room}: ${more} is one remedy (sim plan tries what is enough).`];
+  if (climbing.length === 0 || knownBytes === least) return [`${room}: ${more} is one remedy (${trial}).`];
   const climb = climbing.map(({ name, climbedPerHourBytes: perHour }) => `${name}, by ${bytes(perHour)} an hour`);
   return [`${room}: ${more} only puts it off, since what workers hold climbed until then (${climb.join('; ')}).`];
 }

@@ -44,6 +44,12 @@ export function burstFinding({
   ];
 }
 
+/** Why page cache does not fill what is free: it was taken back whenever that ran short, and what is read since does not fill it. */
+function evictedText({ cacheBytes, freeBytes, takenBackBytes, totalBytes }: FleetFigures): string {
+  if (freeBytes.trend.lastBytes < FREE_SHARE * totalBytes || takenBackBytes < cacheBytes.trend.highestBytes) return '';
+  return ` It does not fill the ${bytes(freeBytes.trend.lastBytes)} that are free at the end, since whenever memory ran short it was taken back (${bytes(takenBackBytes)} in all), and what is read in between brings no more.`;
+}
+
 /** How far swap is used, while nobody was killed. */
 function swapFindings({ swapUsedBytes, swapBytes, swappedInBytes, timesUs, kills }: FleetFigures): Finding[] {
   const { values, trend } = swapUsedBytes;
@@ -61,6 +67,8 @@ function swapFindings({ swapUsedBytes, swapBytes, swappedInBytes, timesUs, kills
 
 /** So much of swap is worth a word. */
 const SWAP_SHARE = 0.1;
+/** So much of memory that is free would take page cache. */
+const FREE_SHARE = 0.1;
 /** So much of memory is worth a word when somebody is killed. */
 const KILL_SHARE = 0.1;
 
@@ -106,8 +114,9 @@ export function machineFindings(figures: FleetFigures): Finding[] {
     found.push({
       severity: 'fine',
       about: 'machine',
-      text: `Page cache is larger than at the start (${bytes(cacheBytes.trend.firstBytes)}; ${bytes(cacheBytes.trend.lastBytes)} at the end, ${bytes(cacheBytes.trend.highestBytes)} at most at a sample), and MemFree is smaller by it: that is what free memory is for, and MemAvailable (${bytes(availableBytes.trend.lastBytes)} at the end) already counts it as available.`,
+      text: `Page cache is larger than at the start (${bytes(cacheBytes.trend.firstBytes)}; ${bytes(cacheBytes.trend.lastBytes)} at the end, ${bytes(cacheBytes.trend.highestBytes)} at most at a sample), and MemFree is smaller by it: that is what free memory is for, and MemAvailable (${bytes(availableBytes.trend.lastBytes)} at the end) already counts it as available.${evictedText(figures)}`,
     });
+  const fullest = anonBytes.values.indexOf(anonBytes.trend.highestBytes);
   if (
     anonBytes.trend.highestBytes > 0.01 * totalBytes &&
     activeAnonBytes.trend.highestBytes < 0.3 * anonBytes.trend.highestBytes
@@ -115,7 +124,7 @@ export function machineFindings(figures: FleetFigures): Finding[] {
     found.push({
       severity: 'fine',
       about: 'machine',
-      text: `Active(anon) shows ${bytes(activeAnonBytes.trend.lastBytes)} of ${bytes(anonBytes.trend.lastBytes)} at the end: since Linux 5.9 anonymous pages begin on the inactive list and move on only when memory is scanned. Watch AnonPages.`,
+      text: `Active(anon) shows ${bytes(activeAnonBytes.values[fullest]!)} of ${bytes(anonBytes.values[fullest]!)} at ${durationText(figures.timesUs[fullest]!)}: since Linux 5.9 anonymous pages begin on the inactive list and move on only when memory is scanned. Watch AnonPages.`,
     });
   return found;
 }

@@ -1,7 +1,7 @@
 import { sizeBytes } from '../../sim/contract/quantities.ts';
 import type { PoolFile } from '../scenario/scenario.ts';
 import type { PoolFigures } from './figures.ts';
-import type { Limit } from './growing-finding.ts';
+import type { Limit } from './limits.ts';
 
 /** What a pool of forked workers comes to, when each has copied what it ever copies and keeps the heap that one kept at most. */
 export interface PoolCeiling {

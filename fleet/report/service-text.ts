@@ -1,9 +1,9 @@
 import { bytes, count } from '../../sim/contract/format.ts';
-import { sizeBytes } from '../../sim/contract/quantities.ts';
+import { durationUs, sizeBytes } from '../../sim/contract/quantities.ts';
 import type { ServiceFile } from '../scenario/scenario.ts';
 
-/** What a service has and does, the whole time: what else is on the machine can be told by it. */
-export function serviceText(service: ServiceFile): string {
+/** What a service has and does, the whole time or until it was killed: what else is on the machine can be told by it. */
+export function serviceText(service: ServiceFile, killed: readonly string[]): string {
   const { name, every, snapshot, reads, writes } = service;
   const size = (text: string | number) => bytes(sizeBytes(text)!);
   const has = (
@@ -23,8 +23,12 @@ export function serviceText(service: ServiceFile): string {
   ];
   const does = [
     ...(steps.length > 0 ? [`every ${every} it ${steps.join(', ')}`] : []),
-    ...(snapshot ? [`a snapshot of ${snapshot.takes} every ${snapshot.every}`] : []),
+    ...(snapshot
+      ? [
+          `a snapshot of ${snapshot.takes} every ${snapshot.every}${durationUs(snapshot.first)! > 0 ? `, the first at ${snapshot.first}` : ''}`,
+        ]
+      : []),
   ];
   const words = [has.length > 0 ? has.join(', ') : 'hardly any memory of its own', ...does].join('; ');
-  return `${name} (service): ${words}${does.length > 0 ? ', from the start to the end' : ''}.`;
+  return `${name} (service): ${words}${does.length === 0 ? '' : killed.includes(name) ? ', from the start until it was killed' : ', from the start to the end'}.`;
 }

@@ -12,7 +12,10 @@ export function withFront(rows: readonly SettingResult[]): SettingResult[] {
   const compared = rows.filter((row) => !isOther(row) && row.unreached === null && isSafe(row));
   return rows.map((row) => ({
     ...row,
-    front: compared.includes(row) && !compared.some((other) => beats(other, row, marginOf)),
+    front:
+      rows.filter((one) => !isOther(one)).length > 1 &&
+      compared.includes(row) &&
+      !compared.some((other) => beats(other, row, marginOf)),
   }));
 }
 

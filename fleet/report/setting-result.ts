@@ -1,6 +1,7 @@
 import type { Scenario } from '../scenario/scenario.ts';
 import type { FleetFigures } from './figures.ts';
 import type { Severity } from './finding.ts';
+import { killedText } from './kill-finding.ts';
 import { type Margin, marginsOf } from './margin.ts';
 import { refusedOf } from './serving-finding.ts';
 import { isOfLimit, isOfLoad, replacedText, unreached } from './setting-kind.ts';
@@ -12,6 +13,8 @@ export interface SettingResult {
   readonly change: Readonly<Record<string, unknown>>;
   readonly severity: Severity;
   readonly kills: number;
+  /** Who was killed, where memory ran short first, and what was lost with them; null: nobody. */
+  readonly killed: string | null;
   /** Requests that found the backlog full. */
   readonly refused: number;
   /** What climbs, towards what and when; null: nothing that comes near a limit. */
@@ -75,6 +78,7 @@ export function settingResult(
     replaced: replacedText(change, figures, scenario),
     margins: marginsOf(figures),
     kills: figures.kills,
+    killed: killedText(figures),
     refused: refusedOf(figures),
     lowestAvailableBytes: figures.lowestAvailableBytes,
     usedBytes: figures.totalBytes - figures.lowestAvailableBytes,

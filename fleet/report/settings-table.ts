@@ -20,7 +20,7 @@ export function tableOfSettings(settings: readonly SettingResult[]): SettingsTab
   const usedOf = ({ margins }: SettingResult) => marginOf(margins).usedBytes;
   const hasPools = settings.some((row) => row.heapPeakBytes > 0);
   const waits = settings.some((row) => row.waitMaxUs > 0);
-  const readsAgain = settings.some((row) => row.readAgainBytes > 0);
+  const readsAgain = settings.some((row) => row.readAgainBytes >= READ_AGAIN_BYTES);
   const head = [
     '',
     'used',
@@ -60,10 +60,14 @@ export function tableOfSettings(settings: readonly SettingResult[]): SettingsTab
   return {
     head,
     rows,
-    notes: settings.flatMap(noteOf),
+    // Who is killed in the first one is told above it.
+    notes: [...settings.flatMap((row) => noteOf(row === base ? { ...row, killed: null } : row)), ...sameText(settings)],
     legend: legendOf(settings, { group, hasPools, waits, readsAgain }),
   };
 }
+
+/** Less that was read again is not worth a column. */
+const READ_AGAIN_BYTES = 2 ** 20;
 
 const othersText = (margin: Margin, group: string | undefined) =>
   margin.group === group ? '' : ` of ${limitText(margin)}`;
@@ -171,14 +175,31 @@ function outcome({ kills, refused, severity, course, margins, unreached }: Setti
 }
 
 /** What the outcome leaves out: towards what and when it climbs, and what never came into play. */
-function noteOf({ name, kills, severity, course, unreached, replaced }: SettingResult): string[] {
+function noteOf({ name, kills, severity, course, unreached, replaced, killed }: SettingResult): string[] {
   const parts = [
+    ...(killed === null ? [] : [killed]),
     ...(course !== null && kills === 0 && severity !== 'fails' ? [course] : []),
     ...(unreached === null ? [] : [unreached]),
     ...(replaced === null ? [] : [replaced]),
   ];
   return parts.length === 0 ? [] : [`${name}: ${parts.join('; ')}.`];
 }
+
+/** Settings that change nothing at all. */
+function sameText(settings: readonly SettingResult[]): string[] {
+  const [base, ...rest] = settings;
+  const names = rest.filter((row) => row.unreached === null && isSame(row, base!)).map(({ name }) => name);
+  return names.length === 0 ? [] : [`Nothing is different from as it is: ${names.join(', ')}.`];
+}
+
+const isSame = (x: SettingResult, y: SettingResult) =>
+  (['kills', 'refused', 'lowestAvailableBytes', 'workersBytes', 'largestBytes', 'sizeBytes'] as const).every(
+    (key) => x[key] === y[key],
+  ) &&
+  x.allocatorUs === y.allocatorUs &&
+  x.waitMaxUs === y.waitMaxUs &&
+  x.course === y.course &&
+  !isOther(x);
 
 function change(value: number, base: number): string {
   if (base === 0) return '';

@@ -1,8 +1,11 @@
 import { bytes } from '../../sim/contract/format.ts';
 import { durationText, durationUs, sizeBytes } from '../../sim/contract/quantities.ts';
+import { isWithin } from '../machine/worst-moments.ts';
 import type { Scenario } from '../scenario/scenario.ts';
-import type { FleetFigures, GroupFigures, Series } from './figures.ts';
+import type { FleetFigures } from './figures.ts';
 import type { Finding, Severity } from './finding.ts';
+import type { GroupFigures } from './group-figures.ts';
+import type { Series } from './series.ts';
 import { FORECAST_LENGTHS } from './trend.ts';
 
 /** Less than this share of the limit is hardly anything. */
@@ -13,17 +16,8 @@ type SnapshotService = Scenario['services'][number];
 /** A service that forks for its snapshot: what both processes need together, and whether that is there beside the rest. */
 export function snapshotFinding(series: Series, service: SnapshotService, figures: FleetFigures): Finding {
   const { name, snapshot } = service;
-  const group = figures.groups.find(
-    (one) => one.maxBytes !== null && (service.group === one.name || service.group?.startsWith(`${one.name}/`)),
-  );
+  const { group, own, copies, rest, isMet } = needOf(series, service, figures);
   const limit = Math.min(group?.maxBytes ?? Infinity, figures.totalBytes);
-  const worst = group ? figures.lowestInGroup : figures.lowest;
-  const met = restAtWorst(service, figures, group);
-  const endUs = figures.timesUs.at(-1)!;
-  const own = ownAt(service, figures.firstKill?.atUs ?? (met === undefined ? endUs : worst!.atUs));
-  const copies = copiesOf(service, own);
-  const [first] = group ? group.firmBytes.values : figures.usedBytes.values;
-  const rest = met ?? Math.max(0, first! - series.values[0]!);
   const left = limit - own - copies - rest;
   const where = group ? `memory.max of ${group.name}` : 'the machine';
   const wasKilled = figures.killed.some((one) => one === name || one === `${name}-snapshot`);
@@ -42,11 +36,40 @@ export function snapshotFinding(series: Series, service: SnapshotService, figure
     left < 0
       ? `${bytes(-left)} are missing${swap}`
       : `${bytes(left)} are left${left < LITTLE * limit ? ', which is hardly anything' : ''}`;
-  const others = `${bytes(rest)} for all else there${met === undefined ? '' : ' at the worst moment (page tables, and what whole huge pages take beyond what was written, among it)'}`;
+  const others = `${bytes(rest)} for all else there${!isMet ? '' : ' at the worst moment (page tables, and what whole huge pages take beyond what was written, among it)'}`;
   const text = `${name} forks a child for its snapshot every ${snapshot!.every}. The child shares the ${bytes(own)} at first${growth?.since ?? ''}: RSS counts it twice (${bytes(series.trend.highestBytes)} at most in both together at a sample), memory does not. What the parent writes meanwhile is copied: ${writtenText(service, own)}, so both together need ${bytes(own + copies)} by the end of a snapshot. With ${others} that is ${bytes(own + copies + rest)} of the ${bytes(limit)} of ${where}: ${verdict}.${growth?.text ?? ''}`;
   const advice = severity === 'fine' ? '' : ` ${adviceText(service, own, limit - own - rest, limit)}`;
   const course = growth?.course === undefined ? {} : { course: `climbs to ${where} ${growth.course}` };
   return { severity, about: name, text: `${text}${advice}`, ...course };
+}
+
+/** What a snapshot of a service needs of a group's limit, with all else there; 0: it is not of the group, or makes none. */
+export function snapshotNeed(series: Series, service: SnapshotService, figures: FleetFigures, group: string): number {
+  if (!service.snapshot) return 0;
+  const need = needOf(series, service, figures);
+  return need.group?.name === group ? need.own + need.copies + need.rest : 0;
+}
+
+/** `rest`: of all else there; `isMet`: as it was at the worst moment. */
+function needOf(series: Series, service: SnapshotService, figures: FleetFigures) {
+  const group = figures.groups.find(({ name, maxBytes }) => maxBytes !== null && isWithin(service.group, name));
+  const worst = group ? figures.lowestInGroup : figures.lowest;
+  const met = restAtWorst(service, figures, group);
+  const endUs = figures.timesUs.at(-1)!;
+  const own = ownAt(service, figures.firstKill?.atUs ?? (met === undefined ? endUs : worst!.atUs));
+  const [first] = group ? group.firmBytes.values : figures.usedBytes.values;
+  const rest = met ?? Math.max(0, first! - series.values[0]!, restAtKill(service, figures, group));
+  return { group, own, copies: copiesOf(service, own), rest, isMet: met !== undefined };
+}
+
+/** What all else had when somebody was killed first for want of the same memory: page tables of both processes among it. */
+function restAtKill(service: SnapshotService, { firstKill, services, totalBytes }: FleetFigures, group?: GroupFigures) {
+  if (!firstKill || firstKill.group !== group?.name) return 0;
+  const own = firstKill.services[services.findIndex(({ name }) => name === service.name)]!.pssBytes;
+  const held = group
+    ? firstKill.anonBytes + firstKill.shmemBytes + firstKill.kernelBytes
+    : totalBytes - firstKill.availableBytes;
+  return held - own;
 }
 
 /** What it has by a time, as the scenario says it. */

@@ -4,6 +4,7 @@ import { MOST_KILLS } from '../follower.ts';
 import type { FleetResult } from '../study.ts';
 import type { FleetFigures, PoolFigures } from './figures.ts';
 import { severityMark } from './finding.ts';
+import type { MomentFigures } from './kill-figures.ts';
 import { logText } from './log-text.ts';
 import { marginsOf, tightest } from './margin.ts';
 import type { SettingResult } from './setting-result.ts';
@@ -85,7 +86,7 @@ function timeline(figures: FleetFigures): (string | readonly (readonly string[])
     'Shmem',
     'cache',
   ];
-  const rows = picked.map((i) => [
+  const rowOf = (i: number) => [
     durationText(timesUs[i]!),
     bytes(figures.availableBytes.values[i]!),
     bytes(figures.anonBytes.values[i]!),
@@ -95,36 +96,50 @@ function timeline(figures: FleetFigures): (string | readonly (readonly string[])
     ...pools.map((pool) => bytes(pool.largestBytes.values[i]!)),
     bytes(figures.shmemBytes.values[i]!),
     bytes(figures.cacheBytes.values[i]!),
-  ]);
+  ];
+  const rows = picked.map(rowOf);
   const { group } = tightest(marginsOf(figures));
-  const lowest = group === undefined ? figures.lowest : figures.lowestInGroup;
-  const moment = figures.firstKill ?? lowest;
-  const isSample = moment !== undefined && moment === lowest && picked.some((i) => timesUs[i] === moment.atUs);
-  if (moment && !isSample) {
-    const { firstKill } = figures;
-    const place = picked.filter((i) => (firstKill ? i < firstKill.beforeSample : timesUs[i]! < moment.atUs)).length;
-    rows.splice(place, 0, [
-      `${durationText(moment.atUs)} ${figures.firstKill ? '*' : '!'}`,
-      bytes(moment.availableBytes),
-      bytes(moment.machineAnonBytes),
-      ...(swaps ? [bytes(moment.swapUsedBytes)] : []),
-      ...moment.groups.map((group) => bytes(group.currentBytes)),
-      ...moment.pools.map((pool) => bytes(pool.privateBytes)),
-      ...moment.pools.map((pool) => bytes(pool.largestBytes)),
-      bytes(moment.machineShmemBytes),
-      bytes(moment.machineCacheBytes),
-    ]);
-  }
+  const { firstKill } = figures;
+  const moment = firstKill ?? (group === undefined ? figures.lowest : figures.lowestInGroup);
+  const place = moment
+    ? picked.filter((i) => (firstKill ? i < firstKill.beforeSample : timesUs[i]! < moment.atUs)).length
+    : 0;
+  const own = moment && momentRow(moment, swaps);
+  // The least room may be that of a sample, or as good as one's.
+  const isTold = own && (firstKill || !rows.slice(Math.max(0, place - 1), place + 1).some((row) => isSame(row, own)));
+  if (isTold) rows.splice(place, 0, [`${durationText(moment!.atUs)} ${firstKill ? '*' : '!'}`, ...own.slice(1)]);
+  const told = rows.filter((row, i) => ![rows[i - 1], rows[i + 1]].every((other) => other && isSame(row, other)));
+  const table = withoutZeros([header, ...told]);
+  const samples = told.length - (isTold ? 1 : 0);
+  const ofMachine = table[0]!.filter((name) => OF_MACHINE.includes(name));
   const legend = [
-    `${picked.length} of ${timesUs.length} samples${last > 0 ? `, one every ${durationText(Math.round(timesUs[1]! - timesUs[0]!))}` : ''}`,
-    ...(figures.firstKill ? [KILL_LEGEND] : moment && !isSample ? [lowestLegend(group, pools.length > 0)] : []),
+    `${samples} of ${timesUs.length} samples${last > 0 ? `, one every ${durationText(Math.round(timesUs[1]! - timesUs[0]!))}` : ''}${told.length < rows.length ? '; none that are as those beside them' : ''}`,
+    ...(isTold ? [firstKill ? KILL_LEGEND : lowestLegend(group, pools.length > 0)] : []),
     ...(groups.length > 0
-      ? [
-          '[name]: memory.current of that cgroup, page cache included; available, AnonPages, Shmem, cache: of the machine',
-        ]
+      ? [`[name]: memory.current of that cgroup, page cache included; ${ofMachine.join(', ')}: of the machine`]
       : []),
   ];
-  return [withoutZeros([header, ...rows]), ...legend];
+  return [table, ...legend];
+}
+
+/** Columns that have the same name where somebody has a cgroup. */
+const OF_MACHINE: readonly string[] = ['available', 'AnonPages', 'Shmem', 'cache'];
+
+/** All but the time. */
+const isSame = (x: readonly string[], y: readonly string[]) => x.slice(1).every((cell, i) => cell === y[i + 1]);
+
+function momentRow(moment: MomentFigures, swaps: boolean): string[] {
+  return [
+    durationText(moment.atUs),
+    bytes(moment.availableBytes),
+    bytes(moment.machineAnonBytes),
+    ...(swaps ? [bytes(moment.swapUsedBytes)] : []),
+    ...moment.groups.map((group) => bytes(group.currentBytes)),
+    ...moment.pools.map((pool) => bytes(pool.privateBytes)),
+    ...moment.pools.map((pool) => bytes(pool.largestBytes)),
+    bytes(moment.machineShmemBytes),
+    bytes(moment.machineCacheBytes),
+  ];
 }
 
 /** Columns that have nothing in any row tell nothing. */
@@ -151,9 +166,9 @@ function fitted(table: readonly (readonly string[])[], width: number): string[] 
     const lines = columns(rows, 'lr', '');
     const { length } = rows[0]!;
     if (length <= LEAST_COLUMNS || lines.every((line) => line.length <= width)) return lines;
-    const isSame = (column: number) => rows.slice(1).every((row) => row[column] === rows[1]![column]);
+    const isConstant = (column: number) => rows.slice(1).every((row) => row[column] === rows[1]![column]);
     let gone = length - 1;
-    for (let column = LEAST_COLUMNS; column < length; column++) if (isSame(column)) gone = column;
+    for (let column = LEAST_COLUMNS; column < length; column++) if (isConstant(column)) gone = column;
     rows = rows.map((row) => row.filter((_, column) => column !== gone));
   }
 }

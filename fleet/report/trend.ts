@@ -37,8 +37,11 @@ const NOISE_SHARE = 0.03;
 const SLOWING = 0.85;
 const NOISE_BYTES = 8 * 2 ** 20;
 
-/** The course of one figure: values at times, both ascending in time. */
-export function trendOf(timesUs: readonly number[], values: readonly number[]): Trend {
+/**
+ * The course of one figure: values at times, both ascending in time. `begun`: where requests do not come evenly how many had begun by each time. A
+ * third of the run is then a third of the requests, and an hour the mean one: what slows down in the night alone does not slow down.
+ */
+export function trendOf(timesUs: readonly number[], values: readonly number[], begun?: readonly number[]): Trend {
   const count = values.length;
   const window = Math.max(1, Math.floor(count / 20));
   const firstBytes = values[0]!;
@@ -47,7 +50,6 @@ export function trendOf(timesUs: readonly number[], values: readonly number[]): 
   const highestBytes = Math.max(...values);
   const riseBytes = endBytes - firstBytes;
   const noise = Math.max(NOISE_BYTES, NOISE_SHARE * Math.max(firstBytes, endBytes));
-  const perHourBytes = slope(timesUs.slice(-Math.ceil(count / 3)), values.slice(-Math.ceil(count / 3))) * 3600e6;
   const reached = (share: number) =>
     timesUs[
       Math.max(
@@ -60,8 +62,11 @@ export function trendOf(timesUs: readonly number[], values: readonly number[]): 
   const settled = values.slice(timesUs.indexOf(settledUs));
   const stays = Math.min(...settled) >= endBytes - noise && Math.max(...settled) <= endBytes + noise;
   const lengthUs = timesUs.at(-1)! - timesUs[0]!;
+  const rises = risesOf(begun ?? timesUs, values, window);
+  const perHourBytes = begun
+    ? (rises[2] * 3 * 3600e6) / lengthUs
+    : slope(timesUs.slice(-Math.ceil(count / 3)), values.slice(-Math.ceil(count / 3))) * 3600e6;
   const stillRising = perHourBytes * (lengthUs / 3600e6 / 3) > Math.max(noise / 2, 0.08 * riseBytes);
-  const rises = risesOf(timesUs, values, window);
   const towardsBytes = limitOf(rises, endBytes);
   const thirdsBytes = [rises[1], rises[2]] as const;
   const isSteady = Math.min(...thirdsBytes) > 0 && Math.min(...thirdsBytes) >= PACE * Math.max(...thirdsBytes);
@@ -118,18 +123,20 @@ export function courseText(trend: Trend, what: string, leftBytes: number, length
 const mean = (values: readonly number[], from: number, to: number) =>
   values.slice(from, to).reduce((sum, value) => sum + value, 0) / Math.max(1, to - from);
 
-/** Of each third of the time; samples do not divide by three, so each is the pace between two of them over a third. */
-function risesOf(timesUs: readonly number[], values: readonly number[], window: number): [number, number, number] {
+/** Of each third of the way, in time or in requests; samples do not divide by three, so each is the pace between two of them over a third. */
+function risesOf(way: readonly number[], values: readonly number[], window: number): [number, number, number] {
   const count = values.length;
   const point = (from: number, length = window) => ({
-    us: mean(timesUs, from, from + length),
+    at: mean(way, from, from + length),
     bytes: mean(values, from, from + length),
   });
-  const points = [point(0, 1), point(Math.floor(count / 3)), point(Math.floor((2 * count) / 3)), point(count - window)];
-  const thirdUs = (points[3]!.us - points[0]!.us) / 3;
+  const reached = (share: number) => way.findIndex((at) => at >= way[0]! + share * (way.at(-1)! - way[0]!));
+  const third = (i: number) => Math.min(count - window, reached(i / 3));
+  const points = [point(0, 1), point(third(1)), point(third(2)), point(count - window)];
+  const length = (points[3]!.at - points[0]!.at) / 3;
   const rise = (i: number) => {
     const [from, to] = [points[i]!, points[i + 1]!];
-    return to.us > from.us ? ((to.bytes - from.bytes) / (to.us - from.us)) * thirdUs : 0;
+    return to.at > from.at ? ((to.bytes - from.bytes) / (to.at - from.at)) * length : 0;
   };
   return [rise(0), rise(1), rise(2)];
 }

@@ -1,20 +1,23 @@
 import { bytes, count, counted, percent } from '../../sim/contract/format.ts';
 import { durationText } from '../../sim/contract/quantities.ts';
+import type { Holdings } from '../engine/holdings.ts';
 import { isWithin } from '../machine/worst-moments.ts';
 import type { PoolFile, Scenario } from '../scenario/scenario.ts';
 import { noCeilingText, recyclingCeiling } from './climbing-finding.ts';
 import { destinationOf } from './destination.ts';
-import { type FleetFigures, type GroupFigures, heapBytes, type PoolFigures, type Series } from './figures.ts';
+import { type FleetFigures, heapBytes, type PoolFigures } from './figures.ts';
 import type { Finding, Severity } from './finding.ts';
 import { groupFindings } from './group-finding.ts';
-import { growingFinding, type Limit } from './growing-finding.ts';
+import { growingFinding } from './growing-finding.ts';
 import { killFindings } from './kill-finding.ts';
+import { allMemory, type Limit, limitOf, nearestLimit, trendTo } from './limits.ts';
 import { burstFinding, machineFindings } from './machine-finding.ts';
 import { isBarely, leftText, limitText, marginsOf, tightest } from './margin.ts';
 import { ceilingOf, isOfCopies } from './pool-ceiling.ts';
+import type { Series } from './series.ts';
 import { refusedOf, servingFindings } from './serving-finding.ts';
-import { snapshotFinding } from './snapshot-finding.ts';
-import { courseText, type Trend, whenText } from './trend.ts';
+import { snapshotFinding, snapshotNeed } from './snapshot-finding.ts';
+import { courseText, whenText } from './trend.ts';
 
 export interface Verdict {
   readonly severity: Severity;
@@ -73,7 +76,7 @@ const lengthOf = ({ timesUs }: FleetFigures) => timesUs.at(-1)!;
 
 function poolFindings(pool: PoolFigures, figures: FleetFigures, scenario: Scenario): Finding[] {
   const found: Finding[] = [];
-  const { trend } = pool.privateBytes;
+  const { trend, kept } = pool.privateBytes;
   const file = scenario.pools.find(({ name }) => name === pool.name)!;
   const ceiling = ceilingText(pool, file.pm.max_children);
   const limit = nearestLimit(file.group, figures);
@@ -83,26 +86,32 @@ function poolFindings(pool: PoolFigures, figures: FleetFigures, scenario: Scenar
     found.push({
       severity: 'watch',
       about: pool.name,
-      text: `The workers of ${pool.name} had ${bytes(atKill?.privateBytes ?? trend.highestBytes)} of private memory when somebody was killed first (at samples ${bytes(trend.highestBytes)} at most). ${isOfCopies(pool, trend.highestBytes) ? 'Most of it was copies of what is preloaded.' : layerText(pool, true)} ${ceiling}`,
+      text: `The workers of ${pool.name} had ${bytes(atKill?.privateBytes ?? trend.highestBytes)} of private memory when somebody was killed first (at samples ${bytes(trend.highestBytes)} at most). ${isOfCopies(pool, trend.highestBytes) ? 'Most of it was copies of what is preloaded. ' : layerText(pool, true)}${ceiling}`,
     });
-  else if (trend.shape === 'climbs') found.push(climbing(pool, figures, scenario));
-  else if (trend.shape === 'levels off' && isOfCopies(pool, trend.riseBytes))
+  else if (pool.isClimbing) found.push(climbing(pool, figures, scenario));
+  else if (kept.shape === 'levels off' && isOfCopies(pool, kept.riseBytes))
     found.push({
       severity: 'fine',
       about: pool.name,
-      text: `The private memory of the workers of ${pool.name} rises from ${bytes(trend.firstBytes)} to ${bytes(trend.lastBytes)}, nearly all of it by ${durationText(trend.settledUs)} (at most ${bytes(pool.mostPrivateBytes)}): most of that is copies of what is preloaded, and there are no more where all of it is copied. ${ceiling}`,
+      text: `What the workers of ${pool.name} keep of private memory between requests rises from ${bytes(kept.firstBytes)} to ${bytes(kept.lastBytes)}, nearly all of it by ${durationText(kept.settledUs)} (at most ${bytes(pool.mostPrivateBytes)}): most of that is copies of what is preloaded, and there are no more where all of it is copied. ${ceiling}`,
     });
-  else if (trend.shape === 'levels off')
+  else if (kept.shape === 'climbs')
     found.push({
       severity: 'fine',
       about: pool.name,
-      text: `The private memory of the workers of ${pool.name} rises from ${bytes(trend.firstBytes)} to ${bytes(trend.lastBytes)}, nearly all of it by ${durationText(trend.settledUs)}, ${trend.stays ? 'and stays there' : `and goes up and down after that (at most ${bytes(pool.mostPrivateBytes)})`}: ${file.pm.mode === 'static' ? 'each worker takes a step when it first serves the largest request, and no further one' : `it follows the number of workers (at most ${pool.mostWorkers} at once)`}. ${layerText(pool)} ${ceiling}`,
+      text: `What the workers of ${pool.name} keep of private memory between requests rises from ${bytes(kept.firstBytes)} to ${bytes(kept.lastBytes)}, since more of them are there at the end (at most ${pool.mostWorkers} at once, max_children is ${count(file.pm.max_children)}): what each keeps does not climb. ${layerText(pool)}${ceiling}`,
+    });
+  else if (kept.shape === 'levels off')
+    found.push({
+      severity: 'fine',
+      about: pool.name,
+      text: `What the workers of ${pool.name} keep of private memory between requests rises from ${bytes(kept.firstBytes)} to ${bytes(kept.lastBytes)}, nearly all of it by ${durationText(kept.settledUs)}, ${kept.stays ? 'and stays there' : `and goes up and down after that (at most ${bytes(pool.mostPrivateBytes)})`}: ${file.pm.mode === 'static' ? 'each worker takes a step when it first serves the largest request, and no further one' : `it follows the number of workers (at most ${pool.mostWorkers} at once)`}. ${layerText(pool)}${ceiling}`,
     });
   else
     found.push({
       severity: 'fine',
       about: pool.name,
-      text: `The workers of ${pool.name} hold ${bytes(trend.lastBytes)} of private memory at the end (${bytes(pool.mostPrivateBytes)} at most), and that does not climb. ${layerText(pool)} ${ceiling}`,
+      text: `The workers of ${pool.name} keep ${bytes(kept.lastBytes)} of private memory between requests at the end, and that does not climb (${bytes(pool.mostPrivateBytes)} at most with requests in progress). ${layerText(pool)}${ceiling}`,
     });
   found.push(...pool.growing.map((region) => growingFinding(region, pool, limit, wasKilled)));
   if (pool.preloadBytes > 0) found.push(copied(pool, wasKilled, limit, file));
@@ -116,7 +125,7 @@ function poolFindings(pool: PoolFigures, figures: FleetFigures, scenario: Scenar
   return found;
 }
 
-/** What the limit at which somebody was killed first would have to be, as far as copies of what is preloaded tell it. */
+/** What the limit at which somebody was killed first would have to be, as far as copies of what is preloaded, or of a snapshot, tell it. */
 function knownNeed(figures: FleetFigures, scenario: Scenario): number {
   const group = figures.groups.find(({ name }) => name === figures.firstKill?.group);
   if (!group || group.maxBytes === null) return 0;
@@ -126,46 +135,21 @@ function knownNeed(figures: FleetFigures, scenario: Scenario): number {
       ? ceilingOf(pool, scenario.pools[i]!, limit).bytes
       : 0,
   );
-  return Math.max(0, ...needs);
-}
-
-const limitOf = ({ name, firmBytes }: GroupFigures, maxBytes: number): Limit => ({
-  what: `memory.max of ${name}`,
-  leftBytes: maxBytes - firmBytes.trend.endBytes,
-  bytes: maxBytes,
-  trend: firmBytes.trend,
-});
-
-const allMemory = ({ availableBytes, usedBytes, totalBytes }: FleetFigures): Limit => ({
-  what: 'all memory',
-  leftBytes: availableBytes.trend.endBytes,
-  bytes: totalBytes,
-  trend: usedBytes.trend,
-});
-
-/** Of what comes to a limit: the whole, where that climbs too. */
-const trendTo = (own: Trend, { trend }: Limit) => (trend.shape === 'climbs' ? trend : own);
-
-/** What the pool's memory comes to first. */
-function nearestLimit(group: string | undefined, figures: FleetFigures): Limit {
-  const limits = [
-    ...figures.groups
-      .filter(({ name, maxBytes }) => maxBytes !== null && isWithin(group, name))
-      .map((own) => limitOf(own, own.maxBytes!)),
-    allMemory(figures),
-  ];
-  return limits.reduce((x, y) => (y.leftBytes < x.leftBytes ? y : x));
+  const snapshots = figures.services.map((series, i) =>
+    snapshotNeed(series, scenario.services[i]!, figures, group.name),
+  );
+  return Math.max(0, ...needs, ...snapshots);
 }
 
 function climbing(pool: PoolFigures, figures: FleetFigures, scenario: Scenario): Finding {
-  const { trend } = pool.privateBytes;
+  const trend = pool.privateBytes.kept;
   const file = scenario.pools.find(({ name }) => name === pool.name)!;
   const nearest = nearestLimit(file.group, figures);
   const copies = pool.copiedBytes * pool.workers;
   if (isOfCopies(pool, trend.riseBytes)) {
     const { bytes: ceiling, besideBytes } = ceilingOf(pool, file, nearest);
     const isAbove = ceiling > nearest.bytes;
-    const left = nearest.leftBytes;
+    const left = nearest.worstLeftBytes;
     const when = isAbove
       ? `; it is reached ${whenText(trend, left, lengthOf(figures))}${trend.isSteady ? ', or later' : ''}`
       : '';
@@ -175,12 +159,12 @@ function climbing(pool: PoolFigures, figures: FleetFigures, scenario: Scenario):
       ...(ceiling > 0.95 * nearest.bytes && {
         course: `${isAbove ? `${courseText(trend, nearest.what, left, lengthOf(figures))}${trend.isSteady ? ' or later' : ''}` : 'climbs'}, more slowly with time: its ceiling is ${percent(ceiling / nearest.bytes)} of ${nearest.what}`,
       }),
-      text: `The private memory of the workers of ${pool.name} climbs since ${durationText(trend.sinceUs)} (${bytes(trend.firstBytes)} → ${bytes(trend.lastBytes)}), and ${bytes(copies)} of it is copies of preloaded pages. It slows down as fewer pages are left to copy; its ceiling is ${bytes(ceiling)} with ${mostText(pool)} copied in ${file.pm.max_children} workers and ${bytes(besideBytes)} beside them, ${isAbove ? 'which is more than' : `${percent(ceiling / nearest.bytes)} of`} ${nearest.what} (${bytes(nearest.bytes)})${when}. No setting of the allocator changes that; fewer writes to what is shared, fewer workers or recycling (max_requests) do.`,
+      text: `What the workers of ${pool.name} keep of private memory between requests climbs since ${durationText(trend.sinceUs)} (${bytes(trend.firstBytes)} → ${bytes(trend.lastBytes)}), and ${bytes(copies)} of it is copies of preloaded pages. It slows down as fewer pages are left to copy; its ceiling is ${bytes(ceiling)} with ${mostText(pool)} copied in ${file.pm.max_children} workers and ${bytes(besideBytes)} beside them, ${isAbove ? 'which is more than' : `${percent(ceiling / nearest.bytes)} of`} ${nearest.what} (${bytes(nearest.bytes)})${when}. No setting of the allocator changes that; fewer writes to what is shared, fewer workers or recycling (max_requests) do.`,
     };
   }
   const toLimit = trendTo(trend, nearest);
   const ceiling = recyclingCeiling(pool, file, nearest);
-  const climbs = `The private memory of the workers of ${pool.name} climbs since ${durationText(trend.sinceUs)}, by ${bytes(trend.perHourBytes)} an hour at the end (${bytes(trend.firstBytes)} → ${bytes(trend.lastBytes)})`;
+  const climbs = `What the workers of ${pool.name} keep of private memory between requests climbs since ${durationText(trend.sinceUs)}, by ${bytes(trend.perHourBytes)} an hour at the end (${bytes(trend.firstBytes)} → ${bytes(trend.lastBytes)})`;
   if (ceiling && ceiling.bytes <= nearest.bytes)
     return {
       severity: figures.kills > 0 ? 'fails' : 'watch',
@@ -188,14 +172,14 @@ function climbing(pool: PoolFigures, figures: FleetFigures, scenario: Scenario):
       ...(ceiling.bytes > 0.95 * nearest.bytes && {
         course: `climbs: its ceiling is ${percent(ceiling.bytes / nearest.bytes)} of ${nearest.what}`,
       }),
-      text: `${climbs}. ${layerText(pool)} ${ceiling.text}`,
+      text: `${climbs}. ${layerText(pool)}${ceiling.text}`,
     };
   const { isBelow, course, text } = destinationOf(toLimit, nearest, lengthOf(figures), WHOLE);
   return {
     severity: figures.kills > 0 ? 'fails' : toLimit.isSteady && !isBelow ? 'ends' : 'watch',
     about: pool.name,
     ...course,
-    text: `${climbs}, ${text}. ${layerText(pool)} ${ceiling?.text ?? noCeilingText(pool, file, isBelow)}`,
+    text: `${climbs}, ${text}. ${layerText(pool)}${ceiling?.text ?? noCeilingText(pool, file, isBelow)}`,
   };
 }
 
@@ -203,11 +187,19 @@ function climbing(pool: PoolFigures, figures: FleetFigures, scenario: Scenario):
 const mostText = ({ mostCopiedBytes, preloadBytes }: PoolFigures) =>
   mostCopiedBytes < preloadBytes ? `${bytes(mostCopiedBytes)} (by the last request before max_requests)` : 'all pages';
 
-/** In which layer a worker's memory is, and why it stays there. */
+/** A heap with less than this share of a worker's private memory explains none of it. */
+const SOME = 0.05;
+
+/** In which layer a worker's memory is, and why it stays there; with a space behind, or nothing. */
 function layerText(pool: PoolFigures, wasKilled = false): string {
   const { holdings, preloadBytes } = pool;
   if (!holdings || heapBytes(holdings) === 0) return '';
   const all = heapBytes(holdings);
+  // Of what a worker has the heap may be next to nothing.
+  if (all < SOME * (pool.mostPrivateBytes / Math.max(1, pool.mostWorkers)))
+    return arenaText(pool, holdings)
+      .map((text) => `${text} `)
+      .join('');
   const parts = (
     [
       ['the main arena (the break)', holdings.mainHeapBytes],
@@ -221,21 +213,13 @@ function layerText(pool: PoolFigures, wasKilled = false): string {
   const share = sorted.map(([what, size]) => `${bytes(size)} in ${what}`).join(', ');
   const heap = preloadBytes > 0 ? 'Beside what was preloaded, the' : 'The';
   const text = `${heap} largest heap is ${bytes(all)}: ${share}; ${bytes(holdings.liveBytes)} of it is in live blocks, ${bytes(holdings.freeBytes)} is free memory that the allocator keeps, the rest its own bookkeeping.`;
-  return `${text}${reasonText(pool, holdings, sorted[0]?.[0] ?? '', wasKilled)}`;
+  return `${text}${reasonText(pool, holdings, sorted[0]?.[0] ?? '', wasKilled)} `;
 }
 
-function reasonText(
-  pool: PoolFigures,
-  holdings: NonNullable<PoolFigures['holdings']>,
-  largest: string,
-  wasKilled: boolean,
-): string {
+function reasonText(pool: PoolFigures, holdings: Holdings, largest: string, wasKilled: boolean): string {
   const { mmap_threshold: threshold, trim_threshold: trim } = holdings.tunables;
   const reasons: string[] = [];
-  if (
-    holdings.liveBytes > holdings.freeBytes &&
-    (wasKilled ? pool.climbedPerHourBytes > 0 : pool.privateBytes.trend.shape === 'climbs')
-  )
+  if (holdings.liveBytes > holdings.freeBytes && (wasKilled ? pool.climbedPerHourBytes > 0 : pool.isClimbing))
     reasons.push(
       'The requests leave live blocks behind: a library or the program keeps them, and no setting of the allocator gives them back.',
     );
@@ -248,14 +232,18 @@ function reasonText(
     reasons.push(
       `Free memory at the end of the break is given back only beyond trim_threshold, which has grown to ${bytes(trim)}, since a mapped block of ${bytes(threshold ?? 0)} was freed: from then on blocks below that come from the break.`,
     );
-  if (holdings.arenaHeaps > 1)
-    reasons.push(
-      `Each arena reserves 64 MiB of address space (a worker's VSZ is ${bytes(pool.sizeBytes)}), of which ${bytes(holdings.arenaBytes)} in all is resident: VSZ is not memory.`,
-    );
+  reasons.push(...arenaText(pool, holdings));
   if (holdings.zendCachedChunks > 2)
     reasons.push(`Zend keeps ${holdings.zendCachedChunks} empty chunks for the next request (avg_chunks_count).`);
   return reasons.length > 0 ? ` ${reasons.join(' ')}` : '';
 }
+
+const arenaText = ({ sizeBytes: vszBytes }: PoolFigures, { arenaHeaps, arenaBytes }: Holdings): string[] =>
+  arenaHeaps > 1
+    ? [
+        `Each arena reserves 64 MiB of address space (a worker's VSZ is ${bytes(vszBytes)}), of which ${bytes(arenaBytes)} in all is resident: VSZ is not memory.`,
+      ]
+    : [];
 
 function ceilingText(pool: PoolFigures, children: number): string {
   const each = (size: number) => `${bytes(size * children)} (${bytes(size)} each)`;

@@ -36,10 +36,10 @@ describe('what climbs, more slowly with time', () => {
     expect(group.firmBytes.trend.shape).toBe('climbs');
     expect(group.firmBytes.trend.towardsBytes).toBeLessThan(0.9 * group.maxBytes!);
     const told = verdict.findings.filter(({ text }) => text.includes('climbs'));
-    expect(told.map(({ about }) => about).sort()).toEqual(['php', 'www']);
+    // All of it is the pool's: it is told once.
+    expect(told.map(({ about }) => about)).toEqual(['www']);
     const towards = told.map(({ text }) => /goes towards about (\S+ \S+), (\S+ %) of/.exec(text)?.slice(1));
     expect(towards[0]).toBeDefined();
-    expect(towards[1]).toEqual(towards[0]);
     for (const { severity, text, course } of told) {
       expect(severity).toBe('watch');
       expect(text).not.toMatch(/used up|reaches|no ceiling/);
@@ -54,8 +54,7 @@ describe('what climbs, more slowly with time', () => {
     const max = Math.round((first.endBytes + first.towardsBytes) / 2 / 2 ** 20);
     const { verdict } = (await studyFleet(slowing(`${max}M`), 's.yaml', here)).result;
     const courses = verdict.findings.flatMap(({ course }) => course ?? []);
-    expect(courses).toHaveLength(2);
-    expect(new Set(courses).size).toBe(1);
+    expect(courses).toHaveLength(1);
     expect(courses[0]).toMatch(/^climbs to memory\.max of php /);
   });
 });

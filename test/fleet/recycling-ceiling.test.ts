@@ -14,7 +14,7 @@ requests:
 `;
 const climbOf = async (how: string, max: string) => {
   const { verdict, figures } = (await studyFleet(climbing(how, max), 's.yaml', here)).result;
-  return { ...verdict.findings.find(({ text }) => text.startsWith('The private memory of the workers'))!, figures };
+  return { ...verdict.findings.find(({ text }) => text.startsWith('What the workers of www keep'))!, figures };
 };
 
 describe('a pool that climbs and whose workers are replaced', () => {

@@ -14,6 +14,7 @@ function drawMachinePage(data: PageData, machine: MachineData): void {
     if (verdict) body.append(verdictPanel(verdict, []));
     const view = createTimeView(machine.ns[0] ?? 0, machine.ns.at(-1) ?? 0);
     drawMachineTimeline(body, machine, view);
+    for (const group of machine.groups) drawGroup(body, data, machine, group, view);
     drawProcesses(body, data, machine, view);
     for (const section of machine.sections) drawSection(body, section);
     const facts = panel('This machine', body, 'facts');
@@ -77,6 +78,35 @@ function drawMachineTimeline(into: HTMLElement, machine: MachineData, view: Time
   const list = element('ul', { class: 'composition' });
   for (const part of machine.parts) list.append(compositionRow(part, part.bytes.at(-1) ?? 0, 'at the end'));
   place.append(list);
+}
+
+/** A group beside its limit: memory.current may stand there by page cache alone. */
+function drawGroup(
+  into: HTMLElement,
+  data: PageData,
+  machine: MachineData,
+  { name, maxBytes, currentBytes, firmBytes }: MachineData['groups'][number],
+  view: TimeView,
+): void {
+  const place = panel(
+    `cgroup ${name}`,
+    into,
+    `chart-group-${name}`,
+    'Page cache is taken back when something else is needed; what is without it is not, while there is no swap. At samples: bursts between them are in the verdict.',
+  );
+  drawChart(place, {
+    label: `Memory of the cgroup ${name} over time`,
+    x: [...machine.ns],
+    xText: axisLongText,
+    xSteps: LONG_STEPS,
+    yText: bytesText,
+    view,
+    lines: [
+      { label: 'memory.current', values: [...currentBytes], colour: runColour(data, 0), ...runDash(data, 0) },
+      { label: 'without page cache', values: [...firmBytes], colour: runColour(data, 1), ...runDash(data, 1) },
+    ],
+    level: { y: maxBytes, label: `memory.max ${bytesText(maxBytes)}` },
+  });
 }
 
 function drawProcesses(into: HTMLElement, data: PageData, machine: MachineData, view: TimeView): void {
