@@ -156,7 +156,7 @@ export class MachineDriver {
 
   /** Who has died since the last call. */
   takeDeaths(): Death[] {
-    this.run.settleDying(true);
+    this.run.dying.settle(true);
     this.run.reap();
     return this.deaths.splice(0);
   }

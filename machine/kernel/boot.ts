@@ -18,8 +18,8 @@ export interface BootOptions {
   readonly thp: HugePageSettings['enabled'];
   readonly processors: number;
   readonly kernel: string;
-  /** Ends a process that the kernel kills. */
-  readonly kill: (k: Kernel, task: Task) => void;
+  /** Ends the processes that the kernel has chosen at one time. */
+  readonly kill: (tasks: readonly Task[]) => void;
 }
 
 const newZone = ({ name, present, managed }: Profile['zones'][number], processors: number): Zone => ({
@@ -60,10 +60,9 @@ export function bootKernel(options: BootOptions): Kernel {
   k.userReserveKbytes = Math.min(131072, Math.floor((total * 4) / 32));
   k.hooks = {
     memcgReclaim: (group, pages) => tryToFreeMemCgroupPages(k, group, pages),
-    memcgOutOfMemory: (group) =>
-      reportedKill(k, group, () => memCgroupOutOfMemory(k, group, (task) => options.kill(k, task))),
+    memcgOutOfMemory: (group) => reportedKill(k, group, () => memCgroupOutOfMemory(k, group, options.kill)),
     memcgHandleOverHigh: (task) => handleOverHighInCharge(k, task),
-    outOfMemory: () => reportedKill(k, null, () => outOfMemory(k, (task) => options.kill(k, task))),
+    outOfMemory: () => reportedKill(k, null, () => outOfMemory(k, options.kill)),
     directReclaim: (order) => tryToFreePages(k, order),
     wakeKswapd: (_zone, order) => balancePgdat(k, order),
     freePage: (frame) => freePage(k, frame),

@@ -1,20 +1,26 @@
-/** kernel/cgroup/cgroup.c: the tree of groups, of which only some count memory themselves. */
+/** kernel/cgroup/cgroup.c: the tree of groups, of which only some count what they use themselves. */
 import type { MemCgroup } from './mem-cgroup.ts';
+import type { PidsCgroup } from './pids-cgroup.ts';
+
+/** Controllers that are modelled, in the kernel's order. */
+export const CONTROLLERS = ['memory', 'pids'] as const;
+export type Controller = (typeof CONTROLLERS)[number];
 
 export class Cgroup {
   readonly name: string;
   readonly parent: Cgroup | null;
-  /** Who counts the memory of its processes: its own, or that of the nearest group above with the controller. */
-  readonly memcg: MemCgroup;
-  /** cgroup.subtree_control holds memory: groups below count theirs themselves, and it may hold no process. */
-  readonly isParent: boolean;
-  private readonly children = new Set<Cgroup>();
+  /** Who counts the memory and the tasks of its processes: its own, or those of the nearest group above with the controller. */
+  memcg: MemCgroup;
+  pids: PidsCgroup;
+  /** cgroup.subtree_control: groups below count that themselves; a group that gives memory to those below may hold no process. */
+  readonly subtreeControl = new Set<Controller>();
+  readonly children = new Set<Cgroup>();
 
-  constructor(name: string, parent: Cgroup | null, memcg: MemCgroup, isParent: boolean) {
+  constructor(name: string, parent: Cgroup | null, memcg: MemCgroup, pids: PidsCgroup) {
     this.name = name;
     this.parent = parent;
     this.memcg = memcg;
-    this.isParent = isParent;
+    this.pids = pids;
     parent?.children.add(this);
   }
 
@@ -22,13 +28,22 @@ export class Cgroup {
     return this.memcg !== this.parent?.memcg;
   }
 
+  get hasPids(): boolean {
+    return this.parent !== null && this.pids !== this.parent.pids;
+  }
+
   get hasChildren(): boolean {
     return this.children.size > 0;
   }
 
-  /** cgroup_migrate_vet_dst: the root may hold processes whatever it gives to those below. */
+  /** cgroup.controllers: what its parent gives it. */
+  get controllers(): readonly Controller[] {
+    return CONTROLLERS.filter((name) => this.parent?.subtreeControl.has(name) ?? true);
+  }
+
+  /** cgroup_migrate_vet_dst: the root may hold processes whatever it gives to those below; pids is a controller of threads, memory of domains. */
   takesProcesses(): boolean {
-    return this.parent === null || !this.isParent;
+    return this.parent === null || !this.subtreeControl.has('memory');
   }
 
   remove(): void {

@@ -21,13 +21,18 @@ function dirtyableMemory(k: Kernel): number {
   return free - Math.min(free, reserve) + cache + 1;
 }
 
-const part = (ratio: number, available: number): number =>
-  Math.floor((Math.floor((ratio * 4096) / 100) * available) / 4096);
+/** Of so many pages in 4096: vm.dirty_ratio; of a group what vm.dirty_bytes is of the machine's. */
+const ratioOf = (percent: number, bytes: number, ofMachine: number): number =>
+  bytes > 0 ? Math.min(Math.ceil(bytes / ofMachine), 4096) : Math.floor((percent * 4096) / 100);
 
-/** domain_dirty_limits, in pages. */
-function domainDirtyLimits(k: Kernel, available: number): DirtyLimits {
-  const background = part(k.dirtyBackgroundRatio, available);
-  const dirty = part(k.dirtyRatio, available);
+/** domain_dirty_limits, in pages: of the machine, or of a group of which `ofMachine` pages are the machine's. */
+function domainDirtyLimits(k: Kernel, available: number, ofMachine?: number): DirtyLimits {
+  const part = (percent: number, bytes: number): number =>
+    bytes > 0 && ofMachine === undefined
+      ? Math.ceil(bytes / 4096)
+      : Math.floor((ratioOf(percent, bytes, ofMachine ?? available) * available) / 4096);
+  const background = part(k.dirtyBackgroundRatio, k.dirtyBackgroundBytes);
+  const dirty = part(k.dirtyRatio, k.dirtyBytes);
   return { background: background >= dirty ? dirty >> 1 : background, dirty };
 }
 
@@ -91,7 +96,11 @@ export function throttleControls(
   const machine = { group: k.root, nrDirty: k.vmstat.nr_dirty, ...dirtyLimits(k) };
   if (group.isRoot) return [machine];
   const stats = wbStats(k, group);
-  const own = { group, nrDirty: stats.nrDirty, ...domainDirtyLimits(k, groupAvailable(k, group, stats)) };
+  const own = {
+    group,
+    nrDirty: stats.nrDirty,
+    ...domainDirtyLimits(k, groupAvailable(k, group, stats), dirtyableMemory(k)),
+  };
   return [machine, own];
 }
 

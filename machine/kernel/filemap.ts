@@ -10,7 +10,7 @@ import type { AddressSpace, Vma } from './mm-types.ts';
 import { allocPage } from './page-alloc.ts';
 import { addBuffers, filemapAddFolio } from './page-cache.ts';
 import { newReadahead, type Readahead } from './readahead.ts';
-import { WRITE_CLEAN_US, WRITE_DIRTY_US, WRITE_UNCACHED_US } from './recorded-prices.ts';
+import { SHMEM_PAGE_US, WRITE_CLEAN_US, WRITE_DIRTY_US, WRITE_UNCACHED_US } from './recorded-prices.ts';
 import { shmemGetFolio } from './shmem.ts';
 import { folioMarkAccessed } from './swap-lru.ts';
 import { VM_RAND_READ, VM_SEQ_READ } from './vm-flags.ts';
@@ -82,7 +82,9 @@ export function filemapFault(k: Kernel, task: Task, vma: Vma, index: number): Fa
   if (index >= Math.ceil(object.sizeBytes / 4096)) return { frame: -1, result: SIGBUS };
   if (object.kind === 'shmem') {
     const before = k.vmstat.pgmajfault;
+    const had = object.nrPages;
     const frame = shmemGetFolio(k, task.group, object, index, false);
+    if (object.nrPages > had) k.nowUs += SHMEM_PAGE_US;
     const read = k.vmstat.pgmajfault - before;
     return frame < 0 ? { frame, result: frame === -1 ? OOM : SIGBUS } : { frame, result: read > 0 ? MAJOR : 0 };
   }
@@ -293,7 +295,7 @@ export function genericPerformWrite(k: Kernel, task: Task, object: AddressSpace,
     if (frame === 0) {
       frame = allocPage(k, task.group);
       if (frame < 0) return at - index;
-      filemapAddFolio(k, object, at, frame, true);
+      filemapAddFolio(k, object, at, frame, 'write');
     }
     pageMkwrite(k, object, frame);
     object.sizeBytes = Math.max(object.sizeBytes, (at + 1) * 4096);

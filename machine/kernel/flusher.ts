@@ -5,10 +5,8 @@ import type { Kernel } from './kernel.ts';
 import type { AddressSpace } from './mm-types.ts';
 import { lruvecEventState } from './rstat.ts';
 import { HZ, JIFFY_US, jiffiesOf, timerExpiresAfter } from './timer.ts';
-import { WRITEBACK_INTERVAL, writeCyclic } from './writeback.ts';
+import { writeCyclic } from './writeback.ts';
 
-/** dirty_expire_centisecs, in ticks. */
-const EXPIRE = 30 * HZ;
 /** DIRTY_SCOPE and MIN_WRITEBACK_PAGES. */
 const DIRTY_SCOPE = 8;
 const LEAST_CHUNK_PAGES = 1024;
@@ -46,7 +44,7 @@ function* wbWriteback(k: Kernel, wb: BdiWriteback, work: WritebackWork): Generat
   for (;;) {
     if (work.pages <= 0 || (yields && wb.works.length > 0)) return;
     if (work.kind === 'background' && !wbOverBgThresh(k, wb)) return;
-    if (io.length === 0) io = queueIo(k, wb, work.kind === 'kupdate' ? k.nowUs - EXPIRE * JIFFY_US : k.nowUs);
+    if (io.length === 0) io = queueIo(k, wb, work.kind === 'kupdate' ? k.nowUs - k.dirtyExpire * JIFFY_US : k.nowUs);
     const start = jiffiesOf(k.nowUs);
     let progress = 0;
     for (let object = io.shift(); object; object = io.shift()) {
@@ -71,13 +69,13 @@ function* workfn(k: Kernel, wb: BdiWriteback): Generator<void, void> {
       yield* wbWriteback(k, wb, { pages: k.vmstat.nr_dirty, kind: 'pages' });
       wb.startsAll = false;
     }
-    if (jiffiesOf(k.nowUs) >= wb.lastOldFlush + WRITEBACK_INTERVAL) {
+    if (jiffiesOf(k.nowUs) >= wb.lastOldFlush + k.dirtyWriteback) {
       wb.lastOldFlush = jiffiesOf(k.nowUs);
       yield* wbWriteback(k, wb, { pages: k.vmstat.nr_dirty, kind: 'kupdate' });
     }
     yield* wbWriteback(k, wb, { pages: Number.POSITIVE_INFINITY, kind: 'background' });
   } while (wb.works.length > 0);
-  wb.wakeUs = queueIo(k, wb, k.nowUs).length > 0 ? timerExpiresAfter(k.nowUs, WRITEBACK_INTERVAL) : 0;
+  wb.wakeUs = queueIo(k, wb, k.nowUs).length > 0 ? timerExpiresAfter(k.nowUs, k.dirtyWriteback) : 0;
 }
 
 const runningFlushers = new WeakMap<Kernel, BdiWriteback[]>();
@@ -113,7 +111,7 @@ export function wakeupFlusherThreads(k: Kernel): void {
 export function flushForeign(k: Kernel, { group }: BdiWriteback): void {
   const now = jiffiesOf(k.nowUs);
   for (const foreign of foreignDirtyOf(group)) {
-    if (foreign.at === 0 || foreign.inFlight || foreign.at <= now - EXPIRE) continue;
+    if (foreign.at === 0 || foreign.inFlight || foreign.at <= now - k.dirtyExpire) continue;
     foreign.at = 0;
     const owner = foreign.wb;
     if (!owner.group.online) continue;

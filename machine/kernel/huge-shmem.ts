@@ -5,7 +5,7 @@ import type { Kernel, Task } from './kernel.ts';
 import { mlockFolio } from './mlock-batch.ts';
 import { type AddressSpace, MM_SHMEMPAGES, type Vma } from './mm-types.ts';
 import { accountPageTables, allocHugePage, freePage } from './page-alloc.ts';
-import { filemapRemoveFolio } from './page-cache.ts';
+import { addToTree, filemapRemoveFolio } from './page-cache.ts';
 import { frameOfPte, PTE_DIRTY, PTE_PRESENT, PTE_WRITE, PTE_YOUNG, pteOf } from './page-table.ts';
 import { addHugeFileRmap, munlockVmaPage, pageRemoveRmap } from './rmap.ts';
 import { addMmCounter, syncMmRss } from './rss.ts';
@@ -74,6 +74,7 @@ function collapseFile(k: Kernel, task: Task, object: AddressSpace, index: number
   for (const at of swappedPages(object).keys())
     if (at >= index && at < end) shmemGetFolio(k, task.group, object, at, false);
   const present = [...object.pagesIn(index, end)];
+  const had = new Set(present);
   if (present.length === 0 || end > Math.ceil(object.sizeBytes / 4096)) {
     freePage(k, head);
     return -1;
@@ -81,9 +82,11 @@ function collapseFile(k: Kernel, task: Task, object: AddressSpace, index: number
   for (const at of present) {
     unmapSmall(k, object, at);
     const frame = object.get(at);
-    filemapRemoveFolio(k, object, at, frame);
+    filemapRemoveFolio(k, object, at, frame, 'replaced');
     freePage(k, frame);
   }
+  // xas_create_range
+  for (let at = index; at < end; at++) if (!had.has(at)) addToTree(k, object, at, task.group.id);
   addHugeFolio(k, object, index, head);
   return head;
 }

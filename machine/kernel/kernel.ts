@@ -2,24 +2,43 @@ import { Frames } from './frames.ts';
 import { LruGenNode } from './lru-gen-folio.ts';
 import { MemCgroup, newPsi, newRstat, type Psi, type Rstat } from './mem-cgroup.ts';
 import { AddressSpace, type AnonVma, type Mm } from './mm-types.ts';
+import { PidNamespace } from './pid.ts';
+import { PidsCgroup } from './pids-cgroup.ts';
 import type { Profile } from './profile.ts';
+import { HZ } from './timer.ts';
 import { newVmStat, type VmStat } from './vmstat.ts';
 import type { Zone } from './zone.ts';
+
+/** What call_rcu frees at a time. */
+export interface RcuCallback {
+  readonly dueUs: number;
+  readonly free: () => void;
+}
+
+/** Slab, of which that of open files is freed by RCU, or whole pages. */
+export type SlabKind = 'reclaimable' | 'unreclaimable' | 'files' | 'pages';
 
 /** Memory of the kernel that a process holds, and the group that pays for it. */
 export interface TaskObjects {
   readonly group: number;
   readonly bytes: number;
-  readonly kind: 'reclaimable' | 'unreclaimable' | 'pages';
+  /** Of so many bytes of Slab the group pays for these, each object with the pointer to who does. */
+  readonly charged: number;
+  readonly kind: SlabKind;
 }
 
 /** task_struct: a process; its threads are a number. */
 export interface Task {
-  readonly pid: number;
+  /** 0 until it has one. */
+  pid: number;
+  /** Of its threads beside the first. */
+  readonly tids: number[];
   readonly name: string;
   readonly mm: Mm;
   readonly parent: Task | null;
   group: MemCgroup;
+  /** Who counts its tasks. */
+  pids: PidsCgroup;
   alive: boolean;
   minflt: number;
   majflt: number;
@@ -51,6 +70,10 @@ export interface Task {
   dirtyPause: DirtyPause | undefined;
   /** tsk_is_oom_victim. */
   oomVictim: boolean;
+  /** sem_undo_list, which its first thread makes. */
+  hasUndoList: boolean;
+  /** It has had threads, or its parent had when it forked: its C library does not forget. */
+  wasThreaded: boolean;
   /** Kernel objects that end with the task. */
   readonly objects: TaskObjects[];
   /** Who pays for what a process has beside its threads, while it has it. */
@@ -72,6 +95,8 @@ export interface Rlimits {
   stack: number;
   /** Every process is root's, whom it does not bind: one that sets it gives CAP_IPC_LOCK up. */
   memlock: number;
+  /** Binds no process of root (INIT_USER). */
+  nproc: number;
   nofile: number;
 }
 
@@ -129,6 +154,9 @@ const unset = (): never => {
 /** set_max_threads: the stacks of the kernel (16 KiB each) take an eighth of the memory at most. */
 const setMaxThreads = (pages: number): number => Math.floor(pages / 32);
 
+/** Of the recorded disk. */
+const DISK_BLOCKS = 2 ** 18;
+
 /** The state of one machine. Times are microseconds since the start of its script. */
 export class Kernel {
   readonly profile: Profile;
@@ -173,6 +201,10 @@ export class Kernel {
   readonly rstat: Rstat = newRstat();
   /** The multi-generational LRU, where the kernel has it on. */
   readonly lruGen: LruGenNode | undefined;
+  /** Callbacks of call_rcu, in order. */
+  readonly rcu: RcuCallback[] = [];
+  /** Until then who moves a process between groups need not wait. */
+  threadgroupSyncUs = 0;
   /** Pages made dirty on the processor since somebody looked at the limits, after how many one looks; and those of tasks that have ended. */
   bdpRatelimits = 0;
   ratelimitPages = 0;
@@ -190,6 +222,15 @@ export class Kernel {
   userReserveKbytes = 0;
   dirtyRatio = 20;
   dirtyBackgroundRatio = 10;
+  /** In their place, where they are above 0. */
+  dirtyBytes = 0;
+  dirtyBackgroundBytes = 0;
+  /** vm.dirty_expire_centisecs and vm.dirty_writeback_centisecs, in ticks. */
+  dirtyExpire = 30 * HZ;
+  dirtyWriteback = 5 * HZ;
+  watermarkScaleFactor = 10;
+  /** vm.oom_kill_allocating_task: who asks dies. */
+  killsAsker = false;
   hugepagesTotal = 0;
   hugepagesFree = 0;
   hugepagesReserved = 0;
@@ -207,7 +248,9 @@ export class Kernel {
   /** Pages the kernel itself has, by what they are. */
   slabReclaimableBytes = 0;
   slabUnreclaimableBytes = 0;
-  nextPid: number;
+  readonly pids: PidNamespace;
+  /** Of the root group: it counts nothing. */
+  readonly rootPids = new PidsCgroup('', null);
   /** kernel.threads-max. */
   maxThreads: number;
 
@@ -225,9 +268,11 @@ export class Kernel {
       this.lruGen = new LruGenNode();
       this.lruGen.onlineMemcg(this.root, zones.length, 0);
     }
-    this.nextPid = profile.firstPid;
+    this.pids = new PidNamespace(profile.firstPid);
     this.maxThreads = setMaxThreads(this.totalPages - profile.bootHeldPages);
     this.blockDevice = new AddressSpace(1, 'disk', '/dev/pmem0', Number.MAX_SAFE_INTEGER, false);
+    // The first and the last block, which nobody is charged for, so that the tree is as high as it gets.
+    for (const index of [0, DISK_BLOCKS - 1]) this.blockDevice.tree.add(index, 0);
     this.objects.push(this.blockDevice);
   }
 

@@ -22,7 +22,15 @@ import { hugetlbFault, unmapHugepageRange } from './hugetlb.ts';
 import type { Kernel, Task } from './kernel.ts';
 import { countMemcg } from './memcontrol.ts';
 import { mlockFolio } from './mlock-batch.ts';
-import { MM_ANONPAGES, MM_FILEPAGES, MM_SHMEMPAGES, MM_SWAPENTS, type Mm, type Vma } from './mm-types.ts';
+import {
+  type AddressSpace,
+  MM_ANONPAGES,
+  MM_FILEPAGES,
+  MM_SHMEMPAGES,
+  MM_SWAPENTS,
+  type Mm,
+  type Vma,
+} from './mm-types.ts';
 import { accountPageTables, allocPage, freePage } from './page-alloc.ts';
 import {
   frameOfPte,
@@ -36,6 +44,7 @@ import {
   pteOf,
 } from './page-table.ts';
 import { vmaHasRecency } from './recency.ts';
+import { COPIED_PAGE_US, MKWRITE_US, ZEROED_PAGE_US } from './recorded-prices.ts';
 import {
   anonVmaPrepare,
   hugePageUnmapped,
@@ -134,6 +143,7 @@ function doAnonymousPage(k: Kernel, task: Task, vma: Vma, page: number, write: b
   anonVmaPrepare(k, vma);
   const frame = allocPage(k, task.group);
   if (frame < 0) return FAULT_OOM;
+  k.nowUs += ZEROED_PAGE_US;
   addMmCounterFast(k, task, vma.mm, MM_ANONPAGES, 1);
   pageAddNewAnonRmap(k, frame, vma, page, (vma.flags & VM_LOCKED) !== 0);
   pmd.set(page % 512, pteOf(frame, PTE_PRESENT | PTE_YOUNG | PTE_DIRTY | (vma.flags & VM_WRITE ? PTE_WRITE : 0)));
@@ -148,7 +158,7 @@ function doWpPage(k: Kernel, task: Task, vma: Vma, page: number, pmd: Pmd, pte: 
   if (vma.flags & VM_SHARED) {
     if (vma.object) {
       if (!takeBlock(vma.object, vma.linearIndex(page))) return FAULT_SIGBUS;
-      pageMkwrite(k, vma.object, frame);
+      doPageMkwrite(k, vma.object, frame);
     }
     pmd.set(page % 512, pte | PTE_WRITE | PTE_DIRTY | PTE_YOUNG);
     k.vmstat.pgreuse++;
@@ -191,6 +201,7 @@ function wpPageCopy(k: Kernel, task: Task, vma: Vma, page: number, pmd: Pmd, old
   anonVmaPrepare(k, vma);
   const frame = allocPage(k, task.group);
   if (frame < 0) return FAULT_OOM;
+  k.nowUs += old < 0 ? ZEROED_PAGE_US : COPIED_PAGE_US;
   const { mm } = vma;
   if (old < 0) addMmCounterFast(k, task, mm, MM_ANONPAGES, 1);
   else if (!(frames.flags[old]! & PG_ANON)) {
@@ -250,6 +261,7 @@ function doFault(k: Kernel, task: Task, vma: Vma, page: number, write: boolean):
     return found.result;
   }
   if (cow) {
+    k.nowUs += COPIED_PAGE_US;
     const pmd = pteAlloc(k, vma.mm, page);
     addMmCounterFast(k, task, vma.mm, MM_ANONPAGES, 1);
     pageAddNewAnonRmap(k, copy, vma, page, (vma.flags & VM_LOCKED) !== 0);
@@ -258,12 +270,18 @@ function doFault(k: Kernel, task: Task, vma: Vma, page: number, write: boolean):
   }
   if (write) {
     if (!takeBlock(object, index)) return FAULT_SIGBUS;
-    pageMkwrite(k, object, found.frame);
+    doPageMkwrite(k, object, found.frame);
   }
   setFilePte(k, task, vma, page, found.frame, write);
   // fault_dirty_shared_page
   if (write) balanceDirtyPages(k, object);
   return found.result;
+}
+
+/** do_page_mkwrite. */
+function doPageMkwrite(k: Kernel, object: AddressSpace, frame: number): void {
+  pageMkwrite(k, object, frame);
+  if (object.kind === 'disk') k.nowUs += MKWRITE_US;
 }
 
 /** do_set_pte for a page of an object; memory that needs no notice of writes is writable at once. */

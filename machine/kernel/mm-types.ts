@@ -2,6 +2,7 @@
 import type { FileBlocks } from './disk-blocks.ts';
 import type { MemCgroup } from './mem-cgroup.ts';
 import { Pmd, type Tlb } from './page-table.ts';
+import { PageTree } from './page-tree.ts';
 import type { Readahead, SwapReadahead } from './readahead.ts';
 import { chunkOf, ShadowTable } from './shadow-table.ts';
 import { VM_PFNMAP } from './vm-flags.ts';
@@ -28,8 +29,8 @@ export class AddressSpace {
   users = 0;
   readonly vmas = new Set<Vma>();
   private readonly chunks = new Map<number, Int32Array>();
-  /** Pages and shadows in each node of the tree, of 64 places. */
-  private readonly nodes = new Map<number, number>();
+  /** Of pages and shadows. */
+  readonly tree = new PageTree();
   readonly shadows = new ShadowTable();
   /** Dirty pages, for writeback in order of offset. */
   readonly dirty = new Set<number>();
@@ -75,16 +76,6 @@ export class AddressSpace {
     chunk[page & 511] = frame;
     if (before === 0 && frame !== 0) this.nrPages++;
     else if (before !== 0 && frame === 0) this.nrPages--;
-  }
-
-  /** A page or shadow joins (+1) or leaves (-1) its node. @returns the change in the number of nodes. */
-  countNode(page: number, by: 1 | -1): number {
-    const node = Math.floor(page / 64);
-    const before = this.nodes.get(node) ?? 0;
-    const after = before + by;
-    if (after === 0) this.nodes.delete(node);
-    else this.nodes.set(node, after);
-    return before === 0 ? 1 : after === 0 ? -1 : 0;
   }
 
   /** Pages present in [from, to), in order. */

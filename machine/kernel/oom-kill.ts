@@ -24,9 +24,9 @@ export function oomScore(k: Kernel, task: Task): number {
 const inGroup = (task: Task, group: MemCgroup): boolean => task.group.isIn(group);
 
 /** oom_evaluate_task: while one that was killed is not gone, nobody else is; `kill` lets it get on. @returns whether there was one. */
-function waitsForVictim(k: Kernel, tasks: readonly Task[], kill: (task: Task) => void): boolean {
+function waitsForVictim(k: Kernel, tasks: readonly Task[], kill: (tasks: readonly Task[]) => void): boolean {
   const victim = tasks.find((task) => task.alive && task.oomVictim && task !== k.current);
-  if (victim) kill(victim);
+  if (victim) kill([victim]);
   return victim !== undefined;
 }
 
@@ -90,7 +90,7 @@ function oomKillProcess(
   victim: Task,
   message: string,
   limit: MemCgroup | null,
-  kill: (task: Task) => void,
+  kill: (tasks: readonly Task[]) => void,
 ): void {
   const members = k.tasks.filter((task) => task.alive && (!limit || inGroup(task, limit)));
   k.oomKills.push(oomKillFacts(k, victim, limit, members));
@@ -112,7 +112,7 @@ function oomKillProcess(
     }
   }
   // They begin to give their memory back when all have their signal.
-  for (const task of killed) kill(task);
+  kill([...killed]);
 }
 
 /** mem_cgroup_get_oom_group: the highest group with oom.group between the victim and the limit. */
@@ -128,10 +128,16 @@ function oomGroupOf(group: MemCgroup, limit: MemCgroup | null): MemCgroup | unde
 const pathOf = (group: MemCgroup): string => (group.isRoot ? '/' : `/${group.name}`);
 
 /** out_of_memory for the machine. @returns false where nobody can be killed. */
-export function outOfMemory(k: Kernel, kill: (task: Task) => void): boolean {
+export function outOfMemory(k: Kernel, kill: (tasks: readonly Task[]) => void): boolean {
   if (k.current?.fatalSignal) return true;
+  const asker = k.current;
+  if (k.killsAsker && asker && asker.oomScoreAdj !== OOM_SCORE_ADJ_MIN) {
+    headerLines(k, asker, null);
+    oomKillProcess(k, asker, 'Out of memory (oom_kill_allocating_task)', null, kill);
+    return true;
+  }
   const victim = selectBadProcess(k.tasks, k.totalPages + k.swapTotal);
-  headerLines(k, k.current, null);
+  headerLines(k, asker, null);
   if (!victim) {
     k.kmsg.push('Out of memory and no killable processes...');
     k.kmsg.push('Kernel panic - not syncing: System is deadlocked on memory');
@@ -144,7 +150,7 @@ export function outOfMemory(k: Kernel, kill: (task: Task) => void): boolean {
 }
 
 /** mem_cgroup_out_of_memory. */
-export function memCgroupOutOfMemory(k: Kernel, group: MemCgroup, kill: (task: Task) => void): boolean {
+export function memCgroupOutOfMemory(k: Kernel, group: MemCgroup, kill: (tasks: readonly Task[]) => void): boolean {
   if (k.current?.fatalSignal) return true;
   const members = k.tasks.filter((task) => task.alive && inGroup(task, group));
   if (waitsForVictim(k, members, kill)) return true;

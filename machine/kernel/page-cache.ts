@@ -6,12 +6,22 @@ import type { AddressSpace } from './mm-types.ts';
 import { freePage } from './page-alloc.ts';
 import { updateStat } from './rstat.ts';
 import type { Shadow } from './shadow-table.ts';
-import { SLAB_BYTES, slabAccount } from './slab.ts';
+import { chargeObjects, SLAB_BYTES, takeSlab } from './slab.ts';
 import { folioAddLru } from './swap-lru.ts';
 import { workingsetRefault } from './workingset.ts';
 
+/** radix_tree_node and buffer_head in slabinfo, with the pointer to who pays for them. */
+const RADIX_NODE_SIZE = 584 + 8;
+const BUFFER_HEAD_SIZE = 104 + 8;
+
 /** filemap_add_folio: the page joins the object's, and may be one that was evicted a while ago. */
-export function filemapAddFolio(k: Kernel, object: AddressSpace, index: number, frame: number, isWrite = false): void {
+export function filemapAddFolio(
+  k: Kernel,
+  object: AddressSpace,
+  index: number,
+  frame: number,
+  how?: 'write' | 'swap-in',
+): void {
   const { frames } = k;
   frames.owner[frame] = object.id;
   frames.index[frame] = index;
@@ -26,24 +36,43 @@ export function filemapAddFolio(k: Kernel, object: AddressSpace, index: number, 
   const shadow = object.shadows.take(index);
   if (shadow) {
     // __GFP_WRITE: what is about to be overwritten was not missed.
-    if (!isWrite) workingsetRefault(k, frame, shadow);
-  } else accountNode(k, object, index, 1, frames.group[frame]!);
+    if (how !== 'write') workingsetRefault(k, frame, shadow);
+  } else if (how !== 'swap-in') addToTree(k, object, index, frames.group[frame]!);
   folioAddLru(k, frame);
 }
 
-/** A node of the tree that holds the object's pages: memory of the kernel. */
-function accountNode(k: Kernel, object: AddressSpace, index: number, by: 1 | -1, group: number): void {
-  const nodes = object.countNode(index, by);
-  if (nodes !== 0 && object.kind !== 'ramfs') slabAccount(k, group, nodes * SLAB_BYTES.radixNode, true);
+/** The page has a place in the tree: its nodes are memory of the kernel, which who makes them pays for. */
+export function addToTree(k: Kernel, object: AddressSpace, index: number, group: number): void {
+  const made = object.tree.add(index, group);
+  if (made === 0 || object.kind === 'ramfs') return;
+  takeSlab(k, made * SLAB_BYTES.radixNode, true);
+  chargeObjects(k, group, made, RADIX_NODE_SIZE, true);
 }
 
-/** filemap_remove_folio: out of the object; the frame is the caller's. Reclaim leaves a shadow in its place. */
+/** A page, or what is left of one, has no place any more. */
+export function removeFromTree(k: Kernel, object: AddressSpace, index: number): void {
+  freeNodes(k, object, object.tree.remove(index));
+}
+
+/** The inode goes, with the shadows. */
+export function removeTree(k: Kernel, object: AddressSpace): void {
+  freeNodes(k, object, object.tree.clear());
+}
+
+function freeNodes(k: Kernel, object: AddressSpace, freed: readonly number[]): void {
+  if (freed.length === 0 || object.kind === 'ramfs') return;
+  takeSlab(k, -freed.length * SLAB_BYTES.radixNode, true);
+  for (const group of freed) chargeObjects(k, group, -1, RADIX_NODE_SIZE, true);
+}
+
+/** filemap_remove_folio: out of the object; the frame is the caller's. Reclaim leaves a shadow in its place, or where it
+ * lies in swap; a huge page replaces it. */
 export function filemapRemoveFolio(
   k: Kernel,
   object: AddressSpace,
   index: number,
   frame: number,
-  shadow?: Shadow,
+  left?: Shadow | 'replaced',
 ): void {
   const stat = updateStat(k, k.groups[k.frames.group[frame]!]!, object.kind === 'shmem' ? 2 : 1);
   if (k.frames.flags[frame]! & PG_DIRTY) clearDirty(k, object, index, frame);
@@ -53,11 +82,11 @@ export function filemapRemoveFolio(
     stat.file_writeback--;
   }
   object.set(index, 0);
-  if (object.buffers.delete(index)) slabAccount(k, k.frames.group[frame]!, -SLAB_BYTES.bufferHead, true);
-  if (!shadow) accountNode(k, object, index, -1, k.frames.group[frame]!);
+  if (object.buffers.delete(index)) accountBuffer(k, k.frames.group[frame]!, -1);
+  if (!left) removeFromTree(k, object, index);
   k.vmstat.nr_file_pages--;
   stat.file--;
-  if (shadow) object.shadows.put(index, shadow);
+  if (left && left !== 'replaced') object.shadows.put(index, left);
   if (object.kind === 'shmem') {
     k.vmstat.nr_shmem--;
     stat.shmem--;
@@ -91,5 +120,10 @@ export function addBuffers(k: Kernel, object: AddressSpace, frame: number): void
   const index = k.frames.index[frame]!;
   if (object.buffers.has(index)) return;
   object.buffers.add(index);
-  slabAccount(k, k.frames.group[frame]!, SLAB_BYTES.bufferHead, true);
+  accountBuffer(k, k.frames.group[frame]!, 1);
+}
+
+function accountBuffer(k: Kernel, group: number, sign: 1 | -1): void {
+  takeSlab(k, sign * SLAB_BYTES.bufferHead, true);
+  chargeObjects(k, group, sign, BUFFER_HEAD_SIZE, true);
 }

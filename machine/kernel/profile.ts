@@ -157,7 +157,8 @@ export function profileOf(memoryMb: number, kernel: string, processors: number):
     release: RELEASES[kernel]!,
     memoryMb,
     processors,
-    firstPid: 86,
+    // As recorded: a kernel thread fewer has come and gone on the smallest.
+    firstPid: memoryMb <= 320 ? 85 : 86,
     zones,
     bootHeldPages: 3020,
     bootHeldKbAtMinFree: 12600,

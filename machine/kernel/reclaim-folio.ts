@@ -303,7 +303,7 @@ function reclaimShmem(
   unmapFile(k, frame, mappings);
   swapDuplicate(k, slot);
   const { mount, accountsEachPage } = object;
-  filemapRemoveFolio(k, object, index, frame);
+  filemapRemoveFolio(k, object, index, frame, 'replaced');
   if (mount) mount.usedPages++;
   if (accountsEachPage) k.committed++;
   swappedPages(object).set(index, slot);

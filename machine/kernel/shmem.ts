@@ -7,7 +7,8 @@ import type { MemCgroup } from './mem-cgroup.ts';
 import { AddressSpace } from './mm-types.ts';
 import { vmEnoughMemory } from './overcommit.ts';
 import { allocPage } from './page-alloc.ts';
-import { deleteFromPageCache, filemapAddFolio } from './page-cache.ts';
+import { deleteFromPageCache, filemapAddFolio, removeFromTree, removeTree } from './page-cache.ts';
+import { callRcu } from './rcu.ts';
 import { SLAB_BYTES, slabAccount } from './slab.ts';
 import { deleteSwapOfShmem, freeSwapAndCache, shmemSwapin } from './swap.ts';
 import { folioMarkAccessed } from './swap-lru.ts';
@@ -67,9 +68,13 @@ export function chargeInode(k: Kernel, object: AddressSpace, group: number): voi
 function unchargeInode(k: Kernel, object: AddressSpace): void {
   const group = object.inodeGroup;
   if (group === undefined) return;
-  slabAccount(k, group, -SLAB_BYTES.dentry, true);
-  if (!object.mount) slabAccount(k, group, -SLAB_BYTES.filp, false);
-  slabAccount(k, group, -SLAB_BYTES.shmemInode, false);
+  // DCACHE_NORCU: nobody looks up the name of a mapping.
+  if (!object.mount) slabAccount(k, group, -SLAB_BYTES.dentry, true);
+  callRcu(k, () => {
+    slabAccount(k, group, -(object.mount ? SLAB_BYTES.dentry : 0), true);
+    slabAccount(k, group, -(object.mount ? 0 : SLAB_BYTES.filp), false);
+    slabAccount(k, group, -SLAB_BYTES.shmemInode, false);
+  });
 }
 
 /** Pages of objects that lie in swap, by object and page. */
@@ -110,7 +115,7 @@ export function shmemGetFolio(
     frames.flags[frame]! &= ~PG_ANON;
     deleteSwapOfShmem(k, slot);
     frames.flags[frame] = PG_SWAPBACKED | PG_DIRTY;
-    filemapAddFolio(k, object, index, frame);
+    filemapAddFolio(k, object, index, frame, 'swap-in');
     return frame;
   }
   if (object.mount && object.mount.usedPages >= object.mount.limitPages) return SHMEM_NOSPC;
@@ -138,6 +143,7 @@ export function shmemTruncateRange(k: Kernel, object: AddressSpace, from: number
   for (const [index, slot] of [...swapped]) {
     if (index < from || index >= to) continue;
     swapped.delete(index);
+    removeFromTree(k, object, index);
     freeSwapAndCache(k, slot);
     if (object.accountsEachPage) k.committed--;
     if (object.mount) object.mount.usedPages--;
@@ -148,6 +154,7 @@ export function shmemTruncateRange(k: Kernel, object: AddressSpace, from: number
 export function evictInode(k: Kernel, object: AddressSpace): void {
   for (const index of [...object.pagesIn(0, Number.MAX_SAFE_INTEGER)]) deleteFromPageCache(k, object, index);
   if (object.kind === 'shmem') shmemTruncateRange(k, object, 0, Number.MAX_SAFE_INTEGER);
+  removeTree(k, object);
   object.blocks?.giveFrom(0);
   k.committed -= object.accountedPages;
   object.accountedPages = 0;

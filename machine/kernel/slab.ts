@@ -1,7 +1,8 @@
 /** Kernel memory of tasks, files, pipes, sockets, names: objects by cache, in bytes of Slab (measured on 6.1, see docs/machine.md). */
-import type { Kernel, Task, TaskObjects } from './kernel.ts';
+import type { Kernel, SlabKind, Task, TaskObjects } from './kernel.ts';
 import { chargeKernelPages, chargeObject, unchargeObject } from './memcontrol.ts';
 import { giveKernelPages, takeKernelPages } from './page-alloc.ts';
+import { callRcu } from './rcu.ts';
 import { updateSlabStat, updateStat } from './rstat.ts';
 
 /** Bytes of an object and whether it can be reclaimed; caches as slabinfo names them without merging. */
@@ -16,7 +17,7 @@ export const SLAB_BYTES = {
   socketPairNames: 2072,
   udpSocket: 1076,
   udpSocketNames: 1024,
-  ext4Inode: 1184,
+  ext4Inode: 1192,
   shmemInode: 784,
   dentry: 192,
   /** 39 in a page. */
@@ -31,11 +32,11 @@ const STACK_PAGES = 4;
 /** obj_full_size: each object of a group has a pointer to it. */
 const OWNER_BYTES = 8;
 
-/** Adds bytes to a kind of slab; whole pages come from and go to the zones. The group pays for an object of so many bytes. */
-export function slabAccount(k: Kernel, groupId: number, bytes: number, reclaimable: boolean): void {
+/** Adds bytes to a kind of slab; whole pages come from and go to the zones. The group pays for so many objects that have these bytes. */
+export function slabAccount(k: Kernel, groupId: number, bytes: number, reclaimable: boolean, objects = 1): void {
   if (bytes === 0) return;
   takeSlab(k, bytes, reclaimable);
-  chargeObjects(k, groupId, Math.sign(bytes), Math.abs(bytes) + OWNER_BYTES, reclaimable);
+  chargeObjects(k, groupId, Math.sign(bytes), Math.abs(bytes) + objects * OWNER_BYTES, reclaimable);
 }
 
 /** Charges `count` objects of a size to the group; where that is negative, they are freed. */
@@ -44,12 +45,6 @@ export function chargeObjects(k: Kernel, groupId: number, count: number, size: n
   stat[reclaimable ? 'slab_reclaimable_bytes' : 'slab_unreclaimable_bytes'] += count * size;
   for (let i = 0; i < count; i++) chargeObject(k, groupId, size);
   for (let i = 0; i > count; i--) unchargeObject(k, groupId, size);
-}
-
-/** A file that is open for one call: memory.stat is told of what the processor had in reserve for another group. */
-export function openForCall(k: Kernel, task: Task): void {
-  updateSlabStat(k, task.group, SLAB_BYTES.filp + OWNER_BYTES);
-  updateSlabStat(k, task.group, -SLAB_BYTES.filp - OWNER_BYTES);
 }
 
 /** Slab of the machine. */
@@ -63,32 +58,53 @@ export function takeSlab(k: Kernel, bytes: number, reclaimable: boolean): void {
   k.vmstat[reclaimable ? 'nr_slab_reclaimable' : 'nr_slab_unreclaimable'] += pages;
 }
 
-/** Of objects that belong to the task: returned when it ends. `pages` are whole pages, in no cache. */
+/**
+ * Of objects that belong to the task: returned when it ends. The group pays `charged` bytes for them. `pages` are whole pages, in no cache.
+ */
 export function slabAccountTask(
   k: Kernel,
   task: Task,
   bytes: number,
-  kind: 'reclaimable' | 'unreclaimable' | 'pages' = 'unreclaimable',
-): void {
-  const group = task.group.id;
-  accountKind(k, group, bytes, kind);
-  task.objects.push({ group, bytes, kind });
+  kind: SlabKind = 'unreclaimable',
+  charged: number = bytes + OWNER_BYTES,
+): TaskObjects {
+  const own = { group: task.group.id, bytes, charged, kind };
+  accountKind(k, own, 1);
+  task.objects.push(own);
+  return own;
 }
 
-function accountKind(k: Kernel, group: number, bytes: number, kind: TaskObjects['kind']): void {
+/** A file that is open for one command. @returns what closes it, where its process is still there. */
+export function openFile(k: Kernel, task: Task): () => void {
+  const file = slabAccountTask(k, task, SLAB_BYTES.filp, 'files');
+  return () => {
+    const at = task.objects.indexOf(file);
+    if (at >= 0) freeObjects(k, task.objects.splice(at, 1)[0]!);
+  };
+}
+
+function accountKind(k: Kernel, { group, bytes, charged, kind }: TaskObjects, sign: 1 | -1): void {
   if (kind !== 'pages') {
-    slabAccount(k, group, bytes, kind === 'reclaimable');
+    if (bytes === 0) return;
+    takeSlab(k, sign * bytes, kind === 'reclaimable');
+    chargeObjects(k, group, sign, charged, kind === 'reclaimable');
     return;
   }
   const pages = Math.trunc(bytes / PAGE);
-  if (pages > 0) takeKernelPages(k, pages);
-  else giveKernelPages(k, -pages);
-  chargeKernelPages(k, group, pages);
+  if (sign > 0) takeKernelPages(k, pages);
+  else giveKernelPages(k, pages);
+  chargeKernelPages(k, group, sign * pages);
 }
 
 /** What the task holds beside its memory goes: descriptors, pipes, sockets. */
 export function releaseTaskObjects(k: Kernel, task: Task): void {
-  for (const { group, bytes, kind } of task.objects.splice(0)) accountKind(k, group, -bytes, kind);
+  for (const own of task.objects.splice(0)) freeObjects(k, own);
+}
+
+/** Files are freed by RCU (file_free_rcu). */
+function freeObjects(k: Kernel, own: TaskObjects): void {
+  if (own.kind === 'files') callRcu(k, () => accountKind(k, own, -1));
+  else accountKind(k, own, -1);
 }
 
 /** PGD_ALLOCATION_ORDER: two pages, also where page table isolation is off. */
@@ -100,28 +116,39 @@ const PROCESS_SLAB_BYTES = 10240;
  * descriptors (the program's have high numbers), fs_struct, sighand_struct, signal_struct, mm_struct. Together they are what was recorded of
  * forks to the page; how much of it is the modules', the table's and mm_struct's was not seen.
  */
-const PROCESS_OBJECTS = [192, 16, 704, 64, 1024, 64, 64, 2112, 1152, 1152].map((bytes) => bytes + OWNER_BYTES);
+const PROCESS_OBJECTS = [704, 64, 1024, 64, 64, 2112, 1152].map((bytes) => bytes + OWNER_BYTES);
+/** signal_struct, which goes with the task_struct (put_task_struct_rcu_user), and then cred and what belongs to it (put_cred_rcu). */
+const SIGNAL_OBJECTS = [1152 + OWNER_BYTES];
+const CRED_OBJECTS = [192, 16].map((bytes) => bytes + OWNER_BYTES);
 const PID_BYTES = 128;
 
 /** What a new process has beside its threads. */
 export function processMemory(k: Kernel, task: Task): void {
   const group = task.group.id;
-  for (const size of PROCESS_OBJECTS) chargeObjects(k, group, 1, size);
+  for (const size of [...CRED_OBJECTS, ...PROCESS_OBJECTS, ...SIGNAL_OBJECTS]) chargeObjects(k, group, 1, size);
   takeSlab(k, PROCESS_SLAB_BYTES, false);
   task.processGroup = group;
   slabAccountTask(k, task, PGD_PAGES * PAGE, 'pages');
 }
 
 function releaseProcess(k: Kernel, task: Task): void {
-  if (task.processGroup === undefined) return;
-  for (const size of PROCESS_OBJECTS) chargeObjects(k, task.processGroup, -1, size);
+  const { processGroup: group } = task;
+  if (group === undefined) return;
+  for (const size of PROCESS_OBJECTS) chargeObjects(k, group, -1, size);
   takeSlab(k, -PROCESS_SLAB_BYTES, false);
   delete task.processGroup;
+  callRcu(k, () => {
+    for (const size of SIGNAL_OBJECTS) chargeObjects(k, group, -1, size);
+    callRcu(k, () => {
+      for (const size of CRED_OBJECTS) chargeObjects(k, group, -1, size);
+    });
+  });
 }
 
 /** A kernel stack and a task_struct for each of `threads`, of the group that the task is in now. */
 export function threadMemory(k: Kernel, task: Task, threads: number): void {
   accountStacks(k, task.group.id, threads);
+  accountTasks(k, task.group.id, threads);
   task.stacks.push({ group: task.group.id, threads });
 }
 
@@ -130,14 +157,21 @@ function accountStacks(k: Kernel, group: number, threads: number): void {
   else giveKernelPages(k, -threads * STACK_PAGES);
   k.vmstat.nr_kernel_stack += threads * STACK_PAGES * 4;
   updateStat(k, k.groups[group]!, threads * STACK_PAGES * 4).kernel_stack += threads * STACK_PAGES;
-  chargeObjects(k, group, threads, SLAB_BYTES.task_struct + OWNER_BYTES);
   chargeKernelPages(k, group, threads * STACK_PAGES);
+}
+
+function accountTasks(k: Kernel, group: number, threads: number): void {
+  chargeObjects(k, group, threads, SLAB_BYTES.task_struct + OWNER_BYTES);
   chargeObjects(k, group, threads, PID_BYTES + OWNER_BYTES);
   takeSlab(k, threads * SLAB_BYTES.task_struct, false);
 }
 
+/** The stack goes at once, task_struct and pid by RCU (delayed_put_task_struct, delayed_put_pid). */
 export function releaseTaskMemory(k: Kernel, task: Task): void {
-  for (const { group, threads } of task.stacks.splice(0)) accountStacks(k, group, -threads);
+  for (const { group, threads } of task.stacks.splice(0)) {
+    accountStacks(k, group, -threads);
+    callRcu(k, () => accountTasks(k, group, -threads));
+  }
   releaseTaskObjects(k, task);
   releaseProcess(k, task);
 }

@@ -23,7 +23,7 @@ import { nrFreePages, zoneWatermarkOk } from './page-alloc.ts';
 import { calculateProtection, isBelowLow, isBelowMin } from './protection.ts';
 import { stalled } from './psi.ts';
 import { shrinkFolioList } from './reclaim-folio.ts';
-import { DEACTIVATED_US, KEPT_MAPPING_US, KEPT_US, UNMAPPED_US } from './recorded-prices.ts';
+import { DEACTIVATED_US, KEPT_MAPPING_US, KEPT_US, UNMAPPED_US, ZEROED_PAGE_US } from './recorded-prices.ts';
 import { folioReferenced } from './rmap.ts';
 import { RmapWalk } from './rmap-walk.ts';
 import { lruvecPageState, memCgroupFlushStats, updateStat } from './rstat.ts';
@@ -287,7 +287,7 @@ export function balancePgdat(k: Kernel, order: number): void {
   // is free is down to the marks and who allocates has to reclaim as well.
   const { prices } = k.profile;
   const ranUs = k.nowUs - startUs;
-  const othersUs = Math.max(0, spareAtStart + total) * prices.faultUs;
+  const othersUs = Math.max(0, spareAtStart + total) * (prices.faultUs + ZEROED_PAGE_US);
   if (k.psi.stalled === 0) k.psi.someUs += ranUs;
   k.psi.someUs += Math.min(Math.max(0, ranUs - prices.kswapdAheadUs), othersUs);
   kswapdFailures.set(k, total === 0 && !balanced() ? failures + 1 : 0);

@@ -16,10 +16,7 @@ import { clearDirty } from './page-cache.ts';
 import { WRITE_PAGE_US } from './recorded-prices.ts';
 import { updateStat } from './rstat.ts';
 import { folioRotateReclaimable } from './swap-lru.ts';
-import { HZ, jiffiesOf, timerExpiresAfter } from './timer.ts';
-
-/** dirty_writeback_centisecs, in ticks: how long a flusher sleeps while something is dirty. */
-export const WRITEBACK_INTERVAL = 5 * HZ;
+import { jiffiesOf, timerExpiresAfter } from './timer.ts';
 
 /** folio_account_dirtied. */
 export function accountDirty(k: Kernel, object: AddressSpace, frame: number): void {
@@ -28,7 +25,7 @@ export function accountDirty(k: Kernel, object: AddressSpace, frame: number): vo
   inodeAttachWb(k, object, group);
   const wb = inodeToWb(k, object);
   object.dirty.add(k.frames.index[frame]!);
-  if (wb.wakeUs === 0) wb.wakeUs = timerExpiresAfter(k.nowUs, WRITEBACK_INTERVAL);
+  if (wb.wakeUs === 0) wb.wakeUs = timerExpiresAfter(k.nowUs, k.dirtyWriteback);
   wb.reclaimable.add(1);
   wb.dirtied.add(1);
   k.vmstat.nr_dirty++;

@@ -36,12 +36,12 @@ export function recommendedMinFreeKbytes(zoneCount: number, totalPages: number):
 }
 
 /** __setup_per_zone_wmarks and setup_per_zone_lowmem_reserve. */
-export function setupZones(zones: Zone[], minFreeKbytes: number, processors: number): void {
+export function setupZones(zones: Zone[], minFreeKbytes: number, processors: number, scaleFactor = 10): void {
   const pagesMin = Math.floor(minFreeKbytes / 4);
   const managed = zones.reduce((sum, zone) => sum + zone.managed, 0);
   for (const zone of zones) {
     zone.min = Math.floor((pagesMin * zone.managed) / managed);
-    const step = Math.max(zone.min >> 2, Math.floor((zone.managed * 10) / 10000));
+    const step = Math.max(zone.min >> 2, Math.floor((zone.managed * scaleFactor) / 10000));
     zone.low = zone.min + step;
     zone.high = zone.min + 2 * step;
     zone.boost = 0;

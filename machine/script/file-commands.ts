@@ -7,7 +7,7 @@ import type { AddressSpace } from '../kernel/mm-types.ts';
 import { newReadahead } from '../kernel/readahead.ts';
 import { CALL_US, WRITE_SHMEM_US } from '../kernel/recorded-prices.ts';
 import { putObject } from '../kernel/shmem.ts';
-import { openForCall } from '../kernel/slab.ts';
+import { openFile } from '../kernel/slab.ts';
 import { handleOverHigh, isOverHigh } from '../kernel/throttle.ts';
 import { writePages } from '../kernel/writeback.ts';
 import { type Call, has, type Immediate, pagesOf, type Result } from './command-words.ts';
@@ -23,8 +23,14 @@ const BYTES_A_BREATH = 64 * 2 ** 20;
 export function* fileRw(run: MachineRun, task: Task, name: 'read' | 'write', words: readonly string[]): Call {
   const { k } = run;
   k.current = task;
-  openForCall(k, task);
-  const writing = name === 'write';
+  const close = openFile(k, task);
+  const result = yield* fileCalls(run, task, name === 'write', words);
+  close();
+  return result;
+}
+
+function* fileCalls(run: MachineRun, task: Task, writing: boolean, words: readonly string[]): Call {
+  const { k } = run;
   const object = writing ? run.files.create(words[0]!, task.group.id) : run.files.open(words[0]!, task.group.id);
   if (typeof object === 'string') return object;
   const offset = sizeOf(words[1]!)!;
@@ -115,21 +121,21 @@ export const FILE_CALLS: Readonly<Record<string, Immediate>> = {
   unlink: (run, { task }, words) => run.files.unlink(words[0]!, task.group.id) ?? 0,
   mkdir: (run, { task }, words) => run.files.makeDirectory(words[0]!, task.group.id) ?? 0,
   truncate: (run, { task }, words) => {
-    openForCall(run.k, task);
+    openFile(run.k, task)();
     const object = run.files.create(words[0]!, task.group.id);
     if (typeof object === 'string') return object;
     run.files.truncate(task, object, sizeOf(words[1]!)!);
     return 0;
   },
   fsync: (run, { task }, words) => {
-    openForCall(run.k, task);
+    openFile(run.k, task)();
     const object = run.files.open(words[0]!, task.group.id);
     if (typeof object === 'string') return object;
     fsync(run, object);
     return 0;
   },
   fadvise: (run, { task }, words) => {
-    openForCall(run.k, task);
+    openFile(run.k, task)();
     const object = run.files.open(words[0]!, task.group.id);
     if (typeof object === 'string') return object === 'EISDIR' ? 0 : object;
     const start = sizeOf(words[1]!)!;

@@ -52,7 +52,10 @@ const parentOf = (path: string): string => path.slice(0, Math.max(0, path.lastIn
 /** JBD2_DEFAULT_MAX_COMMIT_AGE: 5 s, in ticks. */
 const COMMIT_INTERVAL = 5 * HZ;
 /** Beyond all tables of inodes. */
-const DIRECTORY_BLOCK = 2 ** 30;
+const DIRECTORY_BLOCK = 2 ** 17;
+
+/** A name alone, or with its inode. */
+const objectsOf = (bytes: number): number => (bytes > SLAB_BYTES.dentry ? 2 : 1);
 
 export class FileSystem {
   private readonly k: Kernel;
@@ -161,7 +164,7 @@ export class FileSystem {
   private rememberName(path: string, group: number, bytes: number): void {
     this.names.set(path, { group, bytes });
     this.nameBytes += bytes;
-    slabAccount(this.k, group, bytes, true);
+    slabAccount(this.k, group, bytes, true, objectsOf(bytes));
   }
 
   private forgetName(path: string): void {
@@ -169,7 +172,7 @@ export class FileSystem {
     if (!name) return;
     this.names.delete(path);
     this.nameBytes -= name.bytes;
-    slabAccount(this.k, name.group, -name.bytes, true);
+    slabAccount(this.k, name.group, -name.bytes, true, objectsOf(name.bytes));
   }
 
   /** Names and inodes that can be read again: of the disk, and of what is not there. Those of tmpfs are the files themselves. */

@@ -5,12 +5,11 @@ import { Cgroup } from '../kernel/cgroup.ts';
 import type { Kernel, Task } from '../kernel/kernel.ts';
 
 import type { MemCgroup } from '../kernel/mem-cgroup.ts';
-import { exitTask, reapMemory } from '../kernel/process.ts';
+import { exitTask } from '../kernel/process.ts';
 import { LEAST_MEMORY_MB } from '../kernel/profile.ts';
-import { noteStall, wakesForMemory } from '../kernel/psi.ts';
-import { EXIT_FREED_US, EXIT_SHMEM_FREED_US, EXIT_UNMAPPED_US } from '../kernel/recorded-prices.ts';
+import { wakesForMemory } from '../kernel/psi.ts';
 import { registerShrinker } from '../kernel/shrink-slab.ts';
-import { JIFFY_US } from '../kernel/timer.ts';
+import { Dying } from './dying.ts';
 import { FileSystem } from './files.ts';
 import type { Command, MachineSettings } from './parse.ts';
 import type { Pause } from './pause.ts';
@@ -127,9 +126,7 @@ export class MachineRun {
   /** Processes that run a workload at some time: a fork takes its parent's heap along for them. */
   readonly runners = new Set<string>();
   private kmsgShown = 0;
-  /** Killed, with the processor's time that they still need to take their mappings down; as of `dyingAsOfUs`. */
-  private readonly dying: { task: Task; leftUs: number; forGroup: boolean }[] = [];
-  private dyingAsOfUs = 0;
+  readonly dying: Dying;
   private readonly deaths: { process: ScriptProcess; how: 'signal' | 'exit'; code: number }[] = [];
   private readonly onLine: (line: MachineLine) => void;
 
@@ -138,8 +135,10 @@ export class MachineRun {
       throw new UserError(`${name}: found ${options.memoryMb} MB of memory, expected at least ${LEAST_MEMORY_MB} MB`);
     this.options = options;
     this.onLine = onLine;
-    this.k = bootKernel({ ...options, kill: (_k, task) => this.oomKill(task) });
-    this.rootGroup = new Cgroup('', null, this.k.root, true);
+    this.k = bootKernel({ ...options, kill: (tasks) => this.dying.kill(tasks) });
+    this.dying = new Dying(this.k, (task) => this.die(task, 'signal', 9));
+    this.rootGroup = new Cgroup('', null, this.k.root, this.k.rootPids);
+    this.rootGroup.subtreeControl.add('memory');
     this.turns = new Turns(this.k);
     this.files = new FileSystem(this.k, options);
     const { files } = this;
@@ -254,59 +253,6 @@ export class MachineRun {
     }
   }
 
-  /**
-   * A process that the kernel kills: the one that asked ends when its fault returns. Of another the memory goes at once (the reaper
-   * takes it), but it is there until it has had time enough to take its mappings down.
-   */
-  private oomKill(task: Task): void {
-    task.fatalSignal = true;
-    if (task === this.k.current) return;
-    const dying = this.dying.find((one) => one.task === task);
-    if (dying) {
-      this.passToDying();
-      this.k.nowUs += Math.max(0, dying.leftUs);
-      dying.leftUs = 0;
-      this.settleDying(false);
-      return;
-    }
-    const pages = task.mm.getRss();
-    const freedBefore = this.k.vmstat.pgfree;
-    reapMemory(this.k, task);
-    const freed = this.k.vmstat.pgfree - freedBefore;
-    this.passToDying();
-    const shared = ownSharedPages(task);
-    const leftUs = freed * EXIT_FREED_US + (pages - freed) * EXIT_UNMAPPED_US + shared * EXIT_SHMEM_FREED_US;
-    // It has slept, so that the signal lets it run before who asked for memory, until a tick ends that.
-    const firstUs = Math.min(leftUs, JIFFY_US);
-    this.k.nowUs += firstUs;
-    const forGroup = this.k.oomKills.at(-1)?.group !== undefined;
-    if (forGroup) noteStall(this.k, firstUs);
-    this.dying.push({ task, leftUs: leftUs - firstUs, forGroup });
-  }
-
-  /** The processor's time since is shared: each of the dying has had as much as who runs. Whose group was full is reclaiming all the while. */
-  private passToDying(): void {
-    const { k } = this;
-    const ranUs = k.nowUs - this.dyingAsOfUs;
-    for (const one of this.dying) {
-      const sharedUs = Math.max(0, Math.min(ranUs, one.leftUs));
-      one.leftUs -= ranUs;
-      k.nowUs += sharedUs;
-      if (one.forGroup) noteStall(k, sharedUs);
-    }
-    this.dyingAsOfUs = k.nowUs;
-  }
-
-  /** Ends those whose time has come: all, where the processor is idle. */
-  settleDying(idle: boolean): void {
-    this.passToDying();
-    const gone = this.dying.filter(({ leftUs }) => idle || leftUs <= 0).sort((a, b) => a.leftUs - b.leftUs);
-    for (const one of gone) {
-      this.dying.splice(this.dying.indexOf(one), 1);
-      this.die(one.task, 'signal', 9);
-    }
-  }
-
   /** Says who has died since. */
   reap(): void {
     for (const { process, how, code } of this.deaths.splice(0)) {
@@ -322,7 +268,7 @@ export class MachineRun {
   }
 
   emitStep(command: string, state: string | undefined, answer: Partial<Answer> | undefined): void {
-    this.settleDying(false);
+    this.dying.settle(false);
     this.reap();
     this.emit({
       t: 'step',
@@ -346,16 +292,4 @@ export class MachineRun {
     this.emitKmsg('end');
     this.emit({ t: 'end', step: this.step });
   }
-}
-
-/** Pages of shared memory without a name that only this process has mapped: they end with it. */
-function ownSharedPages({ mm }: Task): number {
-  const objects = new Set(mm.vmas.map(({ object }) => object));
-  let pages = 0;
-  for (const object of objects) {
-    if (object?.kind !== 'shmem' || object.links > 0) continue;
-    const own = [...object.vmas].filter((vma) => vma.mm === mm).length;
-    if (own === object.users) pages += object.nrPages;
-  }
-  return pages;
 }

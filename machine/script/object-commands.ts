@@ -1,7 +1,7 @@
 /** Commands that make kernel objects: descriptors, pipes, sockets, threads, names. */
 import type { Task } from '../kernel/kernel.ts';
 import { mmapRegion } from '../kernel/mmap.ts';
-import { isAtThreadLimit } from '../kernel/process.ts';
+import { allocTask, isAtThreadLimit } from '../kernel/process.ts';
 import { releaseTaskObjects, SLAB_BYTES, slabAccountTask, threadMemory } from '../kernel/slab.ts';
 import { touchPage } from '../kernel/touch.ts';
 import { VM_READ, VM_WRITE } from '../kernel/vm-flags.ts';
@@ -26,6 +26,14 @@ const HEAP_PAGE = 0x516;
 /** The buffer that sockets are filled from: its first page. */
 const SEND_BUFFER = 0x4ea;
 
+/** What a group pays for a file; a pipe beside its two files: pipe_inode_info and 16 buffers; its inode and name. */
+const FILE_CHARGE = SLAB_BYTES.filp + 8;
+const PIPE_CHARGE = 192 + 8 + (1024 + 8);
+const PIPE_NAMES_CHARGE = 640 + 8 + (SLAB_BYTES.dentry + 8);
+const PIPE_SLAB_BYTES = SLAB_BYTES.pipe - 2 * SLAB_BYTES.filp;
+/** sem_undo_list: made for the first thread that shares it (CLONE_SYSVSEM). */
+const UNDO_LIST_BYTES = 32;
+
 /** Calls that open files. */
 const FILES: Readonly<Record<string, true>> = { fds: true, pipes: true, sockets: true, udp: true };
 /** Standard input, output and error. */
@@ -46,13 +54,14 @@ export function objectsCommand(run: MachineRun, task: Task, name: string, words:
   switch (name) {
     case 'fds':
       growFdTable(run, task, count);
-      slabAccountTask(k, task, count * SLAB_BYTES.filp);
+      slabAccountTask(k, task, count * SLAB_BYTES.filp, 'files', count * FILE_CHARGE);
       return answer;
     case 'pipes':
       task.pipes += count;
       growFdTable(run, task, 2 * count);
-      slabAccountTask(k, task, count * SLAB_BYTES.pipe);
-      slabAccountTask(k, task, count * SLAB_BYTES.pipeNames, 'reclaimable');
+      slabAccountTask(k, task, 2 * count * SLAB_BYTES.filp, 'files', 2 * count * FILE_CHARGE);
+      slabAccountTask(k, task, count * PIPE_SLAB_BYTES, 'unreclaimable', count * PIPE_CHARGE);
+      slabAccountTask(k, task, count * SLAB_BYTES.pipeNames, 'reclaimable', count * PIPE_NAMES_CHARGE);
       return answer;
     case 'sockets': {
       const queued = words.find((word) => word.startsWith('queued='));
@@ -96,13 +105,17 @@ function threads(run: MachineRun, task: Task, words: readonly string[]): number 
     const cached = getCachedStack(task, pages);
     const error = cached === undefined ? allocateStack(run, task, pages) : undefined;
     if (error) return error;
-    if (isAtThreadLimit(run.k)) {
+    const tid = isAtThreadLimit(run.k) ? undefined : allocTask(run.k, task);
+    if (tid === undefined) {
       task.stackCache.push(cached ?? pages);
       return 'EAGAIN';
     }
+    task.tids.push(tid);
+    if (!task.hasUndoList) slabAccountTask(run.k, task, UNDO_LIST_BYTES);
+    task.hasUndoList = true;
+    task.wasThreaded = true;
     threadMemory(run.k, task, 1);
     task.threads++;
-    run.k.nextPid++;
   }
   return 0;
 }

@@ -43,7 +43,7 @@ export function sizeOf(word: string): number | undefined {
 }
 
 /** Resources of `rlimit`. */
-const RESOURCES: readonly string[] = ['as', 'data', 'stack', 'memlock', 'nofile'];
+const RESOURCES: readonly string[] = ['as', 'data', 'stack', 'memlock', 'nofile', 'nproc'];
 const KERNELS: Readonly<Record<string, string>> = { stable: '6.1', backports: '6.12' };
 const MODES = ['always', 'madvise', 'never'] as const;
 

@@ -1,13 +1,14 @@
 import { flushersTurn } from '../kernel/flusher.ts';
 import type { Kernel, Rlimits, Task } from '../kernel/kernel.ts';
-import { lruGenAddMm, lruGenDelMm } from '../kernel/lru-gen-mm-list.ts';
 import type { MemCgroup } from '../kernel/mem-cgroup.ts';
 import { sleepsForMemory } from '../kernel/psi.ts';
+import { threadgroupLockUs } from '../kernel/rcu.ts';
 import { CALL_US, COMMAND_US } from '../kernel/recorded-prices.ts';
 import { handleOverHigh, isOverHigh } from '../kernel/throttle.ts';
 import { PAUSED, type TouchMode, touchRange } from '../kernel/touch.ts';
 import { type Call, has, option, type Result } from './command-words.ts';
 import { FILE_CALLS, fileRw, pausesForDisk } from './file-commands.ts';
+import { moveInto } from './group-commands.ts';
 import type { Answer, MachineRun, ScriptProcess } from './machine-run.ts';
 import { MEMORY_CALLS } from './memory-commands.ts';
 import { objectsCommand } from './object-commands.ts';
@@ -42,6 +43,7 @@ export function* runProcessCommand(run: MachineRun, command: Command): Breathing
   const [name, ...words] = command.words as [string, ...string[]];
   run.turns.readerRan(COMMAND_US);
   if (name === 'into' || name === 'oom_score_adj' || name === 'clear_refs') {
+    if (name === 'into') yield* passTime(run, threadgroupLockUs(k));
     outside(run, process, command, name, words[0]!);
     return;
   }
@@ -61,7 +63,7 @@ export function* runProcessCommand(run: MachineRun, command: Command): Breathing
   }
   yield* passUntilAnswered(run, process, k.nowUs + PATIENCE_US);
   if (!process.alive) {
-    run.settleDying(true);
+    run.dying.settle(true);
     run.emitStep(command.text, name === 'exit' ? undefined : 'died', undefined);
     return;
   }
@@ -90,17 +92,7 @@ function outside(run: MachineRun, process: ScriptProcess, command: Command, name
   const { task } = process;
   let error: string | undefined;
   if (name === 'into') {
-    const group = value === '/' ? run.rootGroup : run.cgroups.get(value);
-    if (!group) error = 'ENOENT';
-    else if (!group.takesProcesses()) error = 'EBUSY';
-    else {
-      process.cgroup = group;
-      task.group = group.memcg;
-      // lru_gen_migrate_mm.
-      lruGenDelMm(run.k, task.mm);
-      task.mm.group = group.memcg;
-      lruGenAddMm(run.k, task.mm);
-    }
+    error = moveInto(run, process, value);
   } else if (name === 'oom_score_adj') {
     const adj = Number(value);
     if (adj < -1000 || adj > 1000) error = 'EINVAL';

@@ -5,6 +5,7 @@ import { freeLine, meminfo, vmstatOf, zoneinfo } from '../kernel/meminfo.ts';
 import type { Vma } from '../kernel/mm-types.ts';
 import { oomScore } from '../kernel/oom-kill.ts';
 import { SAMPLE_PAGE_US, SAMPLE_PROCESS_US, SAMPLE_US } from '../kernel/recorded-prices.ts';
+import { rcuDoBatch } from '../kernel/rcu.ts';
 import { memCgroupFlushStats, shownNow, shownStat } from '../kernel/rstat.ts';
 import { smapsOf, smapsRollup } from '../kernel/smaps.ts';
 import { VM_EXEC, VM_READ, VM_SHARED, VM_WRITE } from '../kernel/vm-flags.ts';
@@ -19,8 +20,11 @@ const nonZero = (values: Readonly<Record<string, number>>): Record<string, numbe
 /** `sample`: the machine, every process and every group; `msample` leaves out the processes. */
 export function emitSample(run: MachineRun, label: string, mini: boolean): void {
   run.reap();
+  rcuDoBatch(run.k);
   emitMachine(run, label, !mini);
   if (!mini) for (const process of run.processes) if (process.alive) emitProcess(run, label, process);
+  // Groups are read last.
+  rcuDoBatch(run.k, run.k.nowUs + SAMPLE_US);
   for (const group of run.cgroups.values()) emitGroup(run, label, group);
   run.emitKmsg(label);
   const shown = mini ? [] : run.processes.filter(({ alive }) => alive);

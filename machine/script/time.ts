@@ -4,6 +4,7 @@ import type { Kernel, Task } from '../kernel/kernel.ts';
 import { khugepagedWakeUs } from '../kernel/khugepaged-slots.ts';
 import { type MemCgroup, PSI_PERIOD_US, type Psi } from '../kernel/mem-cgroup.ts';
 import { recordStalls } from '../kernel/psi.ts';
+import { rcuDoBatch } from '../kernel/rcu.ts';
 
 import { type Answer, type BackgroundCommand, type MachineRun, wakes } from './machine-run.ts';
 import type { Breathing, Sleep } from './pause.ts';
@@ -61,6 +62,7 @@ function idle(run: MachineRun, untilUs: number): void {
     if (k.nowUs >= run.files.commitDueUs) run.files.commit();
     wakeFlushers(k);
   }
+  rcuDoBatch(k);
 }
 
 /** Goes on with the command until the process sleeps or has answered. */
@@ -92,7 +94,7 @@ export function* passTime(run: MachineRun, untilUs: number): Breathing {
     else busy.wakeUs = Math.max(k.nowUs, step.value.untilUs);
     updatePressure(k, run.groups.values());
   }
-  if (untilUs > k.nowUs) run.settleDying(true);
+  if (untilUs > k.nowUs) run.dying.settle(true);
   idle(run, untilUs);
   updatePressure(k, run.groups.values());
 }

@@ -3,6 +3,7 @@ import { flushersTurn } from '../kernel/flusher.ts';
 import type { Kernel, Task } from '../kernel/kernel.ts';
 import { runKhugepaged } from '../kernel/khugepaged.ts';
 import { khugepagedIsRunnable } from '../kernel/khugepaged-slots.ts';
+import { rcuDoBatch } from '../kernel/rcu.ts';
 import { JIFFY_US } from '../kernel/timer.ts';
 
 /** sysctl_sched_latency is 6 ms: a sleeper is placed at most half of it behind, a new process half of it ahead. */
@@ -38,6 +39,7 @@ export class Turns {
     this.reader += us;
     this.least = Math.max(this.least, this.reader);
     flushersTurn(this.k);
+    rcuDoBatch(this.k);
   }
 
   /** The process, woken by its command, has had the processor for so long and answers. @returns whether that takes the processor from it. */

@@ -46,6 +46,8 @@ const START =
 const RECEIVE = 'S1w S0w 515w 456x 405x 435x 401x 4d8r 486x 4a7r 4b0r 447x 513w 457x';
 const BEGIN = '457x S1w 455x 4d7r Vr Cx';
 const END = '457x 401x 4d8r 443x 4a7r 456x 4d9r S1w';
+/** Reads and writes of a process that has, or had, threads can be cancelled (__pthread_enable_asynccancel). */
+const CANCELLABLE = '483x';
 const REGION = '50er 411x 515r 4d9r 4b4r 401x 4d8r 443x 4a7r 404x 4d5r 447x 4b3r 4a9r 4a8r';
 const NUMBER = '401x 4d8r 443x 4a7r 406x 411x 515r 4d9r 4b4r 4d7r';
 const NAMES = `${NUMBER} 4c1r 424x 50fr 442x 514r 4adr 4d4r 447x 477x 456x`;
@@ -131,7 +133,6 @@ export function bootImage(k: Kernel, ramfsPages: number): Image {
     vdso.set(index, frame);
   }
   const init = { ...newTask(k, 'init', null), pid: 1 };
-  k.nextPid--;
   init.oomScoreAdj = -1000;
   lruGenAddMm(k, init.mm);
   mapImage(k, init, { file, vdso });
@@ -167,6 +168,7 @@ function mapImage(k: Kernel, task: Task, { file, vdso }: { file: AddressSpace; v
 /** A fresh process: exec of the binary, up to the first command. */
 export function startWorker(k: Kernel, image: Image, name: string): Task {
   const task = newTask(k, name, null);
+  task.pid = k.pids.alloc()!;
   threadMemory(k, task, 1);
   processMemory(k, task);
   k.tasks.push(task);
@@ -188,6 +190,7 @@ function firstAnswer(k: Kernel, task: Task): void {
 /** The process takes a command; faults from here to `finish` are those of its answer. */
 export function receive(k: Kernel, task: Task): { minflt: number; majflt: number } {
   access(k, task, RECEIVE);
+  if (task.wasThreaded) access(k, task, CANCELLABLE);
   const before = { minflt: task.minflt, majflt: task.majflt };
   access(k, task, BEGIN);
   return before;
@@ -233,5 +236,6 @@ export function startForked(k: Kernel, parent: Task, child: Task, goesOnFirst: b
   if (goesOnFirst) access(k, parent, '515w');
   access(k, child, '457x S1w S0r 515w');
   access(k, child, `401x 406x ${BEGIN} ${END}`);
+  if (child.wasThreaded) access(k, child, CANCELLABLE);
   firstAnswer(k, child);
 }

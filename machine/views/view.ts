@@ -2,12 +2,13 @@ import { UserError } from '../../sim/contract/assert.ts';
 import { lookup } from '../../sim/contract/lookup.ts';
 import { suggestion } from '../../sim/contract/suggestion.ts';
 import { type MachineRun, REGION_STRIDE, REGIONS_START, type ScriptProcess } from '../script/machine-run.ts';
+import { parameterText } from '../script/parameters.ts';
 import { dfText, duText, type FileOnPath, mapFilesText, mappingByRange, statText } from './coreutils.ts';
 import { cadvisorFamilies } from './metrics/cadvisor.ts';
 import { openMetricsText, prometheusText } from './metrics/exposition.ts';
 import { nodeExporterFamilies } from './metrics/node-exporter.ts';
 import { lruGenFile } from './proc/lru-gen.ts';
-import { GROUP_FILES, MACHINE_FILES } from './proc/machine-files.ts';
+import { GROUP_FILES, MACHINE_FILES, TREE_FILES } from './proc/machine-files.ts';
 import { commandLine, PROCESS_FILES } from './proc/process-files.ts';
 import { freeText } from './procps/free.ts';
 import { pmapText } from './procps/pmap.ts';
@@ -130,10 +131,15 @@ export function fileTextOf(run: MachineRun, path: string): string | undefined {
     const process = file && findProcess(run, ofProcess[1]!);
     return process && file(run, process);
   }
+  if (path.startsWith('/proc/sys/')) return parameterText(run, path);
   if (!path.startsWith(CGROUP_ROOT)) return undefined;
   const rest = path.slice(CGROUP_ROOT.length);
   const at = rest.lastIndexOf('/');
-  const group = at < 0 ? run.k.root : run.groups.get(rest.slice(0, at));
+  const name = rest.slice(0, Math.max(0, at));
+  const tree = lookup(TREE_FILES, rest.slice(at + 1));
+  const cgroup = at < 0 ? run.rootGroup : run.cgroups.get(name);
+  if (tree) return cgroup && tree(cgroup);
+  const group = at < 0 ? run.k.root : run.groups.get(name);
   const file = lookup(GROUP_FILES, rest.slice(at + 1));
   return group && file ? file(run, group) : undefined;
 }
@@ -158,7 +164,7 @@ export function toolTexts(run: MachineRun): { readonly command: string; readonly
   ];
   return commands.map((command) => {
     const text = renderView(run, command);
-    run.k.nextPid++;
+    run.k.pids.free(run.k.pids.alloc() ?? 0);
     return { command, text };
   });
 }

@@ -143,6 +143,8 @@ export const FREE_AND_LISTS: FigureClass = figure(
   ['victim', { kind: 'free' }],
   ['reclaim', band(0.5, 2048)],
   ['kernel objects', constant(3072)],
+  // As much as is in swap.
+  ['swapping', constant(1024)],
 );
 
 /** What reclaim did, in pages, and how long it held things up, in microseconds; both sides of the machine summed. */

@@ -1,7 +1,9 @@
+import { type Cgroup, CONTROLLERS } from '../../kernel/cgroup.ts';
 import type { Kernel } from '../../kernel/kernel.ts';
 import type { Psi } from '../../kernel/mem-cgroup.ts';
 import { type MemCgroup, NO_LIMIT } from '../../kernel/mem-cgroup.ts';
 import { meminfo, vmstatOf, zoneinfo } from '../../kernel/meminfo.ts';
+import type { PidsCgroup } from '../../kernel/pids-cgroup.ts';
 import { zramOf } from '../../kernel/swap.ts';
 import type { MachineRun } from '../../script/machine-run.ts';
 import { memoryStatFile, psiOf } from '../../script/sample.ts';
@@ -135,6 +137,22 @@ export const GROUP_FILES: Readonly<Record<string, GroupFile>> = {
       .join(''),
 };
 
+const ofPids =
+  (text: (pids: PidsCgroup) => string | number) =>
+  ({ hasPids, pids }: Cgroup): string | undefined =>
+    hasPids ? `${text(pids)}\n` : undefined;
+
+/** Files of a group that are not of its memory. */
+export const TREE_FILES: Readonly<Record<string, (group: Cgroup) => string | undefined>> = {
+  'cgroup.controllers': ({ controllers }) => `${controllers.join(' ')}\n`,
+  'cgroup.subtree_control': ({ subtreeControl }) =>
+    subtreeControl.size === 0 ? '' : `${CONTROLLERS.filter((name) => subtreeControl.has(name)).join(' ')}\n`,
+  'pids.max': ofPids(({ max }) => (max === Number.POSITIVE_INFINITY ? 'max' : max)),
+  'pids.current': ofPids(({ counter }) => counter),
+  'pids.peak': ofPids(({ watermark }) => watermark),
+  'pids.events': ofPids(({ eventsMax }) => `max ${eventsMax}`),
+};
+
 /** Pages of swap that a group and those below it pay for. */
 export function swapOf(group: MemCgroup): number {
   let pages = 0;
@@ -157,7 +175,6 @@ export const MACHINE_FILES: Readonly<Record<string, (run: MachineRun) => string 
   '/proc/vmstat': ({ k }) => vmstatText(k),
   '/proc/zoneinfo': ({ k }) => zoneinfoText(k),
   '/proc/pressure/memory': ({ k }) => pressureText(k.psi),
-  '/proc/sys/kernel/threads-max': ({ k }) => `${k.maxThreads}\n`,
   '/proc/swaps': ({ k }) => swapsText(k),
   '/sys/block/zram0/disksize': ({ k }) => zramOf(k) && `${(k.swapTotal + 1) * 4096}\n`,
   '/sys/block/zram0/mm_stat': ({ k }) =>

@@ -171,7 +171,7 @@ function ownRow(run: MachineRun, init: ScriptProcess, words: readonly string[]):
   const text = ['ps', ...words].join(' ');
   const share = Math.floor((4116 * 1000) / (run.k.totalPages * 4));
   const own = {
-    pid: String(run.k.nextPid),
+    pid: String(run.k.pids.next),
     ppid: '1',
     comm: 'ps',
     args: text,

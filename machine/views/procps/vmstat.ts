@@ -111,6 +111,6 @@ function summary({ k, idleUs }: MachineRun): string {
     line(0, 'CPU context switches'),
     line(0, 'boot time'),
     // The tool's own process is the last.
-    line(k.nextPid, 'forks'),
+    line(k.pids.next, 'forks'),
   ].join('');
 }

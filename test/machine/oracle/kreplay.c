@@ -144,8 +144,8 @@ static long worker_op(char **a, int n, struct cmd *c, int *idx) {
     void *p = mremap(A + size_of(a[2]), size_of(a[3]), size_of(a[4]), MREMAP_MAYMOVE | (mv ? MREMAP_FIXED : 0), mv ? W_addr(a[6]) : NULL);
     return p == MAP_FAILED ? -errno : 0;
   }
-  if (IS("rlimit")) {                                     // rlimit as|data|stack|memlock|nofile N|unlimited
-    static const struct { const char *n; int v; } t[] = { {"as", RLIMIT_AS}, {"data", RLIMIT_DATA}, {"stack", RLIMIT_STACK}, {"memlock", RLIMIT_MEMLOCK}, {"nofile", RLIMIT_NOFILE} };
+  if (IS("rlimit")) {                                     // rlimit as|data|stack|memlock|nofile|nproc N|unlimited
+    static const struct { const char *n; int v; } t[] = { {"as", RLIMIT_AS}, {"data", RLIMIT_DATA}, {"stack", RLIMIT_STACK}, {"memlock", RLIMIT_MEMLOCK}, {"nofile", RLIMIT_NOFILE}, {"nproc", RLIMIT_NPROC} };
     for (unsigned i = 0; i < sizeof t / sizeof *t; i++) if (!strcmp(t[i].n, a[1])) {
       struct rlimit l; getrlimit(t[i].v, &l);
       l.rlim_cur = !strcmp(a[2], "unlimited") ? RLIM_INFINITY : (rlim_t)size_of(a[2]);
