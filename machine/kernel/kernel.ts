@@ -1,5 +1,5 @@
 import { Frames } from './frames.ts';
-import { LruGenNode } from './lru-gen-folio.ts';
+import { LruGenNode } from './lru-gen-state.ts';
 import { MemCgroup, newPsi, newRstat, type Psi, type Rstat } from './mem-cgroup.ts';
 import { AddressSpace, type AnonVma, type Mm } from './mm-types.ts';
 import { PidNamespace } from './pid.ts';

@@ -1,19 +1,19 @@
 /** mm/vmscan.c, the ageing: generations begin and end. */
+
+import { MAX_NR_GENS } from './frames.ts';
+import type { Kernel } from './kernel.ts';
+import { folioIncGen, lruGenShiftActive } from './lru-gen-folio.ts';
+import { iterateMmList, type LruGenMmWalk } from './lru-gen-mm-list.ts';
 import {
+  GEN_TYPES,
   type GenType,
   genOfSeq,
-  folioIncGen,
-  GEN_TYPES,
   LRU_GEN_ANON,
   LRU_GEN_FILE,
   type LruGenFolio,
-  lruGenShiftActive,
   MAX_LRU_BATCH,
   MIN_NR_GENS,
-} from './lru-gen-folio.ts';
-import { MAX_NR_GENS } from './frames.ts';
-import type { Kernel } from './kernel.ts';
-import { iterateMmList, type LruGenMmWalk } from './lru-gen-mm-list.ts';
+} from './lru-gen-state.ts';
 import { resetCtrlPos } from './lru-gen-tiers.ts';
 import { walkMm } from './lru-gen-walk.ts';
 

@@ -3,25 +3,20 @@ import { flushersTurn, wakeFlushers, wakeupFlusherThreads } from './flusher.ts';
 import { PG_ACTIVE, PG_DIRTY, PG_LRU, PG_RECLAIM, PG_REFERENCED, PG_WORKINGSET, PG_WRITEBACK } from './frames.ts';
 import type { Kernel } from './kernel.ts';
 import { tryToIncMaxSeq, tryToIncMinSeq } from './lru-gen-aging.ts';
+import { clearLruRefs, folioIncGen, folioLruGen, folioLruRefs, lruGenDelFolio, tierFromRefs } from './lru-gen-folio.ts';
 import {
-  clearLruRefs,
-  folioIncGen,
-  folioLruGen,
-  folioLruRefs,
+  GEN_TYPES,
   type GenType,
   genOfSeq,
-  GEN_TYPES,
   LRU_GEN_ANON,
   LRU_GEN_FILE,
   LRU_REFS_MAX,
   type LruGenFolio,
-  lruGenDelFolio,
   MAX_LRU_BATCH,
   MIN_LRU_BATCH,
   MIN_NR_GENS,
-  tierFromRefs,
   tierOf,
-} from './lru-gen-folio.ts';
+} from './lru-gen-state.ts';
 import { getTierIdx, getTypeToScan } from './lru-gen-tiers.ts';
 import { isEvictable, lruvecAdd } from './lruvec.ts';
 import { countMemcg } from './memcontrol.ts';

@@ -1,10 +1,12 @@
 /** mm/vmscan.c, lru_gen_look_around: where reclaim finds one entry used, it looks at those beside it as well. */
+
+import { PG_REFERENCED } from './frames.ts';
 import type { Kernel } from './kernel.ts';
-import { folioLruGen, genOfSeq, LRU_GEN_ANON, lruGenOf, MIN_LRU_BATCH, typeOf } from './lru-gen-folio.ts';
+import { folioLruGen, lruGenOf, typeOf } from './lru-gen-folio.ts';
 import { suitableToScan, updateBloomFilter } from './lru-gen-mm-list.ts';
+import { genOfSeq, LRU_GEN_ANON, MIN_LRU_BATCH } from './lru-gen-state.ts';
 import { folioToAge, noteDirtyEntry, promoteFolio } from './lru-gen-walk.ts';
 import type { Vma } from './mm-types.ts';
-import { PG_REFERENCED } from './frames.ts';
 import { type Pmd, PTE_YOUNG, PTRS_PER_PTE } from './page-table.ts';
 import { folioActivate } from './swap-lru.ts';
 

@@ -2,16 +2,16 @@
 import { LRU_INACTIVE_ANON, LRU_INACTIVE_FILE } from './frames.ts';
 import type { Kernel } from './kernel.ts';
 import { getSwappiness, shouldAbortScan, tryToShrinkLruvec } from './lru-gen-evict.ts';
+import { lruGenOf } from './lru-gen-folio.ts';
 import {
   GEN_TYPES,
   LRU_GEN_FILE,
   type LruGenFolio,
   type LruGenNode,
-  lruGenOf,
   MEMCG_NR_BINS,
   MEMCG_NR_GENS,
   MIN_LRU_BATCH,
-} from './lru-gen-folio.ts';
+} from './lru-gen-state.ts';
 import { memcgEvent } from './mem-cgroup.ts';
 import { calculateProtection, isBelowLow, isBelowMin } from './protection.ts';
 import { DEF_PRIORITY, type ScanControl } from './scan-count.ts';

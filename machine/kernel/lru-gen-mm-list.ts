@@ -1,6 +1,7 @@
 /** mm/vmscan.c: the address spaces whose tables the ageing walks through, and which of those tables. */
 import type { Kernel } from './kernel.ts';
-import { FIFO, type LruGenFolio, type LruGenMmState, lruGenOf } from './lru-gen-folio.ts';
+import { lruGenOf } from './lru-gen-folio.ts';
+import { FIFO, type LruGenFolio, type LruGenMmState } from './lru-gen-state.ts';
 import type { Mm } from './mm-types.ts';
 import type { Pmd } from './page-table.ts';
 import { jiffiesOf } from './timer.ts';

@@ -1,13 +1,13 @@
 /** mm/vmscan.c, the PID controller: which type and which tiers of it refault little, and are taken. */
 import {
+  type GenType,
   LRU_GEN_ANON,
   LRU_GEN_FILE,
-  type GenType,
   type LruGenFolio,
   MAX_NR_TIERS,
   MIN_LRU_BATCH,
   tierOf,
-} from './lru-gen-folio.ts';
+} from './lru-gen-state.ts';
 
 /** ctrl_pos. */
 interface CtrlPos {

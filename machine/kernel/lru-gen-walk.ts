@@ -1,12 +1,13 @@
 /** mm/vmscan.c, walk_mm: the ageing looks through page tables for what was used, and promotes it. */
 import { PG_ANON, PG_DIRTY, PG_SWAPBACKED, PG_SWAPCACHE } from './frames.ts';
 import type { Kernel } from './kernel.ts';
-import { folioUpdateGen, genOfSeq, type LruGenFolio, lruGenUpdateSize } from './lru-gen-folio.ts';
+import { folioUpdateGen, lruGenUpdateSize } from './lru-gen-folio.ts';
 import { type LruGenMmWalk, suitableToScan, testBloomFilter, updateBloomFilter } from './lru-gen-mm-list.ts';
+import { genOfSeq, type LruGenFolio } from './lru-gen-state.ts';
 import type { Mm, Vma } from './mm-types.ts';
 import { frameOfPte, type Pmd, PTE_DIRTY, PTE_PRESENT, PTE_SPECIAL, PTE_YOUNG, PTRS_PER_PTE } from './page-table.ts';
-import { WALKED_US } from './recorded-prices.ts';
 import { vmaHasRecency } from './recency.ts';
+import { WALKED_US } from './recorded-prices.ts';
 import { VM_HUGETLB, VM_LOCKED, VM_PFNMAP, VM_READ, VM_WRITE } from './vm-flags.ts';
 
 /** should_skip_vma. */

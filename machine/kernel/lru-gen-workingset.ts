@@ -1,7 +1,8 @@
 /** mm/workingset.c, for generations: what comes back while the generation it was evicted from is still being evicted was evicted too early. */
 import { PG_SWAPBACKED, PG_WORKINGSET } from './frames.ts';
 import type { Kernel } from './kernel.ts';
-import { folioLruRefs, LRU_REFS_MAX, lruGenOf, tierFromRefs, tierOf, typeOf } from './lru-gen-folio.ts';
+import { folioLruRefs, lruGenOf, tierFromRefs, typeOf } from './lru-gen-folio.ts';
+import { LRU_REFS_MAX, tierOf } from './lru-gen-state.ts';
 import { countMemcg } from './memcontrol.ts';
 import type { Shadow } from './shadow-table.ts';
 

@@ -184,6 +184,9 @@ export const GROUP_PRESSURE: FigureClass = figure(
   ['swapping', band(0.35, 25000)],
 );
 
+/** Pages of a generation of one kind: what waits in the processor's batches, and the program's own pages. */
+export const GENERATION: FigureClass = figure(constant(40));
+
 /** Of a group, in bytes. */
 export const GROUP: Readonly<Record<string, FigureClass>> = {
   anon: figure(EXACT, ['swapping', band(0.25, 8 * 1048576)], AT_LIMIT(12288)),

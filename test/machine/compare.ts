@@ -3,6 +3,7 @@ import {
   type Condition,
   type FigureClass,
   FREE_AND_LISTS,
+  GENERATION,
   GROUP,
   GROUP_CURRENT,
   GROUP_PRESSURE,
@@ -79,7 +80,7 @@ class Comparer implements Comparison {
     const compare = (this as unknown as Record<string, ((truth: Line, run: Line, at: string) => void) | undefined>)[
       truth.t
     ];
-    if (!['step', 'death', 'machine', 'proc', 'cgroup'].includes(truth.t) || !compare) return;
+    if (!['step', 'death', 'machine', 'proc', 'cgroup', 'cat'].includes(truth.t) || !compare) return;
     const at = keyOf(truth);
     const run = this.lines.get(at);
     if (truth.t !== 'step' && truth.t !== 'death' && truth.t !== 'machine') this.checkFaults();
@@ -191,6 +192,17 @@ class Comparer implements Comparison {
     }
   }
 
+  /** The generations of each group: which there are, and how large. */
+  cat(truth: Line, run: Line, at: string): void {
+    if (truth.path !== '/sys/kernel/debug/lru_gen') return;
+    const [real, own] = [generationsOf(truth.text), generationsOf(run.text)];
+    this.check(`${at} generations`, STEP['ret']!, [...real.keys()].join(', '), [...own.keys()].join(', '));
+    for (const [generation, pages] of real) {
+      for (const [i, kind] of ['anon', 'file'].entries())
+        this.check(`${at} ${generation} ${kind}`, GENERATION, pages[i], own.get(generation)?.[i]);
+    }
+  }
+
   proc(truth: Line, run: Line, at: string): void {
     const dying = truth.status.VmSize === undefined;
     this.check(`${at} dying`, STEP['ret']!, dying, run.status.VmSize === undefined);
@@ -257,6 +269,18 @@ function within(tolerance: Tolerance, truth: unknown, run: unknown): boolean {
   if (tolerance.kind === 'exact' || typeof truth !== 'number' || typeof run !== 'number') return truth === run;
   if (tolerance.kind === 'constant') return run - truth <= tolerance.above && truth - run <= tolerance.below;
   return Math.abs(run - truth) <= Math.max(tolerance.part * Math.abs(truth), tolerance.floor);
+}
+
+/** Pages of anonymous memory and of files by group and generation. */
+function generationsOf(text: string): Map<string, [number, number]> {
+  const result = new Map<string, [number, number]>();
+  let group = '';
+  for (const line of text.split('\n')) {
+    const words = line.trim().split(/\s+/);
+    if (words[0] === 'memcg') group = words[2]!;
+    else if (words.length === 4) result.set(`${group} ${words[0]}`, [Number(words[2]), Number(words[3])]);
+  }
+  return result;
 }
 
 function freeAndLists({ zones, meminfo }: Line): number {

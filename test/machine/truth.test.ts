@@ -48,6 +48,8 @@ const DIFFERS: Readonly<Record<string, RegExp>> = {
   // How far the flusher is when the group is full.
   dirty_cache: /^(machine anon .*(free and lists|some)|cgroup anon D (file|current|pressure)): /,
   f_cgroup_max: /^(machine (d_anon80|d_reread) .*free and lists|cgroup (d_anon80|d_reread) D (file|current)): /,
+  // A page that comes back from swap too early is waited for, as pressure.
+  generations_swap: /^machine s3 .* some: band/,
   // How long its writer is held up; the tree of evicted pages is thinned out.
   g_memory_high: /(write \/mnt\/f 0 200M .* us|k_reread .*workingset_refault_file): band/,
   // Huge pages on the lists of the processor.

@@ -1,6 +1,7 @@
 /** /sys/kernel/debug/lru_gen: the generations of each group's pages (lru_gen_seq_show in mm/vmscan.c). */
 import type { Kernel } from '../../kernel/kernel.ts';
-import { genOfSeq, GEN_TYPES, lruGenOf } from '../../kernel/lru-gen-folio.ts';
+import { lruGenOf } from '../../kernel/lru-gen-folio.ts';
+import { GEN_TYPES, genOfSeq } from '../../kernel/lru-gen-state.ts';
 
 const USER_HZ_MS = 4;
 
