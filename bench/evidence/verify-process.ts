@@ -1,6 +1,6 @@
 import { availableParallelism } from 'node:os';
 import { parseAllocator } from '../../allocators/spec.ts';
-import { loadWorkload } from '../cli/load-workload.ts';
+import { resolveWorkload } from '../../workloads/index.ts';
 import { type Verification, verify } from './verify/verify.ts';
 
 /** Verifies what it is sent, one after the other, and answers each. */
@@ -17,7 +17,7 @@ export interface VerifyAnswer {
 
 async function answer(task: VerifyTask): Promise<VerifyAnswer> {
   try {
-    const { events, name } = await loadWorkload(task.workload);
+    const { events, name } = await resolveWorkload(task.workload);
     const spec = parseAllocator(task.allocator, availableParallelism());
     return { verification: await verify({ events, workload: name, spec }), failure: '' };
   } catch (error) {
