@@ -1,5 +1,6 @@
 /** mm/vmscan.c, the ageing: generations begin and end. */
 
+import { assert } from '../../sim/contract/assert.ts';
 import { MAX_NR_GENS } from './frames.ts';
 import type { Kernel } from './kernel.ts';
 import { folioIncGen, lruGenShiftActive } from './lru-gen-folio.ts';
@@ -72,6 +73,8 @@ function incMaxSeq(k: Kernel, lrugen: LruGenFolio, canSwap: boolean): void {
     while (lrugen.nrGens(type) === MAX_NR_GENS && !incMinSeq(k, lrugen, type, canSwap));
   }
   lruGenShiftActive(k, lrugen);
+  // seq_is_valid.
+  assert(lrugen.minSeq[LRU_GEN_ANON] <= lrugen.minSeq[LRU_GEN_FILE], 'anonymous memory is not evicted ahead of files');
   lrugen.timestamps[genOfSeq(lrugen.maxSeq + 1)] = k.nowUs;
   lrugen.maxSeq++;
 }

@@ -1,4 +1,5 @@
 /** include/linux/mm_inline.h: how a page gets on and off the lists of generations. */
+import { assert } from '../../sim/contract/assert.ts';
 import {
   MAX_NR_GENS,
   PG_ACTIVE,
@@ -60,7 +61,10 @@ export function lruGenUpdateSize(k: Kernel, lrugen: LruGenFolio, frame: number, 
   const pages = k.frames.sizeOf(frame);
   const zones = k.zones.length;
   const zone = k.frames.zoneOf(frame);
-  if (oldGen >= 0) lrugen.nrPages[(oldGen * 2 + type) * zones + zone]! -= pages;
+  if (oldGen >= 0) {
+    const left = (lrugen.nrPages[(oldGen * 2 + type) * zones + zone]! -= pages);
+    assert(left >= 0, 'no more pages leave a generation than are in it');
+  }
   if (newGen >= 0) lrugen.nrPages[(newGen * 2 + type) * zones + zone]! += pages;
   if (oldGen < 0) updateLruSize(k, lrugen, type, lrugen.isActive(newGen), pages);
   else if (newGen < 0) updateLruSize(k, lrugen, type, lrugen.isActive(oldGen), -pages);
