@@ -55,6 +55,15 @@ describe('memory that goes up with the load of the day', () => {
   });
 });
 
+test('what rises for good beside something that comes to its limit comes to none', () => {
+  const timesUs = Array.from({ length: 97 }, (_, i) => i * 60e6);
+  const warm = timesUs.map((_, i) => 2 ** 28 * (1 + 1 - Math.exp(-i / 30)));
+  expect(trendOf(timesUs, warm).towardsBytes / 2 ** 29).toBeCloseTo(1, 1);
+  const both = warm.map((bytes, i) => bytes + i * 2 ** 19);
+  const { shape, towardsBytes, isSteady } = trendOf(timesUs, both);
+  expect({ shape, towardsBytes, isSteady }).toEqual({ shape: 'climbs', towardsBytes: Infinity, isSteady: true });
+});
+
 test('workers that begin on demand are no climb of what they keep', async () => {
   const { result } = await studyFleet(
     `duration: 1h
