@@ -138,7 +138,8 @@ function progressText(kill: KillFigures): string[] {
     );
   const [main] = inProgress;
   const before = `the sample before had room for ${bytes(roomBytes)} in ${group ?? 'all memory and swap'}`;
-  const atOnce = Math.floor(roomBytes / main!.mostBytes);
+  // Beside the others that are in progress.
+  const atOnce = Math.max(0, Math.floor((roomBytes - (all - main!.bytes)) / main!.mostBytes));
   const fits =
     main!.bytes > MAIN_SHARE * all && main!.count > 1 && all > roomBytes
       ? `, enough for ${atOnce === 0 ? 'none' : `about ${count(atOnce)}`} of ${main!.request} at a time`

@@ -141,10 +141,14 @@ function risesOf(way: readonly number[], values: readonly number[], window: numb
   return [rise(0), rise(1), rise(2)];
 }
 
+/** What comes to a limit slows down by one factor; by less and less what rises for good beside it. */
+const ONE_FACTOR = 1.25;
+
 /** A rise that becomes smaller by the same factor in each third goes on to a limit. */
 function limitOf(rises: readonly [number, number, number], last: number): number {
   const factor = rises[2] / rises[1];
   if (!(rises[0] > 0 && rises[1] > 0 && rises[2] >= 0 && factor < SLOWING)) return Infinity;
+  if (factor > (ONE_FACTOR * rises[1]) / rises[0]) return Infinity;
   return last + (rises[2] * factor) / (1 - factor);
 }
 

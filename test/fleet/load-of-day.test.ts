@@ -10,7 +10,8 @@ let folder = '';
 
 beforeAll(() => {
   folder = mkdtempSync(join(tmpdir(), 'load-of-day-'));
-  for (const mb of [10, 25]) writeFileSync(join(folder, `of${mb}.htrace`), `%htrace 1\nm 0 1 ${mb * 2 ** 20}\nf 0 1\n`);
+  for (const mb of [5, 10, 25])
+    writeFileSync(join(folder, `of${mb}.htrace`), `%htrace 1\nm 0 1 ${mb * 2 ** 20}\nf 0 1\n`);
 });
 afterAll(() => rmSync(folder, { recursive: true }));
 
@@ -54,6 +55,15 @@ describe('memory that goes up with the load of the day', () => {
   });
 });
 
+test('what rises for good beside something that comes to its limit comes to none', () => {
+  const timesUs = Array.from({ length: 97 }, (_, i) => i * 60e6);
+  const warm = timesUs.map((_, i) => 2 ** 28 * (1 + 1 - Math.exp(-i / 30)));
+  expect(trendOf(timesUs, warm).towardsBytes / 2 ** 29).toBeCloseTo(1, 1);
+  const both = warm.map((bytes, i) => bytes + i * 2 ** 19);
+  const { shape, towardsBytes, isSteady } = trendOf(timesUs, both);
+  expect({ shape, towardsBytes, isSteady }).toEqual({ shape: 'climbs', towardsBytes: Infinity, isSteady: true });
+});
+
 test('workers that begin on demand are no climb of what they keep', async () => {
   const { result } = await studyFleet(
     `duration: 1h
@@ -71,6 +81,26 @@ ${[2, 3, 4, 5, 6].map((count) => `  - { name: job${count}, pool: jobs, trace: of
   expect(result.figures.kills).toBeGreaterThan(0);
   expect(result.figures.pools[0]!.climbedPerHourBytes).toBe(0);
   expect(result.verdict.findings[0]!.text).not.toContain('puts it off');
+});
+
+test('how many of one request there was room for is told beside the others that are in progress', async () => {
+  const { result } = await studyFleet(
+    `duration: 10m
+samples: 11
+machine: { memory: 2G }
+cgroups: [{ name: shop, max: 110M }]
+pools:
+  - { name: shop, group: shop, allocator: "glibc:mmap_threshold=131072", pm: { max_children: 5 }, worker: { anonymous: 1M } }
+requests:
+  - { name: feed, pool: shop, trace: of25.htrace, time: 30s, cron: { every: 1h, first: 5m, count: 4 } }
+  - { name: page, pool: shop, trace: of5.htrace, time: 30s, cron: { every: 1h, first: 5m, count: 1 } }
+`,
+    join(folder, 's.yaml'),
+    here,
+  );
+  const { roomBytes } = result.figures.firstKill!;
+  expect(roomBytes).toBeGreaterThan(4 * 25 * 2 ** 20);
+  expect(result.verdict.findings[0]!.text).toContain('enough for about 3 of feed at a time');
 });
 
 test('a snapshot that does not fit tells what limit it needs', async () => {
