@@ -28,7 +28,12 @@ function withExponent(digits: string, power: number): string {
   return `${digits}e${power < 0 ? '-' : '+'}${size}`;
 }
 
-const escapeLabel = (text: string) => escapeField(text).replace(/\\/g, '\\\\').replace(/"/g, '\\"');
+/** A backslash, a quote and the end of a line have escapes of the format's own. */
+const escapeLabel = (text: string) =>
+  text
+    .split('\n')
+    .map((line) => escapeField(line).replace(/\\/g, '\\\\').replace(/"/g, '\\"'))
+    .join('\\n');
 
 function labelText(labels: Readonly<Record<string, string>>): string {
   const entries = Object.entries(labels).map(([name, value]) => `${name}="${escapeLabel(value)}"`);

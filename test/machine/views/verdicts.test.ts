@@ -141,7 +141,7 @@ test('who a limit killed, and what it was full of; who the machine killed', asyn
     ({ short }) => short === 'died',
   )!;
   expect(killed.lines).toEqual([
-    'server (signal 9, step 13): C had met its limit of 200.0 MiB, with 120.0 MiB shared memory and tmpfs, 79.6 MiB private memory of processes and 460.0 KiB kernel; it had an RSS of 60.2 MiB',
+    'server (signal 9, step 13): C had met its limit of 200.0 MiB, with 120.0 MiB shared memory and tmpfs, 79.5 MiB private memory of processes and 464.0 KiB kernel; it had an RSS of 60.2 MiB',
   ]);
   const script =
     '#! -m 400\nnew a b\nb oom_score_adj 300\nb mmap B 150M private\nb touch B 0 150M\na mmap A 170M private\na touch A 0 170M\n';
