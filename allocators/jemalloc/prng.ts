@@ -45,14 +45,18 @@ export function prngBits(words: Int32Array, at: number, bits: number): number {
 /** prng_range_u64: an integer in [0, range); draws again while the bits are too large. */
 export function prngRange(words: Int32Array, at: number, range: number): number {
   if (range === 1) return 0;
-  let bits = 0;
+  if (range <= 2 ** 32) {
+    const shift = Math.clz32(range - 1);
+    for (;;) {
+      const value = nextState(words, at) >>> shift;
+      if (value < range) return value;
+    }
+  }
+  let bits = 33;
   while (2 ** bits < range) bits++;
   for (;;) {
     const top = nextState(words, at);
-    const value =
-      bits <= 32
-        ? Math.floor(top / 2 ** (32 - bits))
-        : top * 2 ** (bits - 32) + Math.floor((words[at + 1]! >>> 0) / 2 ** (64 - bits));
+    const value = top * 2 ** (bits - 32) + Math.floor((words[at + 1]! >>> 0) / 2 ** (64 - bits));
     if (value < range) return value;
   }
 }

@@ -8,7 +8,7 @@ import { isHeldByMlockBatch } from './mlock-batch.ts';
 import type { Mm } from './mm-types.ts';
 import { updateStat } from './rstat.ts';
 import { releaseFromLru } from './swap-lru.ts';
-import { pcpCount, type Zone } from './zone.ts';
+import { pcpCount } from './zone.ts';
 
 /** NR_FREE_PAGES of a zone: without those on the lists of the processor. */
 export function zoneFree(k: Kernel, zone: number): number {
@@ -44,7 +44,7 @@ const USER: AllocOptions = {};
 /** __alloc_pages: the zone that a page of 2^order comes from, or -1 where there is none. Counts it as taken. */
 function reserveFrom(k: Kernel, options: AllocOptions): number {
   const order = options.order ?? 0;
-  const found = getPageFromFreelist(k, order, (zone) => zone.low + zone.boost);
+  const found = getPageFromFreelist(k, order, 'low');
   if (found >= 0) return found;
   k.hooks.wakeKswapd(k.zones.length - 1, order);
   if (k.current?.oomVictim) {
@@ -54,13 +54,13 @@ function reserveFrom(k: Kernel, options: AllocOptions): number {
   let retries = 0;
   let kills = 0;
   for (;;) {
-    const zone = getPageFromFreelist(k, order, ({ min }) => min);
+    const zone = getPageFromFreelist(k, order, 'min');
     if (zone >= 0) return zone;
     if (options.noRetry && order > 0) return -1;
     const progress = k.hooks.directReclaim(order);
     if (progress > 0) {
       retries = 0;
-      const after = getPageFromFreelist(k, order, ({ min }) => min);
+      const after = getPageFromFreelist(k, order, 'min');
       if (after >= 0) return after;
       continue;
     }
@@ -77,12 +77,17 @@ function reserveFrom(k: Kernel, options: AllocOptions): number {
 
 /** ALLOC_NO_WATERMARKS, for who is dying: all there is, and not more. */
 function withoutWatermarks(k: Kernel, order: number): number {
-  return k.frames.zones.some(({ free }) => free > 0) ? getPageFromFreelist(k, order, () => -1) : -1;
+  return k.frames.zones.some(({ free }) => free > 0) ? getPageFromFreelist(k, order, -1) : -1;
 }
 
-function getPageFromFreelist(k: Kernel, order: number, markOf: (zone: Zone) => number): number {
-  for (let zone = k.zones.length - 1; zone >= 0; zone--) {
-    if (zoneWatermarkOk(k, zone, order, markOf(k.zones[zone]!))) return zone;
+/** The mark that a request must leave untouched; -1: none (ALLOC_NO_WATERMARKS). */
+type Mark = 'low' | 'min' | -1;
+
+function getPageFromFreelist(k: Kernel, order: number, mark: Mark): number {
+  for (let at = k.zones.length - 1; at >= 0; at--) {
+    const zone = k.zones[at]!;
+    const kept = mark === 'low' ? zone.low + zone.boost : mark === 'min' ? zone.min : mark;
+    if (zoneWatermarkOk(k, at, order, kept)) return at;
   }
   return -1;
 }
@@ -153,9 +158,7 @@ export function allocPage(k: Kernel, group: MemCgroup, options: AllocOptions = U
  * (GFP_TRANSHUGE_LIGHT) nothing is reclaimed for it.
  */
 export function allocHugePage(k: Kernel, group: MemCgroup, direct: boolean): number {
-  const zone = direct
-    ? reserveFrom(k, { order: 9, noRetry: true })
-    : getPageFromFreelist(k, 9, ({ low, boost }) => low + boost);
+  const zone = direct ? reserveFrom(k, { order: 9, noRetry: true }) : getPageFromFreelist(k, 9, 'low');
   if (zone < 0) return -1;
   if (!group.isRoot && !tryChargeMemcg(k, group, HPAGE_PMD_NR, { huge: true, blocking: direct })) return -2;
   let head = -1;
@@ -225,7 +228,7 @@ function addKernelPages(k: Kernel, zone: number, pages: number): void {
 export function takePagesFromReserve(k: Kernel, pages: number): boolean {
   for (let taken = 0; taken < pages; taken++) {
     // kswapd was woken before, or it is who asks.
-    const above = getPageFromFreelist(k, 0, ({ low, boost }) => low + boost);
+    const above = getPageFromFreelist(k, 0, 'low');
     const zone = above >= 0 ? above : withoutWatermarks(k, 0);
     if (zone < 0) {
       giveKernelPages(k, taken, true);
