@@ -1,6 +1,6 @@
 import { bytes, columns, count, counted, percent } from '../../../sim/contract/format.ts';
 import { escapeLine, escapeLineStart } from '../../report/escape.ts';
-import { classBytes } from '../../report/names.ts';
+import { classBytes, withinName } from '../../report/names.ts';
 import { columnBlocks, fold } from '../../report/text/fold.ts';
 import { interruptedMark, type Palette, PLAIN } from '../../report/text/palette.ts';
 import { processColumn } from '../../report/text/recorded-process.ts';
@@ -68,7 +68,7 @@ function areas(e: Explanation, { palette, width, everyArea }: Shown): string[] {
         [
           '',
           'resident',
-          ...classes.map((key) => (key === 'withinSlabs' ? 'in slabs' : key)),
+          ...classes.map((key) => (key === 'withinSlabs' ? withinName(e.run.allocator) : key)),
           'live blocks',
           'mapped',
         ].map(palette.dim),
