@@ -227,7 +227,7 @@ function onlyEndsSentence({ returns: [best], sample }: Facts, findings: readonly
   ];
 }
 
-const TOLD_ALREADY = ['thresholds', 'holes of large blocks'];
+const TOLD_ALREADY = ['thresholds', 'holes of large blocks', 'unmerged chunks', 'memalign splinters', 'arenas'];
 
 function pinningSentences(facts: Facts, kind: VerdictKind): string[] {
   const group = facts.pinning[0];
