@@ -67,7 +67,7 @@ export const CLASSES: readonly ClassName[] = [
   },
   {
     key: 'withinSlabs',
-    name: 'Free, in slabs',
+    name: 'Free, in slabs or chunks',
     about: 'free pages of slabs (jemalloc) and chunks (Zend) that hold something else: given back only with the whole',
     phrase: 'free pages of slabs and chunks that hold something else',
     light: '#a3392f',
@@ -86,6 +86,9 @@ export const CLASSES: readonly ClassName[] = [
 /** An allocator without slabs has no class of theirs. */
 export const shownClasses = (samples: readonly Classed[]): readonly ClassName[] =>
   CLASSES.filter(({ key }) => key !== 'withinSlabs' || samples.some((s) => s.withinSlabsBytes > 0));
+
+/** The class's short name in the tables of one run: Zend has chunks where jemalloc has slabs. */
+export const withinName = (allocator: string): string => (allocator.startsWith('zendmm') ? 'in chunks' : 'in slabs');
 
 /** Colours of runs and of causes of waiting. */
 export const RUN_COLOURS: readonly { readonly light: string; readonly dark: string }[] = [
@@ -106,7 +109,7 @@ const METRIC_TITLES: Readonly<Record<string, string>> = {
   vszPeakBytes: 'Address space, at most',
   pinnedBytes: 'Free, pinned, at the end',
   returnableBytes: 'Free, on pages of its own, at the end',
-  withinSlabsBytes: 'Of these, in slabs, at the end',
+  withinSlabsBytes: 'Of these, in slabs or chunks, at the end',
   metadataBytes: 'Bookkeeping, at the end',
   blowup: 'Peak resident per byte asked for at peak',
   faults: 'Page faults',

@@ -1,10 +1,12 @@
 import { bytes, columns, count, counted, percent } from '../../../sim/contract/format.ts';
 import type { RecordedProcess, RecordedProcessSample } from '../../run/recorded-process.ts';
 import { escapeLine } from '../escape.ts';
+import { columnBlocks } from './fold.ts';
 import type { Palette } from './palette.ts';
 import { spread } from './spread.ts';
 
 const SHOWN = 12;
+const WIDTH = 80;
 const CLASSES = ['heap', 'anonymous', 'stack', 'data', 'files', 'recorder'] as const;
 
 const signed = (value: number): string => `${value < 0 ? '−' : '+'}${bytes(Math.abs(value))}`;
@@ -19,7 +21,7 @@ export function recordedProcessLines({ samples, phpHeap }: RecordedProcess, pale
     lines.push(
       '',
       palette.bold('The recorded process'),
-      ...columns(
+      ...columnBlocks(
         [
           ['', 'heap, simulated', ...CLASSES.slice(1), 'VmRSS', 'difference', ''].map(palette.dim),
           ...shown.map((s) => [
@@ -30,7 +32,7 @@ export function recordedProcessLines({ samples, phpHeap }: RecordedProcess, pale
             share(s),
           ]),
         ],
-        'lr',
+        WIDTH,
       ),
       palette.dim(`  ${differenceText(samples.at(-1)!)}`),
     );

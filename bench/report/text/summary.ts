@@ -2,18 +2,18 @@ import { bytes, columns, count, counted, duration, percent } from '../../../sim/
 import type { RunResult } from '../../run/result.ts';
 import { timeSource } from '../../run/time-source.ts';
 import { escapeLine, escapeLineStart } from '../escape.ts';
-import { type ClassKey, classBytes } from '../names.ts';
+import { type ClassKey, classBytes, withinName } from '../names.ts';
 import { interruptedMark, type Palette, PLAIN } from './palette.ts';
 import { recordedProcessLines } from './recorded-process.ts';
 import { spread } from './spread.ts';
 
-const CLASSES: readonly (readonly [key: ClassKey, about: string, name?: string])[] = [
+const CLASSES: readonly (readonly [key: ClassKey, about: string])[] = [
   ['requested', 'in use: asked for and not freed yet'],
   ['slack', 'rounding: in the same blocks, not asked for'],
   ['metadata', 'headers and structures of the allocator'],
   ['cached', 'free, in caches of threads or of the allocator'],
   ['pinned', 'free, on pages that something live or metadata keeps'],
-  ['withinSlabs', 'free pages of slabs and chunks that hold something else', 'in slabs'],
+  ['withinSlabs', 'free, on whole pages of slabs or chunks that hold something else'],
   ['returnable', 'free, on pages that hold nothing else'],
 ];
 
@@ -80,23 +80,20 @@ function memory(result: RunResult, palette: Palette): string[] {
   return lines;
 }
 
-function breakdown(result: RunResult, palette: Palette): string[] {
-  const { summary } = result;
+function breakdown({ run, summary }: RunResult, palette: Palette): string[] {
   const lines: string[] = [];
   lines.push('', palette.bold('Where the resident bytes are'));
   lines.push(
     ...columns(
-      CLASSES.filter(([key]) => key !== 'withinSlabs' || summary.withinSlabsBytes > 0).map(
-        ([key, about, name = key]) => {
-          const value = classBytes(summary, key);
-          return [
-            name,
-            bytes(value),
-            summary.rssBytes === 0 ? '' : percent(value / summary.rssBytes),
-            palette.dim(about),
-          ];
-        },
-      ),
+      CLASSES.filter(([key]) => key !== 'withinSlabs' || summary.withinSlabsBytes > 0).map(([key, about]) => {
+        const value = classBytes(summary, key);
+        return [
+          key === 'withinSlabs' ? withinName(run.allocator) : key,
+          bytes(value),
+          summary.rssBytes === 0 ? '' : percent(value / summary.rssBytes),
+          palette.dim(about),
+        ];
+      }),
       'lrrl',
     ),
   );

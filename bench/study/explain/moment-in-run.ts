@@ -42,12 +42,12 @@ function* beforeLocalsDied(options: RunOptions): Generator<void, Moment> {
   const living = residency.residentPages();
   yield* run.advanceInSteps(exit.end);
   const left = residency.residentPages();
-  const leave = ` and leave ${bytes(left * PAGE_BYTES)} of ${bytes(living * PAGE_BYTES)}`;
+  const leave = ` and leave ${bytes(left * PAGE_BYTES)} of ${bytes(living * PAGE_BYTES)} resident`;
   if (left < living * EMPTIED && last.idleNs <= IDLE_NS) return beforeFrees(last, leave);
-  const at = `(--at #${Math.max(0, last.row - 1)} judges before them)`;
+  const at = `(before them: --at #${Math.max(0, last.row - 1)})`;
   return {
     ...exit,
-    about: `${EXIT_BEGINS}, after ${freesText(last)}, which end ${duration(last.idleNs)} before it${leave} ${at}`,
+    about: `${EXIT_BEGINS}; ${freesText(last)} end ${duration(last.idleNs)} earlier${leave} ${at}`,
   };
 }
 

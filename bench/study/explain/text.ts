@@ -1,6 +1,7 @@
 import { bytes, columns, count, counted, percent } from '../../../sim/contract/format.ts';
 import { escapeLine, escapeLineStart } from '../../report/escape.ts';
-import { classBytes } from '../../report/names.ts';
+import { classBytes, withinName } from '../../report/names.ts';
+import { shortFrame } from '../../report/sites/frames.ts';
 import { columnBlocks, fold } from '../../report/text/fold.ts';
 import { interruptedMark, type Palette, PLAIN } from '../../report/text/palette.ts';
 import { processColumn } from '../../report/text/recorded-process.ts';
@@ -68,7 +69,7 @@ function areas(e: Explanation, { palette, width, everyArea }: Shown): string[] {
         [
           '',
           'resident',
-          ...classes.map((key) => (key === 'withinSlabs' ? 'in slabs' : key)),
+          ...classes.map((key) => (key === 'withinSlabs' ? withinName(e.run.allocator) : key)),
           'live blocks',
           'mapped',
         ].map(palette.dim),
@@ -113,8 +114,8 @@ function pinning(e: Explanation, { palette, width }: Shown): string[] {
     lines.push(
       ...columns(
         [
-          ['returns', 'by', 'own', 'where', 'blocks'].map(palette.dim),
-          ...pins.map((g) => [bytes(g.returnsBytes), g.by, bytes(g.ownBytes), g.area, groupText(g)]),
+          ['gives back', 'when', 'own', 'where', 'blocks'].map(palette.dim),
+          ...pins.map((g) => [bytes(g.returnsBytes), g.by, bytes(g.ownBytes), g.area, blocksText(g)]),
         ],
         'rlrll',
       ),
@@ -130,6 +131,10 @@ function pinning(e: Explanation, { palette, width }: Shown): string[] {
   );
   return lines;
 }
+
+/** With the line of code, where the trace has call sites. */
+const blocksText = (group: Explanation['pinning'][number]): string =>
+  groupText(group) + (group.line === undefined ? '' : `, ${escapeLine(shortFrame(group.line))}`);
 
 function sites(e: Explanation, { palette }: Shown): string[] {
   const lines: string[] = [];

@@ -1,17 +1,19 @@
-import { bytes, count, counted, duration, percent } from '../../../sim/contract/format.ts';
+import { bytes, count, counted, percent } from '../../../sim/contract/format.ts';
 import type { Bytes } from '../../../sim/contract/units.ts';
 import { shortFrame } from '../../report/sites/frames.ts';
 import { RESERVED } from '../../run/areas.ts';
 import type { Paste } from '../paste.ts';
-import { type Advice, type Allowed, adviseOn, isTooSlow, LEAST_SAVING, WORTH_IT } from './advice.ts';
+import { type Allowed, adviseOn, LEAST_SAVING, WORTH_IT } from './advice.ts';
+import { adviceSentences } from './advice-text.ts';
 import { countedName, groupAreas, returnTexts } from './area-groups.ts';
 import type { Explanation, Facts, Verdict, VerdictKind } from './explanation.ts';
+import { growthSentences } from './growth-text.ts';
 import { atWork } from './mechanisms/at-work.ts';
 import type { Finding } from './mechanisms/mechanism.ts';
 import type { ReturnPrediction } from './returns.ts';
 import { siteSentences } from './site-text.ts';
 import type { TunableChange } from './tunable-changes.ts';
-import { callsOf, type OrderRange, type WhatIf } from './what-if.ts';
+import type { WhatIf } from './what-if.ts';
 
 /** Areas and groups below this share of the resident bytes are not worth a sentence. */
 const WORTH_A_SENTENCE = 0.02;
@@ -60,19 +62,20 @@ export function judge(
   return {
     kind,
     shares,
-    headline: headline(kind, shares, rssBytes),
+    headline: headline(kind, shares, facts),
     sentences: [
       ...abortSentences(facts),
       ...shareSentences(shares, rssBytes),
+      ...growthSentences(facts, kind),
       ...processSentences(facts),
       ...findings.flatMap((f) => f.sentences),
       ...place,
       ...returnSentences(facts),
+      ...onlyEndsSentence(facts, findings),
       ...pinningSentences(facts, kind),
       ...siteSentences(facts),
       ...changeSentences(facts.tunableChanges),
       ...givenSentences(facts),
-      ...growthSentences(facts, kind),
       ...answer,
     ],
     place,
@@ -101,7 +104,8 @@ function largest(shares: Verdict['shares']): keyof Verdict['shares'] {
   return entries.reduce((best, entry) => (entry[1] > best[1] ? entry : best))[0];
 }
 
-function headline(kind: VerdictKind, shares: Verdict['shares'], rss: Bytes): string {
+function headline(kind: VerdictKind, shares: Verdict['shares'], { sample, growth }: Facts): string {
+  const rss = sample.rssBytes;
   const part = (value: Bytes) => `${bytes(value)} of ${bytes(rss)} resident (${percent(value / rss)})`;
   switch (kind) {
     case 'nothing':
@@ -115,7 +119,7 @@ function headline(kind: VerdictKind, shares: Verdict['shares'], rss: Bytes): str
     case 'cache':
       return `Cache: ${part(shares.cache)} are free, in caches of threads and of the allocator.`;
     case 'retention by policy':
-      return `Retention by policy: ${part(shares[kind])} are free, and a rule of the allocator keeps them, not a live block on the page. It is not a leak.`;
+      return `Retention by policy: ${part(shares[kind])} are free, and a rule of the allocator keeps them, not a live block on the page. ${growth.rises ? 'That part is no leak' : 'It is not a leak'}.`;
     case 'fragmentation by pinning':
       return `Fragmentation by pinning: ${part(shares[kind])} are free, but live blocks or the allocator’s own structures keep their pages, slabs or chunks.`;
     case 'metadata':
@@ -159,7 +163,8 @@ function placeSentences(facts: Facts, kind: VerdictKind, shares: Verdict['shares
   const ordered = groups.filter((g) => g.residentBytes > 0).sort((x, y) => worth(y) - worth(x));
   const top = ordered[0];
   if (!top) return [];
-  const what = aboutFree ? 'free resident bytes' : 'resident bytes';
+  const aside = facts.sample.breakdown.cached > 0 ? ', caches aside,' : '';
+  const what = aboutFree ? `free resident bytes${aside}` : 'resident bytes';
   sentences.push(
     `${percent(worth(top) / whole)} of the ${what} lie in the ${countedName(top.name, top.count)}: ${bytes(worth(top))}, ${liveText(top)}.`,
   );
@@ -212,6 +217,17 @@ function returnSentences(facts: Facts): string[] {
   }
   return sentences;
 }
+
+/** What keeps free memory below a live block in glibc's heap, where nothing else was found to. */
+function onlyEndsSentence({ returns: [best], sample }: Facts, findings: readonly Finding[]): string[] {
+  if (!best.call.startsWith('malloc_trim') || best.returnsBytes < sample.rssBytes * WORTH_A_SENTENCE) return [];
+  if (findings.some(({ mechanism }) => TOLD_ALREADY.includes(mechanism))) return [];
+  return [
+    'glibc gives back the free end of a heap alone by itself: what is free below a live block stays until that block is freed, or malloc_trim(0) is called.',
+  ];
+}
+
+const TOLD_ALREADY = ['thresholds', 'holes of large blocks', 'unmerged chunks', 'memalign splinters', 'arenas'];
 
 function pinningSentences(facts: Facts, kind: VerdictKind): string[] {
   const group = facts.pinning[0];
@@ -295,96 +311,9 @@ function givenSentences(facts: Facts): string[] {
   ];
 }
 
-function growthSentences({ growth, sample }: Facts, kind: VerdictKind): string[] {
-  if (sample.rssBytes === 0) return [];
-  const floors = growth.floors.map((f) => bytes(f)).join(', ');
-  if (kind === 'leak') return [`Least sum of live blocks in each quarter of the run: ${floors}.`];
-  return growth.rises
-    ? [`The least sum of live blocks rises from quarter to quarter (${floors}): the program itself grows too.`]
-    : [];
-}
-
 /** Where no setting helps, and the program can ask. */
 function trimRemedy({ returns: [best], sample }: Facts): readonly Paste[] {
   if (!best.call.startsWith('malloc_trim') || best.returnsBytes < LEAST_SAVING) return [];
   if (best.returnsBytes < sample.rssBytes * WORTH_IT) return [];
   return [{ place: `C, here: returns ${bytes(best.returnsBytes)}`, text: 'malloc_trim(0); /* <malloc.h> */' }];
 }
-
-function adviceSentences(facts: Facts, advice: Advice, whatIf: readonly WhatIf[], partial: boolean): string[] {
-  const { sample } = facts;
-  const interruption = `Interrupted when ${counted(whatIf.length, 'other setting')} had been run: a better one may be among the rest.`;
-  if (whatIf.length === 0 || sample.rssBytes === 0) return partial ? [interruption] : [];
-  const sentences: string[] = [];
-  if (partial) sentences.push(interruption);
-  if (advice.best) {
-    sentences.push(
-      advice.lowers === 'faults' ? faultsSentence(facts, advice.best) : savingSentence(facts, advice.best),
-    );
-    if (advice.best.orders) sentences.push(ordersSentence(advice.best.orders));
-    else if (advice.best.setting.includes('arena')) {
-      sentences.push(
-        'What threads leave in a heap that they share depends on how their calls fall between each other: it was run in the order of the trace, and the real saving may be more or less.',
-      );
-    }
-  } else if (advice.uncertain) {
-    sentences.push(
-      `It may help: with ${savingText(facts, advice.uncertain)}`,
-      ordersSentence(advice.uncertain.orders!),
-    );
-  } else if (!partial) {
-    sentences.push(
-      `Nothing to gain by a setting: none of the ${count(whatIf.length)} tried saves ${percent(WORTH_IT)} of the process and ${bytes(LEAST_SAVING)} for a fair price.`,
-    );
-  }
-  if (advice.version) sentences.push(`A newer version: with ${savingText(facts, advice.version)}`);
-  if (advice.best) sentences.push(...timeSentences(facts, advice.best));
-  if (advice.costly) {
-    sentences.push(`At a price: with ${savingText(facts, advice.costly)}`, ...timeSentences(facts, advice.costly));
-    if (isTooSlow(facts, advice.costly)) sentences.push(PERCENT_FOR_PERCENT);
-  }
-  return sentences;
-}
-
-const PERCENT_FOR_PERCENT =
-  'A setting may take as many per cent more work as it saves of the process; --allow-work lets it take more.';
-
-const ordersSentence = ({ leastBytes, mostBytes }: OrderRange): string =>
-  bytes(leastBytes) === bytes(mostBytes)
-    ? `In the other orders of the threads’ calls that were run it is ${bytes(mostBytes)} too; real runs have yet others, and may leave less or more.`
-    : mostBytes - leastBytes < mostBytes * WORTH_IT
-      ? `In the other orders of the threads’ calls that were run it is ${bytes(leastBytes)} to ${bytes(mostBytes)}; real runs have yet others, and may leave less or more.`
-      : `What threads leave in a heap that they share depends on how their calls fall between each other, which is another way in every run: ${bytes(leastBytes)} to ${bytes(mostBytes)} in the orders that were run, with one processor and with one for each thread. It depends on who gets a lock next, so a real run may lie outside, on either side.`;
-
-const instead = (now: number, before: number, one: string): string =>
-  now === before ? `the same ${one}s` : `${counted(now, one)} instead of ${count(before)}`;
-
-const priceOf = (facts: Facts, w: WhatIf): string =>
-  [
-    instead(w.faults, facts.sample.faults, 'page fault'),
-    instead(w.syscalls, callsOf(facts.sample.syscalls), 'memory system call'),
-    w.rssPeakBytes === facts.rssPeakBytes
-      ? 'the same peak'
-      : `a peak of ${bytes(w.rssPeakBytes)} instead of ${bytes(facts.rssPeakBytes)}`,
-  ].join(', ');
-
-/** What a setting takes in time, where that was asked for. */
-function timeSentences({ times }: Facts, { setting, cpuNs, lockWaitNs }: WhatIf): string[] {
-  if (!times || cpuNs === null) return [];
-  const change = times.cpuNs > 0 ? cpuNs / times.cpuNs - 1 : 0;
-  const waits =
-    lockWaitNs !== null && lockWaitNs + times.lockWaitNs! > 0
-      ? `, waits for locks of ${duration(lockWaitNs)} instead of ${duration(times.lockWaitNs!)}`
-      : '';
-  return [
-    `${setting} takes ${duration(cpuNs)} of work instead of ${duration(times.cpuNs)} (${change > 0 ? '+' : ''}${percent(change)})${waits}, simulated.`,
-  ];
-}
-
-const savingSentence = (facts: Facts, w: WhatIf): string => `With ${savingText(facts, w)}`;
-
-const savingText = (facts: Facts, w: WhatIf): string =>
-  `${w.setting} (${w.about}) ${bytes(w.rssBytes)} would be resident here instead of ${bytes(facts.sample.rssBytes)}, at ${priceOf(facts, w)}: run, not estimated.`;
-
-const faultsSentence = (facts: Facts, w: WhatIf): string =>
-  `With ${w.setting} (${w.about}) it stops: ${priceOf(facts, w)}; ${bytes(w.rssBytes)} would be resident here instead of ${bytes(facts.sample.rssBytes)}: run, not estimated.`;

@@ -111,7 +111,7 @@ describe('explain under glibc', () => {
   function checkLanczos(e: Explanation): void {
     const text = explanationText(e).replace(/\s+/g, ' ');
     expect(e.verdict.kind).toBe('retention by policy');
-    expect(text).toMatch(/9\d\.\d % of the free resident bytes lie in the main heap/);
+    expect(text).toMatch(/9\d\.\d % of the free resident bytes(, caches aside,)? lie in the main heap/);
     expect(text).toMatch(/It is not the \d+ arena heaps/);
     expect(text).toMatch(/The mmap threshold was raised from 128\.0 KiB to 31\.6 MiB/);
     const fixed = e.whatIf.find((w) => w.setting === 'mmap_threshold=131072')!;

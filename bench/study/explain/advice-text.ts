@@ -1,0 +1,97 @@
+import { bytes, count, counted, duration, percent } from '../../../sim/contract/format.ts';
+import { type Advice, isTooSlow, LEAST_SAVING, WORTH_IT } from './advice.ts';
+import type { Facts } from './explanation.ts';
+import { worstBytes } from './orders.ts';
+import { callsOf, type OrderRange, type WhatIf } from './what-if.ts';
+
+/** What is advised, with what it saves and what it costs; what was passed over, and why. */
+export function adviceSentences(facts: Facts, advice: Advice, whatIf: readonly WhatIf[], partial: boolean): string[] {
+  const { sample } = facts;
+  const interruption = `Interrupted when ${counted(whatIf.length, 'other setting')} had been run: a better one may be among the rest.`;
+  if (whatIf.length === 0 || sample.rssBytes === 0) return partial ? [interruption] : [];
+  const sentences: string[] = [];
+  if (partial) sentences.push(interruption);
+  if (advice.best) {
+    sentences.push(
+      advice.lowers === 'faults' ? faultsSentence(facts, advice.best) : savingSentence(facts, advice.best),
+    );
+    if (advice.best.orders) sentences.push(ordersSentence(advice.best.orders));
+    else if (advice.best.setting.includes('arena')) {
+      sentences.push(
+        'What threads leave in a heap that they share depends on how their calls fall between each other: it was run in the order of the trace, and the real saving may be more or less.',
+      );
+    }
+  } else if (advice.uncertain) {
+    sentences.push(
+      `It may help: with ${savingText(facts, advice.uncertain)}`,
+      ordersSentence(advice.uncertain.orders!),
+    );
+  } else if (!partial) {
+    sentences.push(
+      `Nothing to gain by a setting: none of the ${count(whatIf.length)} tried saves ${percent(WORTH_IT)} of the process and ${bytes(LEAST_SAVING)} for a fair price.`,
+    );
+  }
+  if (advice.version) sentences.push(`A newer version: with ${savingText(facts, advice.version)}`);
+  if (advice.best)
+    sentences.push(...timeSentences(facts, advice.best), ...tooDearSentences(facts, advice.best, whatIf));
+  if (advice.costly) {
+    sentences.push(`At a price: with ${savingText(facts, advice.costly)}`, ...timeSentences(facts, advice.costly));
+    if (isTooSlow(facts, advice.costly)) sentences.push(PERCENT_FOR_PERCENT);
+  }
+  return sentences;
+}
+
+const PERCENT_FOR_PERCENT =
+  'A setting may take as many per cent more work as it saves of the process; --allow-work lets it take more.';
+
+const ordersSentence = ({ leastBytes, mostBytes }: OrderRange): string =>
+  bytes(leastBytes) === bytes(mostBytes)
+    ? `In the other orders of the threads’ calls that were run it is ${bytes(mostBytes)} too; real runs have yet others, and may leave less or more.`
+    : mostBytes - leastBytes < mostBytes * WORTH_IT
+      ? `In the other orders of the threads’ calls that were run it is ${bytes(leastBytes)} to ${bytes(mostBytes)}; real runs have yet others, and may leave less or more.`
+      : `What threads leave in a heap that they share depends on how their calls fall between each other, which is another way in every run: ${bytes(leastBytes)} to ${bytes(mostBytes)} in the orders that were run, with one processor and with one for each thread. It depends on who gets a lock next, so a real run may lie outside, on either side.`;
+
+const instead = (now: number, before: number, one: string): string =>
+  now === before ? `the same ${one}s` : `${counted(now, one)} instead of ${count(before)}`;
+
+const priceOf = (facts: Facts, w: WhatIf): string =>
+  [
+    instead(w.faults, facts.sample.faults, 'page fault'),
+    instead(w.syscalls, callsOf(facts.sample.syscalls), 'memory system call'),
+    w.rssPeakBytes === facts.rssPeakBytes
+      ? 'the same peak'
+      : `a peak of ${bytes(w.rssPeakBytes)} instead of ${bytes(facts.rssPeakBytes)}`,
+  ].join(', ');
+
+/** What a setting takes in time, where that was asked for. */
+function timeSentences({ times }: Facts, { setting, cpuNs, lockWaitNs }: WhatIf): string[] {
+  if (!times || cpuNs === null) return [];
+  const change = times.cpuNs > 0 ? cpuNs / times.cpuNs - 1 : 0;
+  const waits =
+    lockWaitNs !== null && lockWaitNs + times.lockWaitNs! > 0
+      ? `, waits for locks of ${duration(lockWaitNs)} instead of ${duration(times.lockWaitNs!)}`
+      : '';
+  return [
+    `${setting} takes ${duration(cpuNs)} of work instead of ${duration(times.cpuNs)} (${change > 0 ? '+' : ''}${percent(change)})${waits}, simulated.`,
+  ];
+}
+
+/** Settings that save more than what is advised, and were timed and passed over. */
+function tooDearSentences(facts: Facts, best: WhatIf, whatIf: readonly WhatIf[]): string[] {
+  const { times } = facts;
+  if (!times) return [];
+  return whatIf
+    .filter((w) => w !== best && w.cpuNs !== null && worstBytes(w) < worstBytes(best) && isTooSlow(facts, w))
+    .map(
+      (w) =>
+        `${w.setting} would leave ${bytes(worstBytes(w))}, but takes ${percent(w.cpuNs! / times.cpuNs - 1)} more work: more than it saves.`,
+    );
+}
+
+const savingSentence = (facts: Facts, w: WhatIf): string => `With ${savingText(facts, w)}`;
+
+const savingText = (facts: Facts, w: WhatIf): string =>
+  `${w.setting} (${w.about}) ${bytes(w.rssBytes)} would be resident here instead of ${bytes(facts.sample.rssBytes)}, at ${priceOf(facts, w)}: run, not estimated.`;
+
+const faultsSentence = (facts: Facts, w: WhatIf): string =>
+  `With ${w.setting} (${w.about}) it stops: ${priceOf(facts, w)}; ${bytes(w.rssBytes)} would be resident here instead of ${bytes(facts.sample.rssBytes)}: run, not estimated.`;
