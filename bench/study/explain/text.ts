@@ -114,7 +114,7 @@ function pinning(e: Explanation, { palette, width }: Shown): string[] {
     lines.push(
       ...columns(
         [
-          ['gives back', 'when', 'own', 'where', 'blocks'].map(palette.dim),
+          ['returns', 'when', 'own', 'where', 'blocks'].map(palette.dim),
           ...pins.map((g) => [bytes(g.returnsBytes), g.by, bytes(g.ownBytes), g.area, blocksText(g)]),
         ],
         'rlrll',

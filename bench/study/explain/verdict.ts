@@ -219,9 +219,9 @@ function returnSentences(facts: Facts): string[] {
 }
 
 /** What keeps free memory below a live block in glibc's heap, where nothing else was found to. */
-function onlyEndsSentence({ returns: [best], sample }: Facts, findings: readonly Finding[]): string[] {
+function onlyEndsSentence({ returns: [best], sample, run }: Facts, findings: readonly Finding[]): string[] {
   if (!best.call.startsWith('malloc_trim') || best.returnsBytes < sample.rssBytes * WORTH_A_SENTENCE) return [];
-  if (findings.some(({ mechanism }) => TOLD_ALREADY.includes(mechanism))) return [];
+  if (!run.allocator.includes('glibc') || findings.some(({ mechanism }) => TOLD_ALREADY.includes(mechanism))) return [];
   return [
     'glibc gives back the free end of a heap alone by itself: what is free below a live block stays until that block is freed, or malloc_trim(0) is called.',
   ];
