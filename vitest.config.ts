@@ -7,8 +7,6 @@ export default defineConfig({
     include: ['test/**/*.test.ts'],
     setupFiles: ['allocators/all.ts'],
     pool: 'forks',
-    // Modules are loaded once a worker, not once a file: no test changes what another one finds in them.
-    isolate: false,
     maxWorkers: '100%',
     testTimeout: 60_000,
   },

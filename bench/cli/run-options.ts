@@ -3,12 +3,14 @@ import type { Argv } from 'yargs';
 import { parseAllocator, parseNumber } from '../../allocators/spec.ts';
 import { UserError } from '../../sim/contract/assert.ts';
 import type { PassingTrace, Touch, TraceSummary } from '../../sim/contract/event.ts';
+import { counted } from '../../sim/contract/format.ts';
 import type { Start } from '../../sim/contract/start.ts';
 import type { KernelOptions, KernelVersion } from '../../sim/kernel/kernel.ts';
 import { openPassingTrace, type PassingFile, type PassingOrder } from '../../workloads/trace/passing.ts';
 import type { ParameterValues, WorkloadTime } from '../../workloads/workload.ts';
 import { FAR_FROM } from '../run/machine.ts';
 import { recordedAllocator } from '../run/recorded-allocator.ts';
+import { CPUS_MAX, recordedCpus } from '../run/recorded-cpus.ts';
 import { type RunOptions, timedRows } from '../run/run-options.ts';
 import { isTrace, loadWorkload } from './load-workload.ts';
 import { note } from './show.ts';
@@ -47,7 +49,8 @@ export function machineOptions<T>(yargs: Argv<T>): Argv<T> {
     })
     .option('cpus', {
       type: 'number',
-      describe: 'simulated processors; default: the workload’s own, for a trace this machine’s',
+      describe:
+        'simulated processors; default: the workload’s own, for a recording those of its machine, else this machine’s',
     })
     .option('kernel', {
       type: 'string', // else 6.1 would be a number, and no choice
@@ -105,8 +108,8 @@ export async function describeRun(argv: MachineArguments): Promise<DescribedRun 
 
 /** What is wrong with the options should not wait for a long trace to load. */
 function checkedKernel(argv: MachineArguments): Partial<KernelOptions> {
-  if (argv.cpus !== undefined && !(Number.isInteger(argv.cpus) && argv.cpus >= 1 && argv.cpus <= 4096)) {
-    throw new UserError(`--cpus: found '${argv.cpus}', expected a number from 1 to 4096`);
+  if (argv.cpus !== undefined && !(Number.isInteger(argv.cpus) && argv.cpus >= 1 && argv.cpus <= CPUS_MAX)) {
+    throw new UserError(`--cpus: found '${argv.cpus}', expected a number from 1 to ${CPUS_MAX}`);
   }
   const rlimitAs = limit('rlimit-as', argv['rlimit-as']);
   const rlimitData = limit('rlimit-data', argv['rlimit-data']);
@@ -123,10 +126,22 @@ function recordedThp(name: string, { recorded }: TraceSummary): KernelOptions['t
 }
 
 /** Said where it is not what everybody expects. */
-function recordedUnder(name: string, events: Pick<TraceSummary, 'recorded'>): string {
+function recordedUnder(name: string, events: Pick<TraceSummary, 'recorded' | 'hasRequestEvents'>): string {
   const allocator = recordedAllocator(events);
   if (allocator !== 'glibc') note(`${name}: recorded under ${allocator}, and run so; -a takes another`);
+  else if (isTrace(name) && events.hasRequestEvents)
+    note(
+      `${name}: blocks of PHP's own heap (em, ef) are glibc's here, as with USE_ZEND_ALLOC=0; PHP's are -a zendmm+glibc`,
+    );
   return allocator;
+}
+
+/** Those of the machine that the trace was recorded on, which decide how many arenas there are; said where this one has others. */
+function cpusOf(name: string, trace: Pick<TraceSummary, 'recorded'>): number {
+  const here = hostCpus().length;
+  const cpus = recordedCpus(trace) ?? here;
+  if (cpus !== here) note(`${name}: recorded on ${counted(cpus, 'processor')}, and run so; --cpus takes another`);
+  return cpus;
 }
 
 /** Loads the workload and resolves the machine. */
@@ -138,7 +153,7 @@ export async function prepare(argv: MachineArguments): Promise<Prepared> {
     staleFrees: argv['faithful-abort'] === true,
     seed: argv.seed,
   });
-  const cpus = argv.cpus ?? workload.cpus ?? hostCpus().length;
+  const cpus = argv.cpus ?? workload.cpus ?? cpusOf(workload.name, workload.events);
   const thp = argv.thp ?? recordedThp(workload.name, workload.events);
   return {
     time: workload.time,
@@ -189,7 +204,7 @@ async function prepareOpened<T extends PassingTrace>(
   const openNs = Math.round((performance.now() - started) * 1e6);
   const { events, waitedNs } = timedRows(trace);
   const { workedMs } = trace;
-  const cpus = argv.cpus ?? hostCpus().length;
+  const cpus = argv.cpus ?? cpusOf(argv.workload, events);
   return {
     events,
     expectedEvents: trace.expectedLength,

@@ -4,8 +4,8 @@ import { type MemCgroup, NO_LIMIT, type Psi, type ShownStat } from '../kernel/me
 import { freeLine, meminfo, vmstatOf, zoneinfo } from '../kernel/meminfo.ts';
 import type { Vma } from '../kernel/mm-types.ts';
 import { oomScore } from '../kernel/oom-kill.ts';
-import { SAMPLE_PAGE_US, SAMPLE_PROCESS_US, SAMPLE_US } from '../kernel/recorded-prices.ts';
 import { rcuDoBatch } from '../kernel/rcu.ts';
+import { SAMPLE_PAGE_US, SAMPLE_PROCESS_US, SAMPLE_US } from '../kernel/recorded-prices.ts';
 import { memCgroupFlushStats, shownNow, shownStat } from '../kernel/rstat.ts';
 import { smapsOf, smapsRollup } from '../kernel/smaps.ts';
 import { VM_EXEC, VM_READ, VM_SHARED, VM_WRITE } from '../kernel/vm-flags.ts';

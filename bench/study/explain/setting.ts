@@ -19,11 +19,11 @@ export function settingName({ allocator, options, version, thp }: Setting): stri
   return parts.join(',');
 }
 
-/** Both at once. */
+/** Both at once; options in an order of their own, so that two ways to the same setting are one. */
 export const combined = (x: Setting, y: Setting): Setting => ({
   ...x,
   ...y,
-  options: { ...x.options, ...y.options },
+  options: Object.fromEntries(Object.entries({ ...x.options, ...y.options }).sort(([a], [b]) => (a < b ? -1 : 1))),
   about: `${x.about}; ${y.about}`,
 });
 

@@ -1,4 +1,4 @@
-import { columns, percent } from '../../../sim/contract/format.ts';
+import { columns, counted, percent } from '../../../sim/contract/format.ts';
 import { metricNamed, metricText } from '../../metrics/index.ts';
 import { escapeLineStart } from '../../report/escape.ts';
 import { fold } from '../../report/text/fold.ts';
@@ -19,7 +19,7 @@ export function tuneText(result: TuneResult, palette: Palette = PLAIN, width = 8
     `${palette.bold(escapeLineStart(result.workload))}, ${result.mode}${result.mode === 'lockstep' ? '' : `, pace ${result.pace}`}${interruptedMark(result.partial, palette)}`,
     gained
       ? `${objective} ${metricText(metric, from.value)} → ${palette.bold(metricText(metric, best.value))}${change}`
-      : `${objective} ${metricText(metric, from.value)}: ${palette.bold('nothing to gain')} within the bounds${result.refuted.length > 0 ? ' that other seeds confirm' : ''}`,
+      : `${objective} ${metricText(metric, from.value)}: ${nothingText(result, palette)}`,
     ...fold(`  ${palette.bold(best.allocator)}`, width, '    '),
     '',
     ...frontLines(result, palette, width),
@@ -28,6 +28,12 @@ export function tuneText(result: TuneResult, palette: Palette = PLAIN, width = 8
   if (gained) for (const { place, text } of result.paste) lines.push(palette.dim(place), indented(text), '');
   lines.push(...remarks(result).flatMap((text) => fold(text, width, '  ').map(palette.dim)));
   return `${lines.join('\n')}\n`;
+}
+
+/** Of a search that is not over it is not known. */
+function nothingText({ settled, runs, refuted }: TuneResult, palette: Palette): string {
+  if (!settled) return `${palette.bold('nothing found')} in ${counted(runs, 'run')}; the search is not over (--budget)`;
+  return `${palette.bold('nothing to gain')} within the bounds${refuted.length > 0 ? ' that other seeds confirm' : ''}`;
 }
 
 const indented = (text: string) => text.replace(/^/gm, '  ');

@@ -10,7 +10,7 @@ import type { RunTask } from '../parallel/run-task.ts';
 import { type Paste, pasteOf } from '../paste.ts';
 import { type Costs, dominates, paretoFront } from '../sweep/pareto.ts';
 import { type Bound, boundsFor, isWithin, worsening } from './bounds.ts';
-import { addsTo, dimensionsOf, type Found, type Point, search } from './search.ts';
+import { addsTo, type Dimension, dimensionsOf, type Found, type Point, search } from './search.ts';
 
 export const TUNE_SCHEMA = 'allocsim-tune-1';
 
@@ -114,6 +114,16 @@ export async function tune(options: TuneOptions): Promise<TuneResult> {
   }
 }
 
+/** How many arenas there are. */
+const OF_THREADS: readonly string[] = ['arena_max', 'arena_test', 'narenas', 'percpu_arena'];
+
+/** A budget may end before all has been tried: what one thread does not use comes last. */
+function likelyFirst(dimensions: readonly Dimension[], { events }: Pick<RunTask, 'events'>): readonly Dimension[] {
+  if (!events || events.threadSlots > 1) return dimensions;
+  const isLate = ({ option }: Dimension) => OF_THREADS.includes(option);
+  return [...dimensions.filter((each) => !isLate(each)), ...dimensions.filter(isLate)];
+}
+
 async function tuneWith(options: TuneOptions, runner: Runner): Promise<TuneResult> {
   const { task, budget = BUDGET } = options;
   const objective = metricNamed(options.objective);
@@ -130,7 +140,7 @@ async function tuneWith(options: TuneOptions, runner: Runner): Promise<TuneResul
     cpus: task.cpus,
     objective,
     bounds,
-    dimensions: dimensionsOf(start, task.cpus, options.options),
+    dimensions: likelyFirst(dimensionsOf(start, task.cpus, options.options), task),
     budget,
     mode: task.mode,
     measure: async (specs) => {

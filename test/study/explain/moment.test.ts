@@ -95,7 +95,7 @@ describe('the moment that is judged', () => {
         'glibc:mmap_threshold=4000000,trim_threshold=90000000',
       );
       expect(found).toMatchObject({ kind: 'exit', end: 81 });
-      expect(found.about).toMatch(/after the last 40 frees.*--at #39/);
+      expect(found.about).toMatch(/the last 40 frees end .* earlier.*--at #39/);
     });
 
     test('a last word behind them, with a buffer of its own, goes with them where the heap is empty', () => {

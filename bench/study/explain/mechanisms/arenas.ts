@@ -17,6 +17,10 @@ export const arenas: Mechanism = {
       bytes: free,
       sentences: [
         `${counted(numbers.size, 'arena')} ${numbers.size === 1 ? 'keeps' : 'keep'} ${bytes(free)} of free memory, ${numbers.size === 1 ? 'for its' : 'each for its'} own threads.`,
+        // Their number is the allocator's own choice, by the machine.
+        ...(/arena/.test(facts.run.allocator)
+          ? []
+          : [`How many there may be goes by the ${counted(facts.run.cpus, 'processor')} of this run (--cpus).`]),
       ],
       settings: [
         MAIN_ARENA_ONLY,
