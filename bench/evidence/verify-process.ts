@@ -3,7 +3,10 @@ import { parseAllocator } from '../../allocators/spec.ts';
 import { resolveWorkload } from '../../workloads/index.ts';
 import { type Verification, verify } from './verify/verify.ts';
 
-/** Verifies what it is sent, one after the other, and answers each. */
+/*
+ * The differential's process: verifies what it is sent, one after the other, and answers each.
+ */
+
 export interface VerifyTask {
   readonly workload: string;
   readonly allocator: string;
