@@ -25,6 +25,7 @@ import { spike } from './generators/spike.ts';
 import { stress } from './generators/stress.ts';
 import { xmallocTest } from './generators/xmalloc-test.ts';
 import { type ReadOptions, readTrace } from './trace/reader.ts';
+import { recordedCpus } from './trace/recorded-cpus.ts';
 import {
   oneOf,
   type ParameterValues,
@@ -66,7 +67,7 @@ export interface LoadedWorkload {
   readonly events: EventBuffer;
   /** Every parameter with the value that it had; nothing for a trace. */
   readonly parameters: ParameterValues;
-  /** Processors of the machine that a built-in workload is meant for. */
+  /** Processors of the machine that a built-in workload is meant for, or that a trace says it was recorded on. */
   readonly cpus: number | undefined;
   /** How its time passes by default; undefined for a trace. */
   readonly time: WorkloadTime | undefined;
@@ -150,7 +151,7 @@ export async function resolveWorkload(given: string, options: WorkloadOptions = 
     throw new UserError(`found workload '${name}', expected a trace file or ${oneOf(name, names)}`);
   }
   const events = await readTrace(spec, options);
-  return { name: spec, events, parameters: {}, cpus: undefined, time: undefined, start: 'barrier' };
+  return { name: spec, events, parameters: {}, cpus: recordedCpus(events), time: undefined, start: 'barrier' };
 }
 
 function workloadParameters(workload: Workload, text: string, seed: number | undefined): ParameterValues {

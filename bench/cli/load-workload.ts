@@ -1,5 +1,6 @@
 import type { LoadedWorkload, WorkloadOptions } from '../../workloads/index.ts';
 import { readTrace } from '../../workloads/trace/reader.ts';
+import { recordedCpus } from '../../workloads/trace/recorded-cpus.ts';
 import { pluginFiles } from '../run/plugin-files.ts';
 import { unheard } from './interruption.ts';
 
@@ -7,7 +8,7 @@ import { unheard } from './interruption.ts';
 export async function loadWorkload(given: string, options: WorkloadOptions = {}): Promise<LoadedWorkload> {
   if (isTrace(given)) {
     const events = await readTrace(given, options);
-    return { name: given, events, parameters: {}, cpus: undefined, time: undefined, start: 'barrier' };
+    return { name: given, events, parameters: {}, cpus: recordedCpus(events), time: undefined, start: 'barrier' };
   }
   const { isBreathless, resolveWorkload } = await import('../../workloads/index.ts');
   const load = () => resolveWorkload(given, options);

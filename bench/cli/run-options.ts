@@ -7,10 +7,10 @@ import { counted } from '../../sim/contract/format.ts';
 import type { Start } from '../../sim/contract/start.ts';
 import type { KernelOptions, KernelVersion } from '../../sim/kernel/kernel.ts';
 import { openPassingTrace, type PassingFile, type PassingOrder } from '../../workloads/trace/passing.ts';
+import { CPUS_MAX, recordedCpus } from '../../workloads/trace/recorded-cpus.ts';
 import type { ParameterValues, WorkloadTime } from '../../workloads/workload.ts';
 import { FAR_FROM } from '../run/machine.ts';
 import { recordedAllocator } from '../run/recorded-allocator.ts';
-import { CPUS_MAX, recordedCpus } from '../run/recorded-cpus.ts';
 import { type RunOptions, timedRows } from '../run/run-options.ts';
 import { isTrace, loadWorkload } from './load-workload.ts';
 import { note } from './show.ts';
@@ -136,11 +136,12 @@ function recordedUnder(name: string, events: Pick<TraceSummary, 'recorded' | 'ha
   return allocator;
 }
 
-/** Those of the machine that the trace was recorded on, which decide how many arenas there are; said where this one has others. */
-function cpusOf(name: string, trace: Pick<TraceSummary, 'recorded'>): number {
+/** The workload's own, which decide how many arenas there are; of a recording that is said where this machine has others. */
+function cpusOf(name: string, own: number | undefined): number {
   const here = hostCpus().length;
-  const cpus = recordedCpus(trace) ?? here;
-  if (cpus !== here) note(`${name}: recorded on ${counted(cpus, 'processor')}, and run so; --cpus takes another`);
+  const cpus = own ?? here;
+  if (isTrace(name) && cpus !== here)
+    note(`${name}: recorded on ${counted(cpus, 'processor')}, and run so; --cpus takes another`);
   return cpus;
 }
 
@@ -153,7 +154,7 @@ export async function prepare(argv: MachineArguments): Promise<Prepared> {
     staleFrees: argv['faithful-abort'] === true,
     seed: argv.seed,
   });
-  const cpus = argv.cpus ?? workload.cpus ?? cpusOf(workload.name, workload.events);
+  const cpus = argv.cpus ?? cpusOf(workload.name, workload.cpus);
   const thp = argv.thp ?? recordedThp(workload.name, workload.events);
   return {
     time: workload.time,
@@ -204,7 +205,7 @@ async function prepareOpened<T extends PassingTrace>(
   const openNs = Math.round((performance.now() - started) * 1e6);
   const { events, waitedNs } = timedRows(trace);
   const { workedMs } = trace;
-  const cpus = argv.cpus ?? cpusOf(argv.workload, events);
+  const cpus = argv.cpus ?? cpusOf(argv.workload, recordedCpus(events));
   return {
     events,
     expectedEvents: trace.expectedLength,

@@ -5,7 +5,6 @@ import { parseAllocator } from '../../allocators/spec.ts';
 import { KERNEL_DEFAULTS } from '../../sim/kernel/kernel.ts';
 import { isBuiltIn, resolveWorkload } from '../../workloads/index.ts';
 import { chooseTime } from '../run/choose-time.ts';
-import { recordedCpus } from '../run/recorded-cpus.ts';
 import type { RunResult } from '../run/result.ts';
 import type { Suite } from '../schema/gate.ts';
 import { orFinished } from '../study/parallel/finished.ts';
@@ -45,7 +44,7 @@ async function tasksOf(suite: Suite, folder: string): Promise<RunTask[]> {
       const loaded = await resolveWorkload(existsSync(beside) ? beside : name, { seed });
       for (const asked of suite.modes ?? [undefined]) {
         const time = chooseTime(loaded.events, loaded.time, { mode: asked });
-        for (const cpus of suite.cpus ?? [loaded.cpus ?? recordedCpus(loaded.events) ?? hostCpus().length]) {
+        for (const cpus of suite.cpus ?? [loaded.cpus ?? hostCpus().length]) {
           for (const allocator of suite.allocators) {
             tasks.push({
               events: loaded.events,

@@ -1,7 +1,7 @@
 import { writeFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { describe, expect, test } from 'vitest';
-import { recordedCpus } from '../../bench/run/recorded-cpus.ts';
+import { recordedCpus } from '../../workloads/trace/recorded-cpus.ts';
 import { CLI_BUILT, sim } from '../helpers/cli.ts';
 import { temporaryFolder } from '../helpers/temporary.ts';
 
