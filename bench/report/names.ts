@@ -84,8 +84,13 @@ export const CLASSES: readonly ClassName[] = [
 ];
 
 /** An allocator without slabs has no class of theirs. */
-export const shownClasses = (samples: readonly Classed[]): readonly ClassName[] =>
-  CLASSES.filter(({ key }) => key !== 'withinSlabs' || samples.some((s) => s.withinSlabsBytes > 0));
+export const isShown = (key: ClassKey, { withinSlabsBytes }: Pick<Classed, 'withinSlabsBytes'>): boolean =>
+  key !== 'withinSlabs' || withinSlabsBytes > 0;
+
+export function shownClasses(samples: readonly Classed[]): readonly ClassName[] {
+  const withinSlabsBytes = samples.reduce((most, sample) => Math.max(most, sample.withinSlabsBytes), 0);
+  return CLASSES.filter(({ key }) => isShown(key, { withinSlabsBytes }));
+}
 
 /** The class's short name in the tables of one run: Zend has chunks where jemalloc has slabs. */
 export const withinName = (allocator: string): string => (allocator.startsWith('zendmm') ? 'in chunks' : 'in slabs');

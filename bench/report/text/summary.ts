@@ -2,7 +2,7 @@ import { bytes, columns, count, counted, duration, percent } from '../../../sim/
 import type { RunResult } from '../../run/result.ts';
 import { timeSource } from '../../run/time-source.ts';
 import { escapeLine, escapeLineStart } from '../escape.ts';
-import { type ClassKey, classBytes, withinName } from '../names.ts';
+import { type ClassKey, classBytes, isShown, withinName } from '../names.ts';
 import { interruptedMark, type Palette, PLAIN } from './palette.ts';
 import { recordedProcessLines } from './recorded-process.ts';
 import { spread } from './spread.ts';
@@ -85,7 +85,7 @@ function breakdown({ run, summary }: RunResult, palette: Palette): string[] {
   lines.push('', palette.bold('Where the resident bytes are'));
   lines.push(
     ...columns(
-      CLASSES.filter(([key]) => key !== 'withinSlabs' || summary.withinSlabsBytes > 0).map(([key, about]) => {
+      CLASSES.filter(([key]) => isShown(key, summary)).map(([key, about]) => {
         const value = classBytes(summary, key);
         return [
           key === 'withinSlabs' ? withinName(run.allocator) : key,

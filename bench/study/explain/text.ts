@@ -1,6 +1,6 @@
 import { bytes, columns, count, counted, percent } from '../../../sim/contract/format.ts';
 import { escapeLine, escapeLineStart } from '../../report/escape.ts';
-import { classBytes, withinName } from '../../report/names.ts';
+import { classBytes, isShown, withinName } from '../../report/names.ts';
 import { shortFrame } from '../../report/sites/frames.ts';
 import { columnBlocks, fold } from '../../report/text/fold.ts';
 import { interruptedMark, type Palette, PLAIN } from '../../report/text/palette.ts';
@@ -61,7 +61,7 @@ function areas(e: Explanation, { palette, width, everyArea }: Shown): string[] {
     ? e.areas.map((area) => ({ ...area, count: 1 }))
     : groupAreas(e.areas).filter((g) => g.mappedBytes > 0);
   if (groups.length === 0) return [...lines, '  nothing that is mapped is resident'];
-  const classes = CLASSES.filter((key) => key !== 'withinSlabs' || sample.withinSlabsBytes > 0);
+  const classes = CLASSES.filter((key) => isShown(key, sample));
   const shown = everyArea ? groups : groups.slice(0, SHOWN_AREAS);
   lines.push(
     ...columnBlocks(
