@@ -43,6 +43,9 @@ export const SETTINGS: Readonly<Record<string, Readonly<Record<string, readonly 
 /** For finding faults: they cost time, or change what the program sees. Never proposed, and refused where asked for. */
 export const DEBUGGING: readonly string[] = ['perturb', 'check', 'junk', 'zero', 'debug', 'prof', 'USE_ZEND_ALLOC'];
 
+/** How many arenas there are, which is nothing to a single thread. */
+export const OF_THREADS: readonly string[] = ['arena_max', 'arena_test', 'narenas', 'percpu_arena'];
+
 /** Values worth a try for an option, without the one that it has: all of a choice, steps up and down of a number. */
 export function candidateValues(
   option: OptionDescriptor,

@@ -10,6 +10,7 @@ import type { RunTask } from '../parallel/run-task.ts';
 import { type Paste, pasteOf } from '../paste.ts';
 import { type Costs, dominates, paretoFront } from '../sweep/pareto.ts';
 import { type Bound, boundsFor, isWithin, worsening } from './bounds.ts';
+import { OF_THREADS } from './candidates.ts';
 import { addsTo, type Dimension, dimensionsOf, type Found, type Point, search } from './search.ts';
 
 export const TUNE_SCHEMA = 'allocsim-tune-1';
@@ -113,9 +114,6 @@ export async function tune(options: TuneOptions): Promise<TuneResult> {
     await runner.close();
   }
 }
-
-/** How many arenas there are. */
-const OF_THREADS: readonly string[] = ['arena_max', 'arena_test', 'narenas', 'percpu_arena'];
 
 /** A budget may end before all has been tried: what one thread does not use comes last. */
 function likelyFirst(dimensions: readonly Dimension[], { events }: Pick<RunTask, 'events'>): readonly Dimension[] {
