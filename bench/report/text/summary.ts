@@ -2,20 +2,10 @@ import { bytes, columns, count, counted, duration, percent } from '../../../sim/
 import type { RunResult } from '../../run/result.ts';
 import { timeSource } from '../../run/time-source.ts';
 import { escapeLine, escapeLineStart } from '../escape.ts';
-import { type ClassKey, classBytes, isShown, withinName } from '../names.ts';
+import { CLASSES, classBytes, className, isShown } from '../names.ts';
 import { interruptedMark, type Palette, PLAIN } from './palette.ts';
 import { recordedProcessLines } from './recorded-process.ts';
 import { spread } from './spread.ts';
-
-const CLASSES: readonly (readonly [key: ClassKey, about: string])[] = [
-  ['requested', 'in use: asked for and not freed yet'],
-  ['slack', 'rounding: in the same blocks, not asked for'],
-  ['metadata', 'headers and structures of the allocator'],
-  ['cached', 'free, in caches of threads or of the allocator'],
-  ['pinned', 'free, on pages that something live or metadata keeps'],
-  ['withinSlabs', 'free, on whole pages of slabs or chunks that hold something else'],
-  ['returnable', 'free, on pages that hold nothing else'],
-];
 
 const SHOWN_SAMPLES = 24;
 
@@ -85,10 +75,10 @@ function breakdown({ run, summary }: RunResult, palette: Palette): string[] {
   lines.push('', palette.bold('Where the resident bytes are'));
   lines.push(
     ...columns(
-      CLASSES.filter(([key]) => isShown(key, summary)).map(([key, about]) => {
+      CLASSES.filter(({ key }) => isShown(key, summary)).map(({ key, about }) => {
         const value = classBytes(summary, key);
         return [
-          key === 'withinSlabs' ? withinName(run.allocator) : key,
+          className(key, run.allocator),
           bytes(value),
           summary.rssBytes === 0 ? '' : percent(value / summary.rssBytes),
           palette.dim(about),
