@@ -109,15 +109,15 @@ function pinning(e: Explanation, { palette, width }: Shown): string[] {
   const pins = e.pinning.filter((g) => g.returnsBytes >= 2 * g.ownBytes);
   if (pins.length === 0) lines.push('  none');
   else {
-    lines.push(
-      ...columns(
-        [
-          ['returns', 'when', 'own', 'where', 'blocks'].map(palette.dim),
-          ...pins.map((g) => [bytes(g.returnsBytes), g.by, bytes(g.ownBytes), g.area, blocksText(g)]),
-        ],
-        'rlrll',
-      ),
+    const [head, ...rows] = columns(
+      [
+        ['returns', 'when', 'own', 'where'].map(palette.dim),
+        ...pins.map((g) => [bytes(g.returnsBytes), g.by, bytes(g.ownBytes), g.area]),
+      ],
+      'rlrl',
     );
+    const blocks = (g: Explanation['pinning'][number]) => fold(`    ${blocksText(g)}`, width, '    ');
+    lines.push(head!, ...rows.flatMap((row, i) => [row, ...blocks(pins[i]!)]));
   }
   const freeOnHeld = e.heldPages.reduce((sum, page) => sum + page.freeBytes, 0);
   lines.push(

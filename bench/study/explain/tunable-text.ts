@@ -55,14 +55,14 @@ export function givenSentences(facts: Facts): string[] {
   ];
 }
 
-/** Where the present value of a threshold is from: `the default`, `set as an option`, `by the free of … at event 3,075`. */
+/** Where the present value of a threshold is from: `the default`, `set as an option`, `since event 3,075 (free)`. */
 export function originOf(
   name: string,
   value: number,
   { run, tunableChanges }: Pick<Explanation, 'run' | 'tunableChanges'>,
 ): string {
   const last = tunableChanges.findLast(({ changes }) => name in changes);
-  if (last) return byWhat(last);
+  if (last) return `since event ${count(last.event)} (${last.causedBy})`;
   const isGiven = new RegExp(`[:,]${name}=`).test(run.allocator);
   const start = startOf(name, run.options);
   if (start !== undefined && start !== value) return 'changed while the program ran';

@@ -69,10 +69,10 @@ describe('thresholds say where they are from', () => {
       /mmap_threshold +131,072 {2}the default\n +trim_threshold +262,144 {2}set as an option\n.*no_dyn_threshold +1 {2}an option is set/s,
     );
     expect(shown(of(['opt 0 M_MMAP_THRESHOLD 65536', 'm 0 1 100']))).toMatch(
-      /mmap_threshold +65,536 {2}by mallopt\(.*\) at event 0/,
+      /mmap_threshold +65,536 {2}since event 0 \(mallopt\)/,
     );
     expect(shown(of(['m 0 1 200000', 'f 0 1', 'm 0 2 9']))).toMatch(
-      /mmap_threshold +200,704 {2}by the free of a block of/,
+      /mmap_threshold +200,704 {2}since event 1 \(free\)/,
     );
     const requests = ['eb 0', 'em 0 1 300000', 'em 0 2 400000', 'ef 0 2', 'ee 0'];
     const e = of(requests);
