@@ -1,12 +1,12 @@
 import { bytes } from '../../sim/contract/format.ts';
-import { durationText, durationUs, sizeBytes } from '../../sim/contract/quantities.ts';
+import { durationUs, sizeBytes } from '../../sim/contract/quantities.ts';
 import { isWithin } from '../machine/worst-moments.ts';
 import type { Scenario } from '../scenario/scenario.ts';
 import type { FleetFigures } from './figures.ts';
 import type { Finding, Severity } from './finding.ts';
+import { FORECAST_LENGTHS, roughTime } from './forecast.ts';
 import type { GroupFigures } from './group-figures.ts';
 import type { Series } from './series.ts';
-import { FORECAST_LENGTHS } from './trend.ts';
 
 /** Less than this share of the limit is hardly anything. */
 const LITTLE = 0.05;
@@ -88,8 +88,8 @@ function growthOf(service: SnapshotService, roomBytes: number, figures: FleetFig
   for (let us = endUs; us <= lastUs; us += step) {
     const own = ownAt(service, us);
     if (own + copiesOf(service, own) <= roomBytes) continue;
-    const course = us === endUs ? 'now' : `${durationText(us - endUs)} after the end`;
-    const when = us === endUs ? 'from now on' : `from ${durationText(us - endUs)} after the end of this run on`;
+    const course = us === endUs ? 'now' : `about ${roughTime(us - endUs)} after the end`;
+    const when = us === endUs ? 'from now on' : `from about ${roughTime(us - endUs)} after the end of this run on`;
     return {
       since,
       text: ` It gives nothing back: ${when} a snapshot has no room any more (its data are ${bytes(own)} then, ${bytes(own + copiesOf(service, own))} with the copies).`,
