@@ -6,7 +6,7 @@ import type { FleetEvent } from '../follower.ts';
 const NAMES = 6;
 
 /** What happened, for people: the same that happened to several at one time is one line. */
-export function eventLines(events: readonly FleetEvent[]): string[] {
+export function eventLines(events: readonly FleetEvent[]): { readonly atUs: number; readonly text: string }[] {
   const groups = new Map<string, FleetEvent[]>();
   for (const event of events) {
     const { atUs, kind, who, text } = event;
@@ -15,7 +15,7 @@ export function eventLines(events: readonly FleetEvent[]): string[] {
     if (group) group.push(event);
     else groups.set(key, [event]);
   }
-  return [...groups.values()].map((group) => `${durationText(group[0]!.atUs)}  ${textOf(group)}`);
+  return [...groups.values()].map((group) => ({ atUs: group[0]!.atUs, text: textOf(group) }));
 }
 
 function textOf(group: readonly FleetEvent[]): string {

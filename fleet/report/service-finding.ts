@@ -15,8 +15,9 @@ export function serviceFindings(
   series: Series,
   service: Scenario['services'][number],
   figures: FleetFigures,
+  hugePages: boolean,
 ): Finding[] {
-  if (service.snapshot) return [snapshotFinding(series, service, figures)];
+  if (service.snapshot) return [snapshotFinding(series, service, figures, hugePages)];
   const { trend } = series;
   if (trend.shape !== 'climbs') return [];
   const limit = nearestLimit(service.group, figures);

@@ -13,8 +13,13 @@ const LITTLE = 0.05;
 
 type SnapshotService = Scenario['services'][number];
 
-/** A service that forks for its snapshot: what both processes need together, and whether that is there beside the rest. */
-export function snapshotFinding(series: Series, service: SnapshotService, figures: FleetFigures): Finding {
+/** `hugePages`: whether it may have them. A service that forks for its snapshot: what both processes need together, and whether that is there beside the rest. */
+export function snapshotFinding(
+  series: Series,
+  service: SnapshotService,
+  figures: FleetFigures,
+  hugePages: boolean,
+): Finding {
   const { name, snapshot } = service;
   const { group, own, copies, rest, isMet } = needOf(series, service, figures);
   const limit = Math.min(group?.maxBytes ?? Infinity, figures.totalBytes);
@@ -36,7 +41,7 @@ export function snapshotFinding(series: Series, service: SnapshotService, figure
     left < 0
       ? `${bytes(-left)} are missing${swap}`
       : `${bytes(left)} are left${left < LITTLE * limit ? ', which is hardly anything' : ''}`;
-  const others = `${bytes(rest)} for all else there${!isMet ? '' : ' at the worst moment (page tables, and what whole huge pages take beyond what was written, among it)'}`;
+  const others = `${bytes(rest)} for all else there${!isMet ? '' : ` at the worst moment (page tables${hugePages ? ', and what whole huge pages take beyond what was written,' : ''} among it)`}`;
   const text = `${name} forks a child for its snapshot every ${snapshot!.every}. The child shares the ${bytes(own)} at first${growth?.since ?? ''}: RSS counts it twice (${bytes(series.trend.highestBytes)} at most in both together at a sample), memory does not. What the parent writes meanwhile is copied: ${writtenText(service, own)}, so both together need ${bytes(own + copies)} by the end of a snapshot. With ${others} that is ${bytes(own + copies + rest)} of the ${bytes(limit)} of ${where}: ${verdict}.${growth?.text ?? ''}`;
   const advice = severity === 'fine' ? '' : ` ${adviceText(service, own, limit - own - rest, limit)}`;
   const course = growth?.course === undefined ? {} : { course: `climbs to ${where} ${growth.course}` };

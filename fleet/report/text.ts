@@ -36,10 +36,10 @@ export function fleetText(result: FleetResult, style: TextStyle): string {
   const { machine, figures, verdict } = result;
   const lines = [
     bold(
-      `${result.scenario}: ${durationText(result.durationUs)} on ${bytes(figures.totalBytes)}, ${figures.swapBytes > 0 ? `swap ${bytes(figures.swapBytes)}` : 'no swap'}, ${machine.processors} processors, Linux ${machine.kernel}`,
+      `${result.scenario}: ${lengthText(result)} on ${bytes(figures.totalBytes)}, ${figures.swapBytes > 0 ? `swap ${bytes(figures.swapBytes)}` : 'no swap'}, ${machine.processors} processors, Linux ${machine.kernel}`,
     ),
     ...(result.about ? paragraph(result.about) : []),
-    ...(result.partial ? [bold(partialText(result))] : []),
+    ...(result.partial ? [bold(partialText(result))] : isCut(result) ? paragraph(bold(CUT_TEXT)) : []),
     '',
     ...paragraph(bold(verdict.summary)),
     ...verdict.findings.flatMap(({ severity, about, text }) =>
@@ -55,12 +55,24 @@ export function fleetText(result: FleetResult, style: TextStyle): string {
   ];
   const events = eventLines(result.events);
   const shown = events.slice(0, EVENTS);
-  if (shown.length > 0) lines.push('', ...shown.flatMap((text) => paragraph(`  ${text}`, '    ')));
+  if (shown.length > 0)
+    lines.push('', ...shown.flatMap(({ atUs, text }) => paragraph(`  ${durationText(atUs)}  ${text}`, '    ')));
   if (events.length > shown.length) lines.push(`  … ${count(events.length - shown.length)} more`);
   if (result.settings.length > 0) lines.push('', ...settingsTable(result.settings, style));
   lines.push('', ...assumptions(result).flatMap((text) => paragraph(text, '  ').map(dim)));
   return `${lines.join('\n')}\n`;
 }
+
+/** Whether less was followed than there is, as was asked. */
+export const isCut = ({ untilUs, durationUs, partial }: FleetResult): boolean => untilUs < durationUs && !partial;
+
+/** How long it was followed, and of what where that is less. */
+export const lengthText = (result: FleetResult): string =>
+  isCut(result)
+    ? `the first ${durationText(result.untilUs)} of ${durationText(result.durationUs)}`
+    : durationText(result.durationUs);
+
+const CUT_TEXT = 'It ends at the moment that was asked for: what comes later was not looked at.';
 
 function partialText({ figures, durationUs, settings }: FleetResult): string {
   const untilUs = figures.timesUs.at(-1)!;

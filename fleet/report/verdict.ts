@@ -39,7 +39,9 @@ export function verdictOf(figures: FleetFigures, scenario: Scenario, partial = f
     ...refusalFindings(figures, scenario),
     ...figures.groups.flatMap((group) => groupFindings(group, figures, scenario)),
     ...figures.pools.flatMap((pool) => poolFindings(pool, figures, scenario)),
-    ...figures.services.flatMap((service, i) => serviceFindings(service, scenario.services[i]!, figures)),
+    ...figures.services.flatMap((service, i) =>
+      serviceFindings(service, scenario.services[i]!, figures, scenario.machine.thp === 'always'),
+    ),
     ...burstFinding(figures),
     ...machineFindings(figures),
   ].sort((x, y) => ORDER.indexOf(x.severity) - ORDER.indexOf(y.severity));

@@ -86,7 +86,7 @@ describe('what happened', () => {
       { ...kill(3 * HOUR, 'kernel'), text: 'the kernel killed kernel, which is not started again' },
       { atUs: 27 * HOUR, kind: 'refused', who: 'www', text: '5 requests found the backlog of www full' },
     ]);
-    expect(lines).toEqual([
+    expect(lines.map(({ atUs, text }) => `${atUs / HOUR}h  ${text}`)).toEqual([
       '3h  the kernel killed 9 processes, serving resize: www-1, www-2, www-3, www-4, www-5, www-6 and 3 more',
       '3h  the kernel killed www-20',
       '3h  the kernel killed kernel, which is not started again',
