@@ -12,7 +12,10 @@ export function kernelObjectFindings(history: History): Finding[] {
 const SAMPLE = /^m?sample (\S+)/;
 
 /** Where it was most, at a sample if it was as much at one. */
-function mostAtSample(readings: readonly Reading[], of: (reading: Reading) => number): { one: Reading; amount: number } {
+function mostAtSample(
+  readings: readonly Reading[],
+  of: (reading: Reading) => number,
+): { one: Reading; amount: number } {
   const { one, amount } = most(readings, of)!;
   return { one: readings.find((reading) => SAMPLE.test(reading.command) && of(reading) === amount) ?? one, amount };
 }
