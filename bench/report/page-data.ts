@@ -37,7 +37,8 @@ export interface MachineData {
     readonly bytes: readonly number[];
   }[];
   readonly availableBytes: readonly number[];
-  /** The largest ones, largest first. */
+  /** Of so many processes the largest are in `processes`, largest first. */
+  readonly processCount: number;
   readonly processes: readonly { readonly name: string; readonly bytes: readonly number[] }[];
   /** Those with a memory.max: memory.current, and without its page cache. */
   readonly groups: readonly {
@@ -81,6 +82,10 @@ export interface MetricRow {
 export interface VerdictData {
   readonly headline: string;
   readonly sentences: readonly string[];
+  /** Further sentences, each with what it is about. */
+  readonly points?: readonly { readonly about: string; readonly text: string }[];
+  /** Whether the headline is good news or bad; left out where it is neither. */
+  readonly mark?: 'good' | 'bad';
 }
 
 export interface RunData {

@@ -15,6 +15,8 @@ export class Cgroup {
   /** cgroup.subtree_control: groups below count that themselves; a group that gives memory to those below may hold no process. */
   readonly subtreeControl = new Set<Controller>();
   readonly children = new Set<Cgroup>();
+  /** cgroup.freeze: processes of it and of those below it run no more. */
+  freeze = false;
 
   constructor(name: string, parent: Cgroup | null, memcg: MemCgroup, pids: PidsCgroup) {
     this.name = name;
@@ -39,6 +41,16 @@ export class Cgroup {
   /** cgroup.controllers: what its parent gives it. */
   get controllers(): readonly Controller[] {
     return CONTROLLERS.filter((name) => this.parent?.subtreeControl.has(name) ?? true);
+  }
+
+  /** Of it, or of one above it. */
+  get isFrozen(): boolean {
+    return this.freeze || (this.parent?.isFrozen ?? false);
+  }
+
+  /** Whether it is `group`, or below it. */
+  isIn(group: Cgroup): boolean {
+    return this === group || (this.parent?.isIn(group) ?? false);
   }
 
   /** cgroup_migrate_vet_dst: the root may hold processes whatever it gives to those below; pids is a controller of threads, memory of domains. */

@@ -28,7 +28,7 @@ function touchPage(k: Kernel, task: Task, vma: Vma, page: number, write: boolean
         return undefined;
       }
     }
-    const result = handleMmFault(k, task, vma, page, write);
+    const result = handleMmFault(k, task, vma, page, write, true);
     k.nowUs += k.profile.prices.faultUs;
     if (result & FAULT_SIGBUS) return 'EFAULT';
     if (result & FAULT_OOM || task.fatalSignal) return 'ENOMEM';

@@ -253,6 +253,8 @@ export class Kernel {
   readonly rootPids = new PidsCgroup('', null);
   /** kernel.threads-max. */
   maxThreads: number;
+  /** vm.max_map_count: mappings of a process. */
+  maxMapCount = 65_530;
 
   constructor(profile: Profile, zones: Zone[], thp: HugePageSettings) {
     this.profile = profile;

@@ -19,6 +19,8 @@ import {
 } from './lru-gen-state.ts';
 import { getTierIdx, getTypeToScan } from './lru-gen-tiers.ts';
 import { isEvictable, lruvecAdd } from './lruvec.ts';
+import type { MemCgroup } from './mem-cgroup.ts';
+import { swapPagesOf } from './memcg-swap.ts';
 import { countMemcg } from './memcontrol.ts';
 import { zoneWatermarkOk } from './page-alloc.ts';
 import { isBelowMin } from './protection.ts';
@@ -234,7 +236,8 @@ function getNrToScan(k: Kernel, lrugen: LruGenFolio, sc: ScanControl, canSwap: b
 }
 
 /** get_swappiness: 0 where nothing could go to swap. */
-export const getSwappiness = (k: Kernel): number => (k.swapFree < MIN_LRU_BATCH ? 0 : k.swappiness);
+export const getSwappiness = (k: Kernel, group: MemCgroup): number =>
+  swapPagesOf(k, group) < MIN_LRU_BATCH ? 0 : k.swappiness;
 
 /** should_abort_scan: of all memory, enough has been freed. */
 export function shouldAbortScan(k: Kernel, sc: ScanControl): boolean {
@@ -246,7 +249,7 @@ export function shouldAbortScan(k: Kernel, sc: ScanControl): boolean {
 
 /** try_to_shrink_lruvec. @returns whether the group's turn is over: it has aged, or is protected. */
 export function tryToShrinkLruvec(k: Kernel, lrugen: LruGenFolio, sc: ScanControl): boolean {
-  const swappiness = getSwappiness(k);
+  const swappiness = getSwappiness(k, lrugen.group);
   let scanned = 0;
   let nrToScan = getNrToScan(k, lrugen, sc, swappiness > 0);
   while (nrToScan > 0) {

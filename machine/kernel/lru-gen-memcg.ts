@@ -56,7 +56,7 @@ export function lruGenOfflineMemcg(k: Kernel, groupId: number): void {
 /** lruvec_is_sizable: at this priority there is something to take. */
 function lruvecIsSizable(k: Kernel, lrugen: LruGenFolio, sc: ScanControl): boolean {
   let total = 0;
-  for (const type of getSwappiness(k) > 0 ? GEN_TYPES : ([LRU_GEN_FILE] as const)) {
+  for (const type of getSwappiness(k, lrugen.group) > 0 ? GEN_TYPES : ([LRU_GEN_FILE] as const)) {
     for (let seq = lrugen.minSeq[type]; seq <= lrugen.maxSeq; seq++) total += Math.max(0, lrugen.pagesOf(seq, type));
   }
   return (lrugen.group.online ? Math.floor(total / 2 ** sc.priority) : total) > 0;

@@ -9,7 +9,7 @@ import { madviseCollapse } from './khugepaged.ts';
 import { khugepagedEnterVma } from './khugepaged-slots.ts';
 import { zapPageRange } from './memory.ts';
 import type { Vma } from './mm-types.ts';
-import { type Errno, isolateRange, vmaMerge } from './mmap.ts';
+import { type Errno, vmaMerge, vmaPart } from './mmap.ts';
 import { covered } from './mprotect.ts';
 import { frameOfPte, type Pmd, PTE_DIRTY, PTE_PRESENT, PTE_SPECIAL, PTE_SWAP, PTE_YOUNG } from './page-table.ts';
 import { updateHiwaterRss } from './rss.ts';
@@ -55,12 +55,11 @@ export function doMadvise(k: Kernel, task: Task, start: number, pages: number, a
       if (advice === 'wipeonfork' && (vma.object || vma.flags & VM_SHARED)) return 'EINVAL';
       const changed = (vma.flags & ~flags[0]) | flags[1];
       if (changed === vma.flags) continue;
-      const parts = isolateRange(k, mm, from, to);
-      for (const part of parts) part.flags = changed;
-      if (advice === 'hugepage') for (const part of parts) khugepagedEnterVma(k, part);
-      for (const part of parts) {
-        vmaMerge(k, part);
-      }
+      const part = vmaPart(k, vma, from, to, changed);
+      if (!part) return 'EAGAIN';
+      part.flags = changed;
+      if (advice === 'hugepage') khugepagedEnterVma(k, part);
+      vmaMerge(k, part);
       continue;
     }
     const own = madviseVma(k, task, vma, from, to, advice);

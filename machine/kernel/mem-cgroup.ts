@@ -114,6 +114,12 @@ export class MemCgroup {
   high = NO_LIMIT;
   low = 0;
   min = 0;
+  /** Of it and those below it, in swap: pages, the limit, and charges that it forbade. */
+  swapUsage = 0;
+  swapMax = NO_LIMIT;
+  swapFailcnt = 0;
+  /** memory.swap.events. */
+  readonly swapEvents = { high: 0, max: 0, fail: 0 };
   oomGroup = false;
   online = true;
   stat = newGroupStat();
@@ -166,6 +172,11 @@ export class MemCgroup {
     yield this;
     for (const child of this.children) yield* child.subtree();
   }
+}
+
+/** memcg_memory_event of MEMCG_SWAP_MAX and MEMCG_SWAP_FAIL. */
+export function memcgSwapEvent(group: MemCgroup, name: 'max' | 'fail'): void {
+  for (let at: MemCgroup | null = group; at && !at.isRoot; at = at.parent) at.swapEvents[name]++;
 }
 
 /** memcg_memory_event: an event of the group, which its ancestors count too. */

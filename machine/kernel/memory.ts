@@ -60,20 +60,29 @@ import { VM_HUGETLB, VM_LOCKED, VM_PFNMAP, VM_SHARED, VM_WRITE } from './vm-flag
 
 export { FAULT_DONE, FAULT_MAJOR, FAULT_OOM, FAULT_RETRY, FAULT_SIGBUS, type FaultResult } from './fault.ts';
 
-/** handle_mm_fault with what counts it: the access to `page` is repeated by the caller where FAULT_RETRY is set. */
-export function handleMmFault(k: Kernel, task: Task, vma: Vma, page: number, write: boolean): FaultResult {
+/** handle_mm_fault with what counts it. A fault that waited for the disk is tried again, unless a call does it for itself (`forCall`). */
+export function handleMmFault(
+  k: Kernel,
+  task: Task,
+  vma: Vma,
+  page: number,
+  write: boolean,
+  forCall = false,
+): FaultResult {
   k.inFault = vmaHasRecency(k, vma);
-  const result = countedFault(k, task, vma, page, write);
+  const result = countedFault(k, task, vma, page, write, forCall);
   k.inFault = false;
   return result;
 }
 
-function countedFault(k: Kernel, task: Task, vma: Vma, page: number, write: boolean): FaultResult {
+function countedFault(k: Kernel, task: Task, vma: Vma, page: number, write: boolean, forCall: boolean): FaultResult {
   k.vmstat.pgfault++;
   countMemcg(k, task.group.id, 'pgfault');
   checkSyncRssStat(task);
   let result = vma.flags & VM_HUGETLB ? hugetlbFault(k, vma, page, write) : handlePmd(k, task, vma, page, write);
   if (result & FAULT_RETRY) {
+    // Not done, so not counted with the process: the call begins anew, and finds the page.
+    if (forCall) return result & (FAULT_SIGBUS | FAULT_OOM);
     // The kernel let go of its lock to wait for the disk: the same fault runs again and finds the page.
     k.vmstat.pgfault++;
     countMemcg(k, task.group.id, 'pgfault');

@@ -5,7 +5,7 @@ import { mmPopulate } from './gup.ts';
 import type { Kernel, Task } from './kernel.ts';
 import { mlockFolio, munlockPage } from './mlock-batch.ts';
 import type { Vma } from './mm-types.ts';
-import { canDoMlock, type Errno, isolateRange, vmaMerge } from './mmap.ts';
+import { canDoMlock, type Errno, vmaMerge, vmaPart } from './mmap.ts';
 import { covered, upToHole } from './mprotect.ts';
 import { frameOfPte, PTE_PRESENT, PTE_SPECIAL } from './page-table.ts';
 import { lruAddDrain } from './swap-lru.ts';
@@ -42,12 +42,12 @@ function applyVmaLockFlags(k: Kernel, task: Task, start: number, end: number, lo
   const error = covered(mm.vmas, start, end) ? undefined : 'ENOMEM';
   for (const vma of upToHole(mm.vmas, start, end)) {
     if (((vma.flags & VM_LOCKED) !== 0) === lock) continue;
-    for (const part of isolateRange(k, mm, Math.max(start, vma.start), Math.min(end, vma.end))) {
-      part.flags ^= VM_LOCKED;
-      mm.lockedVm += lock ? part.pages : -part.pages;
-      mlockPages(k, part, lock);
-      vmaMerge(k, part);
-    }
+    const part = vmaPart(k, vma, Math.max(start, vma.start), Math.min(end, vma.end), vma.flags ^ VM_LOCKED);
+    if (!part) return 'ENOMEM';
+    part.flags ^= VM_LOCKED;
+    mm.lockedVm += lock ? part.pages : -part.pages;
+    mlockPages(k, part, lock);
+    vmaMerge(k, part);
   }
   return error;
 }

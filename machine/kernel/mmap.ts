@@ -61,9 +61,6 @@ export function mlockFutureCheck({ mm, rlimits }: Task, flags: number, pages: nu
   return !(flags & VM_LOCKED) || mm.lockedVm + pages <= Math.floor(rlimits.memlock / 4096);
 }
 
-/** vm.max_map_count. */
-const MAX_MAP_COUNT = 65_530;
-
 /** mmap_region at a fixed place that must be free. */
 export function mmapRegion(k: Kernel, task: Task, request: MmapRequest): Errno {
   const { mm } = task;
@@ -72,9 +69,9 @@ export function mmapRegion(k: Kernel, task: Task, request: MmapRequest): Errno {
   const pages = isHuge ? Math.ceil(request.pages / 512) * 512 : request.pages;
   let { flags } = request;
   if (pages === 0 || (isHuge && start % 512 !== 0)) return 'EINVAL';
+  if (mm.vmas.length > k.maxMapCount) return 'ENOMEM';
   const following = mm.vmas[mm.indexOf(start)];
   if (following && following.start < start + pages) return 'EEXIST';
-  if (mm.vmas.length > MAX_MAP_COUNT) return 'ENOMEM';
   if (flags & VM_LOCKED && !canDoMlock(task)) return 'EPERM';
   if (!mlockFutureCheck(task, flags, pages)) return 'EAGAIN';
   if (!mayExpandVm(task, flags, pages)) return 'ENOMEM';
@@ -122,7 +119,7 @@ function hugetlbObject(k: Kernel, pages: number): AddressSpace {
   return object;
 }
 
-/** Splits the mapping at `page`; a huge entry across the cut is split too (vma_adjust_trans_huge). */
+/** __split_vma: splits the mapping at `page`; a huge entry across the cut is split too (vma_adjust_trans_huge). */
 export function splitVma(k: Kernel, vma: Vma, page: number): Vma {
   const { mm } = vma;
   if (page % 512 !== 0) {
@@ -142,20 +139,44 @@ export function splitVma(k: Kernel, vma: Vma, page: number): Vma {
   return upper;
 }
 
-/** Mappings that lie in [start, end), after those at its edges were split. */
-export function isolateRange(k: Kernel, mm: Mm, start: number, end: number): Vma[] {
-  const first = mm.findVma(start);
-  if (first && first.start < start) splitVma(k, first, start);
-  const last = mm.findVma(end);
-  if (last && last.start < end) splitVma(k, last, end);
-  return mm.vmas.filter((vma) => vma.start >= start && vma.end <= end);
+/**
+ * The part [start, end) of a mapping, which is to get other flags and is then merged by the caller; undefined where there may be no more
+ * mappings (split_vma). What joins a neighbour (vma_merge) makes none.
+ */
+export function vmaPart(k: Kernel, vma: Vma, start: number, end: number, flags: number): Vma | undefined {
+  const { mm } = vma;
+  const isFull = () => !joinsNeighbour(vma, start, end, flags) && mm.vmas.length >= k.maxMapCount;
+  let part = vma;
+  if (start > vma.start) {
+    if (isFull()) return undefined;
+    part = splitVma(k, vma, start);
+  }
+  if (end < part.end) {
+    if (isFull()) return undefined;
+    splitVma(k, part, end);
+  }
+  return part;
+}
+
+/** Whether the part at an edge of the mapping would be one with the neighbour there. */
+function joinsNeighbour(vma: Vma, start: number, end: number, flags: number): boolean {
+  const { vmas } = vma.mm;
+  const at = vmas.indexOf(vma);
+  const below = start === vma.start ? vmas[at - 1] : undefined;
+  const above = end === vma.end ? vmas[at + 1] : undefined;
+  return (
+    (below?.flags === flags && continues(below, vma) && anonMergeable(vma, below)) ||
+    (above?.flags === flags && continues(vma, above) && anonMergeable(vma, above))
+  );
 }
 
 /** can_vma_merge: neighbours that could be one mapping. */
-function mergeable(lower: Vma, upper: Vma): boolean {
+const mergeable = (lower: Vma, upper: Vma): boolean => lower.flags === upper.flags && continues(lower, upper);
+
+/** Neighbours of the same thing, whatever their flags. */
+function continues(lower: Vma, upper: Vma): boolean {
   return (
     lower.end === upper.start &&
-    lower.flags === upper.flags &&
     lower.object === upper.object &&
     lower.name === upper.name &&
     !(lower.flags & VM_HEAP && lower.name === '') &&
@@ -210,7 +231,13 @@ export function doMunmap(k: Kernel, task: Task, start: number, pages: number): E
   const end = start + pages;
   if (pages <= 0) return 'EINVAL';
   if (cutsHugePage(mm, start) || cutsHugePage(mm, end)) return 'EINVAL';
-  const gone = isolateRange(k, mm, start, end);
+  const first = mm.findVma(start);
+  // A hole in the middle of a mapping makes one more.
+  if (first && first.start < start && end < first.end && mm.vmas.length >= k.maxMapCount) return 'ENOMEM';
+  if (first && first.start < start) splitVma(k, first, start);
+  const last = mm.findVma(end);
+  if (last && last.start < end) splitVma(k, last, end);
+  const gone = mm.vmas.filter((vma) => vma.start >= start && vma.end <= end);
   if (gone.length === 0) return undefined;
   const index = mm.vmas.indexOf(gone[0]!);
   const floor = mm.vmas[index - 1]?.end ?? 0;

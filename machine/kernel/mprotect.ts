@@ -4,7 +4,7 @@ import { populateVmaPageRange } from './gup.ts';
 import { splitHugePmd } from './huge-memory.ts';
 import type { Kernel, Task } from './kernel.ts';
 import type { Vma } from './mm-types.ts';
-import { type Errno, isolateRange, mayExpandVm, vmaMerge, vmStatAccount } from './mmap.ts';
+import { type Errno, mayExpandVm, vmaMerge, vmaPart, vmStatAccount } from './mmap.ts';
 import { vmEnoughMemory } from './overcommit.ts';
 import { frameOfPte, type Pmd, PTE_PRESENT, PTE_SPECIAL, PTE_SWAP, PTE_WRITE } from './page-table.ts';
 import { VM_ACCOUNT, VM_EXEC, VM_HUGETLB, VM_LOCKED, VM_NORESERVE, VM_READ, VM_SHARED, VM_WRITE } from './vm-flags.ts';
@@ -29,14 +29,17 @@ export function doMprotect(k: Kernel, task: Task, start: number, pages: number, 
     }
     // A locked mapping that becomes writable gets its copies now.
     const isToCopy = (vma.flags & (VM_WRITE | VM_SHARED | VM_LOCKED)) === VM_LOCKED && protection & VM_WRITE;
-    for (const part of isolateRange(k, mm, from, to)) {
-      vmStatAccount(mm, part.flags, -part.pages);
-      part.flags = flags | account;
-      vmStatAccount(mm, part.flags, part.pages);
-      changeProtection(k, part);
-      if (isToCopy) populateVmaPageRange(k, task, part, part.start, part.end);
-      vmaMerge(k, part);
+    const part = vmaPart(k, vma, from, to, flags | account);
+    if (!part) {
+      if (account) k.committed -= to - from;
+      return 'ENOMEM';
     }
+    vmStatAccount(mm, part.flags, -part.pages);
+    part.flags = flags | account;
+    vmStatAccount(mm, part.flags, part.pages);
+    changeProtection(k, part);
+    if (isToCopy) populateVmaPageRange(k, task, part, part.start, part.end);
+    vmaMerge(k, part);
   }
   return error;
 }

@@ -28,6 +28,7 @@ export function doMremap(
   if (vma.flags & VM_HUGETLB) return 'EINVAL';
   if (to !== undefined) {
     if (to < start + oldPages && start < to + newPages) return 'EINVAL';
+    if (mm.vmas.length + 2 >= k.maxMapCount - MOVE_ROOM) return 'ENOMEM';
     doMunmap(k, task, to, newPages);
     if (oldPages > newPages) doMunmap(k, task, start + newPages, oldPages - newPages);
     if (start + Math.min(oldPages, newPages) > vma.end) return 'EFAULT';
@@ -72,6 +73,9 @@ function unmappedArea(task: Task, pages: number): number {
   return top - pages;
 }
 
+/** So many mappings more a move may make before it takes the old one away. */
+const MOVE_ROOM = 3;
+
 /** move_vma: a new mapping that keeps the linear index, the entries moved, the old one unmapped. */
 function moveVma(
   k: Kernel,
@@ -83,6 +87,7 @@ function moveVma(
   to: number,
 ): Errno {
   const { mm } = task;
+  if (mm.vmas.length >= k.maxMapCount - MOVE_ROOM) return 'ENOMEM';
   if (vma.flags & VM_ACCOUNT && !vmEnoughMemory(k, newPages)) return 'ENOMEM';
   const moved = new Vma(mm, to, to + newPages, vma.flags, vma.object, vma.linearIndex(start), vma.name, vma.ra);
   // Untouched anonymous memory takes its new address for its index.

@@ -51,9 +51,7 @@ function headerLines(k: Kernel, asker: Task | null, group: MemCgroup | null): vo
   if (group) {
     const kb = (pages: number) => (pages === Number.POSITIVE_INFINITY ? 9007199254740988 : pages * 4);
     k.kmsg.push(`memory: usage ${kb(group.usage)}kB, limit ${kb(group.max)}kB, failcnt ${group.failcnt}`);
-    let swap = 0;
-    for (const at of group.subtree()) swap += at.stat.swap;
-    k.kmsg.push(`swap: usage ${kb(swap)}kB, limit ${kb(Number.POSITIVE_INFINITY)}kB, failcnt 0`);
+    k.kmsg.push(`swap: usage ${kb(group.swapUsage)}kB, limit ${kb(group.swapMax)}kB, failcnt ${group.swapFailcnt}`);
   }
   k.kmsg.push('Tasks state (memory values in pages):');
   k.kmsg.push('[  pid  ]   uid  tgid total_vm      rss pgtables_bytes swapents oom_score_adj name');
@@ -154,7 +152,8 @@ export function memCgroupOutOfMemory(k: Kernel, group: MemCgroup, kill: (tasks: 
   if (k.current?.fatalSignal) return true;
   const members = k.tasks.filter((task) => task.alive && inGroup(task, group));
   if (waitsForVictim(k, members, kill)) return true;
-  const total = Math.min(group.max, k.totalPages + k.swapTotal);
+  const swap = k.swappiness > 0 ? Math.min(group.swapMax, k.swapTotal) : 0;
+  const total = Math.min(group.max + swap, k.totalPages + k.swapTotal);
   const victim = selectBadProcess(members, total);
   headerLines(k, k.current, group);
   if (!victim) return false;

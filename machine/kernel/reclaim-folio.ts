@@ -287,7 +287,7 @@ function reclaimShmem(
     dropClean(k, frame, mappings);
     return 'freed';
   }
-  if (k.swapFree === 0) return 'activate';
+  if (k.swapTotal === 0) return 'activate';
   if (k.frames.sizeOf(frame) > 1) {
     splitHugePage(k, frame);
     return 'split';

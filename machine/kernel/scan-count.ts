@@ -2,6 +2,7 @@
 import { LRU_ACTIVE_ANON, LRU_ACTIVE_FILE, LRU_INACTIVE_ANON, LRU_INACTIVE_FILE } from './frames.ts';
 import type { Kernel } from './kernel.ts';
 import type { MemCgroup } from './mem-cgroup.ts';
+import { swapPagesOf } from './memcg-swap.ts';
 import { nrFreePages } from './page-alloc.ts';
 import { lruvecEventState, lruvecPageState } from './rstat.ts';
 import { nodeListSize } from './swap-lru.ts';
@@ -109,7 +110,7 @@ export function prepareScanCount(k: Kernel, sc: ScanControl): void {
 
 /** get_scan_count: how many pages of each list to look at. */
 export function getScanCount(k: Kernel, group: MemCgroup, sc: ScanControl): number[] {
-  const canSwap = k.swapFree > 0;
+  const canSwap = swapPagesOf(k, group) > 0;
   const fraction = [0, 0];
   let mode: 'file' | 'anon' | 'equal' | 'fraction' = 'fraction';
   if (!canSwap || (sc.cgroup && k.swappiness === 0)) mode = 'file';

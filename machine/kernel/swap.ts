@@ -1,60 +1,25 @@
-/** mm/swapfile.c, mm/swap_slots.c, mm/swap_state.c and do_swap_page: pages that lie in swap. */
+/** mm/swapfile.c, mm/swap_state.c and do_swap_page: pages that lie in swap. */
 
 import { assert } from '../../sim/contract/assert.ts';
 import { HPAGE_PMD_NR, PG_ANON, PG_EXCLUSIVE, PG_SWAPBACKED, PG_SWAPCACHE } from './frames.ts';
 import type { Kernel, Task } from './kernel.ts';
+import type { MemCgroup } from './mem-cgroup.ts';
+import { isSwapFull, tryChargeSwap, unchargeSwap } from './memcg-swap.ts';
 import { mlockFolio } from './mlock-batch.ts';
 import { MM_ANONPAGES, MM_SWAPENTS, type Vma } from './mm-types.ts';
 import { allocPage, freePage, giveKernelPages, takeKernelPages } from './page-alloc.ts';
 import { frameOfPte, type Pmd, PTE_DIRTY, PTE_PRESENT, PTE_SWAP, PTE_WRITE, PTE_YOUNG, pteOf } from './page-table.ts';
-import { type SwapReadahead, swapinNrPages } from './readahead.ts';
+import { swapinNrPages } from './readahead.ts';
 import { SWAP_OUT_US } from './recorded-prices.ts';
 import { addMmCounterFast } from './rss.ts';
 import { updateStat } from './rstat.ts';
 import { type Shadow, ShadowTable } from './shadow-table.ts';
 import { mapPages, SwapClusters, swapMapPages } from './swap-clusters.ts';
 import { folioAddLru, lruAddDrain, releaseFromLru } from './swap-lru.ts';
+import { folioAllocSwap, freeSwapSlot, type Slot, type SwapArea } from './swap-slots.ts';
 import { VM_LOCKED, VM_SHARED, VM_WRITE } from './vm-flags.ts';
 import { workingsetRefault } from './workingset.ts';
 import type { Zram } from './zram.ts';
-
-/** A page of swap: entries that name it, and the frame that has its content meanwhile (-1: none), which may outlast the entries. */
-interface Slot {
-  count: number;
-  frame: number;
-  group: number;
-  /** pte_swp_exclusive: its one entry is of a process that shared the page with none. */
-  isExclusive: boolean;
-  /** Read ahead, and not yet asked for. */
-  isReadahead?: boolean;
-}
-
-export interface SwapArea {
-  readonly slots: (Slot | undefined)[];
-  readonly clusters: SwapClusters;
-  readonly limit: number;
-  /** Undefined: a file on the disk, which is memory of its own. */
-  readonly zram: Zram | undefined;
-  readonly cache: SlotsCache;
-  /** Of readahead by the order of slots: prev_offset, last_readahead_pages, swapin_readahead_hits. */
-  readahead: SwapReadahead;
-  /** The swap cache: slots by the frames that have their content. */
-  readonly cached: Map<number, number>;
-  /** What reclaim remembers of the pages in the slots. */
-  readonly shadows: ShadowTable;
-}
-
-/** swap_slots_cache of the processor: slots taken ahead, and such as are to be given back together. */
-interface SlotsCache {
-  isActive: boolean;
-  readonly slots: number[];
-  readonly returned: number[];
-}
-
-const SWAP_SLOTS_CACHE_SIZE = 64;
-/** With more free slots the cache is used, with fewer it is emptied. */
-const ACTIVATE_ABOVE = 5 * SWAP_SLOTS_CACHE_SIZE;
-const DEACTIVATE_BELOW = 2 * SWAP_SLOTS_CACHE_SIZE;
 
 const areas = new WeakMap<Kernel, SwapArea>();
 
@@ -63,7 +28,10 @@ export function swapOn(k: Kernel, pages: number, zram?: Zram): boolean {
   if (swapMapPages(pages) > k.totalPages) return false;
   const before = areas.get(k);
   if (before) {
-    for (const slot of before.cache.returned) before.zram?.free(slot);
+    for (const { slot, group } of before.cache.returned) {
+      before.zram?.free(slot);
+      if (group) unchargeSwap(k, group, 1);
+    }
     giveKernelPages(k, mapPages(before.limit));
   }
   const cache = { isActive: false, slots: [], returned: [] };
@@ -93,10 +61,15 @@ export const zramOf = (k: Kernel): Zram | undefined => areas.get(k)?.zram;
 export function getSwapPage(k: Kernel, frame: number): number {
   const area = areas.get(k);
   const slot = area ? folioAllocSwap(k, area) : 0;
+  const group = k.groups[k.frames.group[frame]!]!;
+  const isCharged = tryChargeSwap(k, group, 1, slot !== 0);
   if (slot === 0) return 0;
+  if (!isCharged) {
+    freeSwapSlot(k, area!, slot, undefined);
+    return 0;
+  }
   const isExclusive = (k.frames.flags[frame]! & PG_EXCLUSIVE) !== 0;
-  area!.slots[slot] = { count: 0, frame, group: k.frames.group[frame]!, isExclusive };
-  updateStat(k, k.groups[k.frames.group[frame]!]!, 1).swap++;
+  area!.slots[slot] = { count: 0, frame, group: group.id, isExclusive };
   return slot;
 }
 
@@ -106,71 +79,18 @@ export function getSwapPage(k: Kernel, frame: number): number {
  */
 export function getSwapCluster(k: Kernel, head: number): number {
   const area = areas.get(k);
-  if (!area?.zram || k.swapFree < HPAGE_PMD_NR) return 0;
-  const first = area.clusters.takeCluster();
-  if (first === 0) return 0;
+  const first = area?.zram && k.swapFree >= HPAGE_PMD_NR ? area.clusters.takeCluster() : 0;
   const group = k.frames.group[head]!;
+  const isCharged = tryChargeSwap(k, k.groups[group]!, HPAGE_PMD_NR, first !== 0);
+  if (!area || first === 0) return 0;
+  if (!isCharged) {
+    for (let i = 0; i < HPAGE_PMD_NR; i++) area.clusters.give(first + i);
+    return 0;
+  }
   const isExclusive = (k.frames.flags[head]! & PG_EXCLUSIVE) !== 0;
   for (let i = 0; i < HPAGE_PMD_NR; i++) area.slots[first + i] = { count: 0, frame: head + i, group, isExclusive };
   k.swapFree -= HPAGE_PMD_NR;
-  updateStat(k, k.groups[group]!, HPAGE_PMD_NR).swap += HPAGE_PMD_NR;
   return first;
-}
-
-function folioAllocSwap(k: Kernel, area: SwapArea): number {
-  const { cache } = area;
-  checkCacheActive(k, area);
-  if (cache.isActive) {
-    if (cache.slots.length === 0) refillSwapSlotsCache(k, area);
-    const slot = cache.slots.pop();
-    if (slot !== undefined) return slot;
-  }
-  return k.swapFree === 0 ? 0 : takeSlot(k, area);
-}
-
-/** The first that was taken is the first that is used. */
-function refillSwapSlotsCache(k: Kernel, area: SwapArea): void {
-  const { slots } = area.cache;
-  for (let left = Math.min(SWAP_SLOTS_CACHE_SIZE, k.swapFree); left > 0; left--) slots.push(takeSlot(k, area));
-  slots.reverse();
-}
-
-function takeSlot(k: Kernel, area: SwapArea): number {
-  k.swapFree--;
-  const slot = area.clusters.take();
-  assert(slot > 0, 'there are free slots, and none is found');
-  return slot;
-}
-
-function checkCacheActive(k: Kernel, area: SwapArea): void {
-  const { cache } = area;
-  if (!cache.isActive) {
-    cache.isActive = k.swapFree > ACTIVATE_ABOVE;
-    return;
-  }
-  if (k.swapFree >= DEACTIVATE_BELOW) return;
-  cache.isActive = false;
-  for (const slot of cache.slots.splice(0)) giveSlot(k, area, slot);
-  swapcacheFreeEntries(k, area);
-}
-
-/** swap_range_free: a device that may forget what lies there does so, and so does the swap cache. */
-function giveSlot(k: Kernel, area: SwapArea, slot: number): void {
-  area.zram?.free(slot);
-  area.shadows.take(slot);
-  area.clusters.give(slot);
-  k.swapFree++;
-}
-
-function swapcacheFreeEntries(k: Kernel, area: SwapArea): void {
-  for (const slot of area.cache.returned.splice(0)) giveSlot(k, area, slot);
-}
-
-/** free_swap_slot. */
-function freeSwapSlot(k: Kernel, area: SwapArea, slot: number): void {
-  const { returned } = area.cache;
-  if (returned.length >= SWAP_SLOTS_CACHE_SIZE) swapcacheFreeEntries(k, area);
-  returned.push(slot);
 }
 
 /** swap_writepage, of one of `together` pages of a call. @returns false where a device of compressed memory has no room: the page stays. */
@@ -187,9 +107,9 @@ export function swapWritepage(k: Kernel, slot: number, together = 1): boolean {
 /** put_swap_folio: the page is not written after all. */
 export function putSwapFolio(k: Kernel, slot: number): void {
   const area = areaOf(k);
-  updateStat(k, k.groups[area.slots[slot]!.group]!, 1).swap--;
+  const { group } = area.slots[slot]!;
   area.slots[slot] = undefined;
-  freeSwapSlot(k, area, slot);
+  freeSwapSlot(k, area, slot, k.groups[group]!);
 }
 
 /** Of a fork too, after which nobody has the page for himself. */
@@ -198,16 +118,16 @@ export function swapDuplicate(k: Kernel, slot: number): void {
   if (++own.count > 1) own.isExclusive = false;
 }
 
-/** vm_swap_full: what is in memory again gives its slot up, where half of them are taken. */
-const vmSwapFull = (k: Kernel): boolean => k.swapFree * 2 < k.swapTotal;
-
 /** free_swap_and_cache: an entry names the slot no more; what is mapped still keeps it, while there are slots enough. */
 export function freeSwapAndCache(k: Kernel, slot: number): void {
   const own = areaOf(k).slots[slot]!;
   own.count--;
   if (own.count > 0) return;
-  if (own.frame < 0 || k.frames.mapcount[own.frame] === 0 || vmSwapFull(k)) endSlot(k, slot, own);
+  if (own.frame < 0 || k.frames.mapcount[own.frame] === 0 || isSwapFull(k, groupOf(k, own))) endSlot(k, slot, own);
 }
+
+/** Who pays for the page that is in memory. */
+const groupOf = (k: Kernel, { frame }: Slot): MemCgroup => k.groups[k.frames.group[frame]!]!;
 
 /** Nobody names it: the slot is free, and so is a page that only it had. */
 function endSlot(k: Kernel, slot: number, own: Slot): void {
@@ -217,9 +137,8 @@ function endSlot(k: Kernel, slot: number, own: Slot): void {
     deleteFromSwapCache(k, area, frame);
     if (k.frames.mapcount[frame] === 0 && k.frames.flags[frame]! & PG_ANON) freePage(k, frame);
   }
-  updateStat(k, k.groups[own.group]!, 1).swap--;
   area.slots[slot] = undefined;
-  freeSwapSlot(k, area, slot);
+  freeSwapSlot(k, area, slot, k.groups[own.group]!);
 }
 
 function addToSwapCache(k: Kernel, area: SwapArea, frame: number, slot: number): void {
@@ -381,7 +300,9 @@ export function doSwapPage(k: Kernel, task: Task, vma: Vma, page: number, write:
   frames.flags[frame] = (frames.flags[frame]! | PG_ANON | PG_SWAPBACKED) & ~PG_EXCLUSIVE;
   own.count--;
   const isSole = frames.mapcount[frame] === 1;
-  const freed = own.count === 0 && (isAlone || vmSwapFull(k) || (vma.flags & VM_LOCKED) !== 0 || (write && isSole));
+  const freed =
+    own.count === 0 &&
+    (isAlone || isSwapFull(k, k.groups[frames.group[frame]!]!) || (vma.flags & VM_LOCKED) !== 0 || (write && isSole));
   const isExclusive = own.isExclusive;
   if (freed) endSlot(k, slot, own);
   let flags = PTE_PRESENT | PTE_YOUNG;

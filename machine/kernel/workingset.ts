@@ -12,6 +12,7 @@ import type { Kernel } from './kernel.ts';
 import { lruGenEviction, lruGenRefault } from './lru-gen-workingset.ts';
 import { lruNoteCost } from './lruvec.ts';
 import type { MemCgroup } from './mem-cgroup.ts';
+import { swapPagesOf } from './memcg-swap.ts';
 import { countMemcg } from './memcontrol.ts';
 import { lruvecPageState } from './rstat.ts';
 import type { Shadow } from './shadow-table.ts';
@@ -41,7 +42,7 @@ export function workingsetRefault(k: Kernel, frame: number, shadow: Shadow): voi
   countMemcg(k, owner, `workingset_refault_${name}`);
   let size = lruvecPageState(k, evicted, LRU_ACTIVE_FILE);
   if (!file) size += lruvecPageState(k, evicted, LRU_INACTIVE_FILE);
-  if (k.swapFree > 0) {
+  if (swapPagesOf(k, k.groups[owner]!) > 0) {
     size += lruvecPageState(k, evicted, LRU_ACTIVE_ANON);
     if (file) size += lruvecPageState(k, evicted, LRU_INACTIVE_ANON);
   }

@@ -55,7 +55,7 @@ app read /mnt/log 0 40M
 app read /mnt/log 0 40M
 sample logged
 app write /mnt/log2 0 160M sync
-sample at-the-limit
+sample limit-met
 `,
   },
   'container-killed': {

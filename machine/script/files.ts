@@ -1,6 +1,7 @@
 /** Files of the machine: a disk's and tmpfs's, by path. */
 import { FileBlocks } from '../kernel/disk-blocks.ts';
-import { PG_DIRTY, PG_TAIL, PG_WRITEBACK } from '../kernel/frames.ts';
+import { PG_DIRTY } from '../kernel/frames.ts';
+import { dropPagecache } from '../kernel/invalidate.ts';
 import type { Kernel, Task } from '../kernel/kernel.ts';
 import { unmapMappingRange } from '../kernel/madvise.ts';
 import type { AddressSpace } from '../kernel/mm-types.ts';
@@ -8,9 +9,9 @@ import { allocPage } from '../kernel/page-alloc.ts';
 import { deleteFromPageCache, filemapAddFolio } from '../kernel/page-cache.ts';
 import { chargeInode, newObject, nextInode, putObject, shmemTruncateRange } from '../kernel/shmem.ts';
 import { SLAB_BYTES, slabAccount } from '../kernel/slab.ts';
-import { deactivateFileFolio, folioMarkAccessed, lruAddDrain } from '../kernel/swap-lru.ts';
+import { folioMarkAccessed } from '../kernel/swap-lru.ts';
 import { HZ, timerExpiresAfter } from '../kernel/timer.ts';
-import { accountDirty, writePages } from '../kernel/writeback.ts';
+import { accountDirty } from '../kernel/writeback.ts';
 
 /** A mounted file system. */
 export interface Mount {
@@ -253,40 +254,14 @@ export class FileSystem {
   }
 }
 
-/** invalidate_mapping_pages: drops what is clean and not mapped; the rest is for reclaim to take soon. @returns pages dropped. */
-export function invalidateMappingPages(k: Kernel, object: AddressSpace, from: number, to: number): number {
-  let dropped = 0;
-  for (const index of [...object.pagesIn(from, to)]) {
-    const frame = object.get(index);
-    const flags = k.frames.flags[frame]!;
-    if (flags & PG_TAIL) continue;
-    if (object.kind !== 'disk' || flags & (PG_DIRTY | PG_WRITEBACK) || k.frames.mapcount[frame]! > 0) {
-      deactivateFileFolio(k, frame);
-      continue;
-    }
-    deleteFromPageCache(k, object, index);
-    dropped++;
-  }
-  return dropped;
-}
-
 /** drop_caches: 1 the page cache, 2 names and inodes, 3 both. */
 export function dropCaches(k: Kernel, files: FileSystem, what: number): void {
-  if (what & 1) {
-    lruAddDrain(k);
-    for (const object of k.objects)
-      if (object && object.kind !== 'ramfs' && object.kind !== 'special')
-        invalidateMappingPages(k, object, 0, Number.MAX_SAFE_INTEGER);
-    k.vmstat.drop_pagecache++;
-  }
+  if (what & 1)
+    dropPagecache(
+      k,
+      files.mounts.map(({ device }) => device),
+    );
   if (!(what & 2)) return;
   files.dropNames();
   k.vmstat.drop_slab++;
-}
-
-/** posix_fadvise dontneed: written first, then dropped. */
-export function fadviseDontneed(k: Kernel, object: AddressSpace, from: number, to: number): void {
-  if (object.kind === 'disk') writePages(k, object, from, to);
-  lruAddDrain(k);
-  invalidateMappingPages(k, object, from, to);
 }

@@ -193,6 +193,7 @@ const MEMORY_WRITES: Readonly<Record<string, Write>> = {
     shrinkTo(run, memcg);
     return undefined;
   }),
+  'memory.swap.max': limit((_run, memcg, pages) => void (memcg.swapMax = pages)),
   'memory.reclaim': limit((run, memcg, pages) => reclaimBy(run, memcg, pages)),
   'memory.oom.group': (_run, { memcg }, value) => {
     if (value !== '0' && value !== '1') return 'EINVAL';
@@ -226,6 +227,24 @@ function writeSubtreeControl(run: MachineRun, group: Cgroup, value: string): str
   return undefined;
 }
 
+/** kstrtoint: a number, and whether the file takes it. @returns the error, if any. */
+const oneOf = (value: string, allowed: readonly number[]): string | undefined =>
+  !/^[+-]?\d+$/.test(value) ? 'EINVAL' : allowed.includes(Number(value)) ? undefined : 'ERANGE';
+
+/** Files of every group but the root. */
+const TREE_WRITES: Readonly<Record<string, Write>> = {
+  'cgroup.freeze': (_run, group, value) => {
+    const error = oneOf(value, [0, 1]);
+    if (!error) group.freeze = Number(value) === 1;
+    return error;
+  },
+  'cgroup.kill': (run, group, value) => {
+    const error = oneOf(value, [1]);
+    if (!error) run.condemned.push(...run.processes.filter(({ alive, cgroup }) => alive && cgroup.isIn(group)));
+    return error;
+  },
+};
+
 const OTHER_CONTROLLERS = ['cpuset', 'cpu', 'io', 'hugetlb', 'rdma', 'misc'];
 
 function writeFile(run: MachineRun, group: Cgroup, file: string, value: string): string | undefined {
@@ -238,7 +257,11 @@ function writeFile(run: MachineRun, group: Cgroup, file: string, value: string):
   }
   const isReadOnly = (prefix: string, names: readonly string[]) => names.some((name) => file === `${prefix}.${name}`);
   if (group.hasPids && isReadOnly('pids', PIDS_READ_ONLY)) return 'EINVAL';
-  if (!group.parent || !group.hasController) return 'ENOENT';
+  if (!group.parent) return 'ENOENT';
+  const ofTree = lookup(TREE_WRITES, file);
+  if (ofTree) return ofTree(run, group, value);
+  if (file === 'cgroup.events') return 'EINVAL';
+  if (!group.hasController) return 'ENOENT';
   if (isReadOnly('memory', MEMORY_READ_ONLY)) return 'EINVAL';
   const write = lookup(MEMORY_WRITES, file);
   return write ? write(run, group, value) : 'ENOENT';

@@ -6,6 +6,7 @@ import { swapOff } from '../kernel/swapoff.ts';
 import { syncAll } from '../kernel/writeback.ts';
 import { Zram } from '../kernel/zram.ts';
 import { fileTextOf, toolTexts } from '../views/view.ts';
+import { errorReturn } from './errno.ts';
 import { dropCaches, newMount } from './files.ts';
 import { makeGroup, removeGroup } from './group-commands.ts';
 import type { MachineRun } from './machine-run.ts';
@@ -26,7 +27,7 @@ const ratioOf = (words: readonly string[]): number =>
   Number(words.find((word) => word.startsWith('ratio='))!.slice('ratio='.length));
 
 const ok = (run: MachineRun, command: Command, error?: string, us = 10) =>
-  run.emitStep(command.text, undefined, error ? { ret: -1, err: error, us } : { ret: 0, us });
+  run.emitStep(command.text, undefined, error ? { ret: errorReturn(error), err: error, us } : { ret: 0, us });
 
 /** Commands of the machine itself. */
 export function* runMachineCommand(run: MachineRun, command: Command): Breathing {
@@ -92,6 +93,7 @@ const HANDLERS: Readonly<Record<string, Handler>> = {
   },
   set(run, [path, value], command) {
     ok(run, command, setParameter(run, path!, value!));
+    for (const { task } of run.condemned.splice(0)) run.die(task, 'signal', 9);
   },
   cat(run, [path]) {
     // What there is not cannot be read, which is an empty text.

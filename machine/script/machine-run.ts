@@ -127,6 +127,8 @@ export class MachineRun {
   readonly runners = new Set<string>();
   private kmsgShown = 0;
   readonly dying: Dying;
+  /** A signal from outside has reached them: they end when the reader of the script lets them run. */
+  readonly condemned: ScriptProcess[] = [];
   private readonly deaths: { process: ScriptProcess; how: 'signal' | 'exit'; code: number }[] = [];
   private readonly onLine: (line: MachineLine) => void;
 
@@ -198,8 +200,8 @@ export class MachineRun {
   nextToGoOn(untilUs: number): ScriptProcess | undefined {
     let next: ScriptProcess | undefined;
     for (const process of this.busy) {
-      const { alive, busy } = process;
-      if (!alive || busy!.answer || busy!.wakeUs > untilUs) continue;
+      const { alive, busy, cgroup } = process;
+      if (!alive || cgroup.isFrozen || busy!.answer || busy!.wakeUs > untilUs) continue;
       const laterUs = next ? next.busy!.wakeUs - busy!.wakeUs : Infinity;
       if (laterUs > 0 || (laterUs === 0 && this.processes.indexOf(process) < this.processes.indexOf(next!)))
         next = process;

@@ -1,6 +1,7 @@
 /** Commands that make kernel objects: descriptors, pipes, sockets, threads, names. */
 import type { Task } from '../kernel/kernel.ts';
-import { mmapRegion } from '../kernel/mmap.ts';
+import { doMunmap, mmapRegion } from '../kernel/mmap.ts';
+import { doMprotect } from '../kernel/mprotect.ts';
 import { allocTask, isAtThreadLimit } from '../kernel/process.ts';
 import { releaseTaskObjects, SLAB_BYTES, slabAccountTask, threadMemory } from '../kernel/slab.ts';
 import { touchPage } from '../kernel/touch.ts';
@@ -128,15 +129,15 @@ function getCachedStack({ stackCache }: Task, pages: number): number | undefined
   return best;
 }
 
-/** allocate_stack: a stack with its guard, of which the top page is used. @returns the error, if any. */
+/** allocate_stack: a mapping that nothing may touch, of which all but the guard is opened; the top page is used. @returns the error, if any. */
 function allocateStack({ k }: MachineRun, task: Task, pages: number): string | undefined {
   const top = lowestMapping(task);
-  const flags = VM_READ | VM_WRITE;
-  const name = `thread ${task.threads}`;
-  const error =
-    mmapRegion(k, task, { start: top - pages, pages, flags, object: null, pgoff: 0, name }) ??
-    mmapRegion(k, task, { start: top - pages - 1, pages: 1, flags: 0, object: null, pgoff: 0 });
-  if (error) return error;
+  const start = top - pages - 1;
+  if (mmapRegion(k, task, { start, pages: pages + 1, flags: 0, object: null, pgoff: 0 })) return 'EAGAIN';
+  if (doMprotect(k, task, start + 1, pages, VM_READ | VM_WRITE)) {
+    doMunmap(k, task, start, pages + 1);
+    return 'EAGAIN';
+  }
   if (task.fatalSignal) return 'EINTR';
   touchPage(k, task, top - 1, true);
   // The thread's vector of modules comes from malloc, in the pages after the program's first two.

@@ -106,6 +106,11 @@ const PARAMETERS: Readonly<Record<string, Parameter>> = {
     get: (k) => Number(k.killsAsker),
     set: ({ k }, value) => (k.killsAsker = value !== 0),
   },
+  'vm/max_map_count': {
+    get: (k) => k.maxMapCount,
+    takes: (value) => value >= 0,
+    set: ({ k }, value) => (k.maxMapCount = value),
+  },
   'vm/nr_hugepages': { get: (k) => k.hugepagesTotal, set: ({ k }, value) => setMaxHugePages(k, value) },
   'vm/nr_overcommit_hugepages': {
     get: (k) => k.hugepagesOvercommit,

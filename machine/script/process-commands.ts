@@ -7,6 +7,7 @@ import { CALL_US, COMMAND_US } from '../kernel/recorded-prices.ts';
 import { handleOverHigh, isOverHigh } from '../kernel/throttle.ts';
 import { PAUSED, type TouchMode, touchRange } from '../kernel/touch.ts';
 import { type Call, has, option, type Result } from './command-words.ts';
+import { errorReturn } from './errno.ts';
 import { FILE_CALLS, fileRw, pausesForDisk } from './file-commands.ts';
 import { moveInto } from './group-commands.ts';
 import type { Answer, MachineRun, ScriptProcess } from './machine-run.ts';
@@ -79,7 +80,7 @@ export function* runProcessCommand(run: MachineRun, command: Command): Breathing
 export function* passUntilAnswered(run: MachineRun, process: ScriptProcess, untilUs: number): Breathing {
   const { k } = run;
   while (process.alive && process.busy && !process.busy.answer && k.nowUs <= untilUs) {
-    if (process.busy.wakeUs > untilUs) {
+    if (process.busy.wakeUs > untilUs || process.cgroup.isFrozen) {
       yield* passTime(run, untilUs);
       return;
     }
@@ -99,7 +100,7 @@ function outside(run: MachineRun, process: ScriptProcess, command: Command, name
     else task.oomScoreAdj = adj;
   } else if (!(Number(value) >= 1 && Number(value) < CLEAR_REFS_LAST)) error = 'EINVAL';
   else clearRefs(run.k, task);
-  run.emitStep(command.text, undefined, error ? { ret: -1, err: error } : { ret: 0, us: CALL_US });
+  run.emitStep(command.text, undefined, error ? { ret: errorReturn(error), err: error } : { ret: 0, us: CALL_US });
 }
 
 /** What /proc/PID/clear_refs takes is below it. */
@@ -167,7 +168,7 @@ function* perform(
   const failed = typeof result === 'string';
   if (failed) failCommand(k, task);
   const answer = {
-    ret: typeof result === 'string' ? -(ERRNO[result] ?? 22) : result,
+    ret: typeof result === 'string' ? errorReturn(result) : result,
     ...(failed ? { err: result as string } : {}),
     minflt: task.minflt - before.minflt,
     majflt: task.majflt - before.majflt,
@@ -191,20 +192,6 @@ function fallsAsleep(k: Kernel, { task, busy }: ScriptProcess, sleep: Sleep): nu
   }
   return Math.max(0, sleep.untilUs - k.nowUs);
 }
-
-const ERRNO: Readonly<Record<string, number>> = {
-  EPERM: 1,
-  ENOENT: 2,
-  EAGAIN: 11,
-  ENOMEM: 12,
-  EACCES: 13,
-  EFAULT: 14,
-  EBUSY: 16,
-  EEXIST: 17,
-  EINVAL: 22,
-  EMFILE: 24,
-  ENOSPC: 28,
-};
 
 /** fs.nr_open. */
 const NR_OPEN = 1024 * 1024;

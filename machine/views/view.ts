@@ -138,7 +138,7 @@ export function fileTextOf(run: MachineRun, path: string): string | undefined {
   const name = rest.slice(0, Math.max(0, at));
   const tree = lookup(TREE_FILES, rest.slice(at + 1));
   const cgroup = at < 0 ? run.rootGroup : run.cgroups.get(name);
-  if (tree) return cgroup && tree(cgroup);
+  if (tree) return cgroup && tree(cgroup, run);
   const group = at < 0 ? run.k.root : run.groups.get(name);
   const file = lookup(GROUP_FILES, rest.slice(at + 1));
   return group && file ? file(run, group) : undefined;

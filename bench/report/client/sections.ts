@@ -19,11 +19,14 @@ function verdictPanel(verdict: VerdictData, explanation: readonly string[], why:
   const [headline, ...rest] = explanation.length > 0 ? explanation : [verdict.headline];
   return element(
     'div',
-    { class: 'panel verdict', id: 'verdict' },
+    { class: `panel verdict ${verdict.mark ?? ''}`.trim(), id: 'verdict' },
     element('p', { class: 'headline' }, headline!),
     ...rest.map(sentence),
     ...folded('Why, with the figures', why),
     ...verdict.sentences.map(sentence),
+    ...(verdict.points ?? []).map(({ about, text }) =>
+      element('p', { class: 'point' }, element('b', {}, `${about}: `), text),
+    ),
   );
 }
 

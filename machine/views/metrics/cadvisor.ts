@@ -2,7 +2,6 @@ import { type MemCgroup, NO_LIMIT, type Psi } from '../../kernel/mem-cgroup.ts';
 import { meminfo } from '../../kernel/meminfo.ts';
 import type { MachineRun } from '../../script/machine-run.ts';
 import { memoryStatFile } from '../../script/sample.ts';
-import { swapOf } from '../proc/machine-files.ts';
 import type { MetricFamily, MetricPoint } from './exposition.ts';
 
 /** What cadvisor finds out about a group of cgroup v2: a "container" whose name is its path. */
@@ -30,10 +29,10 @@ function containerOf(run: MachineRun, group: MemCgroup): Container {
     stat: memoryStatFile(run, group),
     usage: group.usage * 4096,
     peak: group.peak * 4096,
-    swap: swapOf(group) * 4096,
+    swap: group.swapUsage * 4096,
     ooms: oomsOf(run, `/${group.name}`),
     psi: group.psi,
-    limits: [limitBytes(group.max), 0, group.min * 4096],
+    limits: [limitBytes(group.max), limitBytes(group.swapMax), group.min * 4096],
   };
 }
 

@@ -128,8 +128,9 @@ export const GROUP_FILES: Readonly<Record<string, GroupFile>> = {
   'memory.events': (_run, group) => named(EVENTS, group.events),
   'memory.events.local': (_run, group) => named(EVENTS, group.eventsLocal),
   'memory.pressure': (_run, group) => pressureText(group.psi),
-  'memory.swap.max': () => 'max\n',
-  'memory.swap.current': (_run, group) => `${swapOf(group) * 4096}\n`,
+  'memory.swap.max': (_run, group) => `${limitText(group.swapMax)}\n`,
+  'memory.swap.current': (_run, group) => `${group.swapUsage * 4096}\n`,
+  'memory.swap.events': (_run, group) => named(['high', 'max', 'fail'], group.swapEvents),
   'cgroup.procs': (run, group) =>
     run.processes
       .filter(({ alive, task }) => alive && task.group === group)
@@ -143,7 +144,12 @@ const ofPids =
     hasPids ? `${text(pids)}\n` : undefined;
 
 /** Files of a group that are not of its memory. */
-export const TREE_FILES: Readonly<Record<string, (group: Cgroup) => string | undefined>> = {
+export const TREE_FILES: Readonly<Record<string, (group: Cgroup, run: MachineRun) => string | undefined>> = {
+  'cgroup.freeze': ({ parent, freeze }) => (parent ? `${Number(freeze)}\n` : undefined),
+  'cgroup.events': (group, { processes }) =>
+    group.parent
+      ? `populated ${Number(processes.some(({ alive, cgroup }) => alive && cgroup.isIn(group)))}\nfrozen ${Number(group.isFrozen)}\n`
+      : undefined,
   'cgroup.controllers': ({ controllers }) => `${controllers.join(' ')}\n`,
   'cgroup.subtree_control': ({ subtreeControl }) =>
     subtreeControl.size === 0 ? '' : `${CONTROLLERS.filter((name) => subtreeControl.has(name)).join(' ')}\n`,
@@ -152,13 +158,6 @@ export const TREE_FILES: Readonly<Record<string, (group: Cgroup) => string | und
   'pids.peak': ofPids(({ watermark }) => watermark),
   'pids.events': ofPids(({ eventsMax }) => `max ${eventsMax}`),
 };
-
-/** Pages of swap that a group and those below it pay for. */
-export function swapOf(group: MemCgroup): number {
-  let pages = 0;
-  for (const at of group.subtree()) pages += at.stat.swap;
-  return pages;
-}
 
 /** /proc/swaps: one area at most. */
 function swapsText(k: Kernel): string {

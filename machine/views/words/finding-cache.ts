@@ -54,8 +54,10 @@ function trusting(history: History): Finding | undefined {
   for (const group of moment.groupMoments) {
     const cacheBytes = cacheBytesOf(group.stat);
     if (!Number.isFinite(group.maxBytes) || cacheBytes * 2 < amount * 1024) continue;
+    // A group counts what waits in the processor's batches, the lists do not.
+    const share = cacheBytes >= amount * 1024 ? 'All of it is' : `${size(cacheBytes)} of it are`;
     sentences.push(
-      `${size(cacheBytes)} of it are paid by ${group.name}, which stands at ${size(group.currentBytes)} of ${size(group.maxBytes)}: most of that is cache that a limit makes it drop, not what would kill it.`,
+      `${share} paid by ${group.name}, which stands at ${size(group.currentBytes)} of ${size(group.maxBytes)}: most of that is cache that a limit makes it drop, not what would kill it.`,
     );
   }
   const stolen = happened(history, 'pgsteal_file');

@@ -9,10 +9,21 @@ export function kernelObjectFindings(history: History): Finding[] {
   return [descriptors(history), names(history)].filter((one) => one !== undefined);
 }
 
+const SAMPLE = /^m?sample (\S+)/;
+
+/** Where it was most, at a sample if it was as much at one. */
+function mostAtSample(
+  readings: readonly Reading[],
+  of: (reading: Reading) => number,
+): { one: Reading; amount: number } {
+  const { one, amount } = most(readings, of)!;
+  return { one: readings.find((reading) => SAMPLE.test(reading.command) && of(reading) === amount) ?? one, amount };
+}
+
 const fdBytes = ({ processes }: Reading) => processes.reduce((sum, process) => sum + process.fdBytes, 0);
 
 function descriptors({ readings }: History): Finding | undefined {
-  const { one: reading, amount } = most(readings, fdBytes)!;
+  const { one: reading, amount } = mostAtSample(readings, fdBytes);
   if (amount === 0) return undefined;
   const holders = reading.processes.filter(({ fdBytes: own }) => own > 0).sort((a, b) => b.fdBytes - a.fdBytes);
   const first = holders[0]!;
@@ -35,7 +46,7 @@ function descriptors({ readings }: History): Finding | undefined {
 }
 
 function names({ readings }: History): Finding | undefined {
-  const { one: reading, amount } = most(readings, ({ nameBytes }) => nameBytes)!;
+  const { one: reading, amount } = mostAtSample(readings, ({ nameBytes }) => nameBytes);
   if (amount === 0) return undefined;
   const at = labelOf(reading);
   return finding('names', amount, { label: at, step: reading.step }, [
@@ -46,6 +57,6 @@ function names({ readings }: History): Finding | undefined {
 
 /** A sample's label, or the number of the step. */
 function labelOf({ command, step }: Reading): string {
-  const match = /^m?sample (\S+)/.exec(command);
+  const match = SAMPLE.exec(command);
   return match ? match[1]! : `step ${count(step)}`;
 }

@@ -173,7 +173,7 @@ export function reclaimableParts({ full, meminfo }: Moment): SectionPart[] {
   const head = ['process', 'RSS', 'lazily freed', 'clean file', 'only by swap', 'not at all'];
   const parts: SectionPart[] = [{ head, rows, align: 'lr' }];
   const more = bySize.length - rows.length;
-  if (more > 0) parts.push(`${number(more, 'process', 'processes')} more`);
+  if (more > 0) parts.push(`and ${number(more, 'more process', 'more processes')}`);
   if (meminfo['SwapTotal'] === 0) parts.push('there is no swap: anonymous and shared memory stays');
   return parts;
 }
