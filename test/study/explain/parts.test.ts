@@ -75,7 +75,7 @@ describe('live blocks', () => {
 describe('growth', () => {
   const floors = (lines: readonly string[]) => {
     const events = eventsOf(lines);
-    return demandOf(events, events.length).growth;
+    return demandOf(events, events.length, false).growth;
   };
 
   test('rises where every quarter keeps more than the one before', () => {
