@@ -41,7 +41,6 @@ export interface FinalFrees {
 /** The most that are freed at once right before row `end`, where no more than a moment lies behind. */
 export function finalFrees(events: EventBuffer, end: number): FinalFrees | undefined {
   const { head, labels, a } = events;
-  if (!isRecorded(events.source)) return undefined;
   let found: FinalFrees | undefined;
   let live = liveAt(events, end); // at the row that is looked at, going back
   let calls = 0;

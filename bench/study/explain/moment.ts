@@ -67,7 +67,7 @@ export const EXIT_BEGINS = 'just before the program began to exit';
 
 /** The frees right before the exit, where nothing else tells of it. */
 export const localsDying = (events: EventBuffer, exit: Moment): FinalFrees | undefined =>
-  exit.about === EXIT_BEGINS ? finalFrees(events, exit.end) : undefined;
+  exit.about === EXIT_BEGINS && isRecorded(events.source) ? finalFrees(events, exit.end) : undefined;
 
 export const freesText = ({ frees, callsBehind }: FinalFrees): string =>
   callsBehind === 0
@@ -98,7 +98,8 @@ function scriptDone({ head, a, labels, length }: EventBuffer): Moment | undefine
  * A script on the command line, whose exit frees everything: one request and nothing after its end; or in a recording of PHP's
  * command line, whose engine has requests of its own at its start and end, the last one that still held blocks.
  */
-function scriptEnd({ head, b, length, recorded }: EventBuffer): Moment | undefined {
+function scriptEnd(events: EventBuffer): Moment | undefined {
+  const { head, b, length, recorded, source } = events;
   const isCommandLine = /^php[\d.]*( |$)/.test(recorded.command);
   let requests = 0;
   let last = -1;
@@ -111,6 +112,12 @@ function scriptEnd({ head, b, length, recorded }: EventBuffer): Moment | undefin
   }
   if (last < 0 || (requests !== 1 && !isCommandLine)) return undefined;
   const which = requests === 1 ? 'its only request' : 'the script’s request';
+  // A trace that says where it is from was not made up: PHP takes the variables of a script down before its request ends.
+  const down = source === '' ? undefined : finalFrees(events, last);
+  if (down && down.callsBehind === 0) {
+    const about = `before the ${counted(down.frees, 'free')}, with no allocation between, with which ${which} ends: taken for PHP's end of a script`;
+    return { kind: 'exit', end: down.row, about };
+  }
   return { kind: 'exit', end: last, about: `just before the end of ${which}, with which a script exits` };
 }
 
@@ -120,6 +127,7 @@ function scriptEnd({ head, b, length, recorded }: EventBuffer): Moment | undefin
  * recorded end where their author wanted.
  */
 function tearDown(events: EventBuffer): Moment | undefined {
+  if (!isRecorded(events.source)) return undefined;
   const last = finalFrees(events, events.length);
   if (!last || last.callsBehind > 0 || last.idleNs > IDLE_NS) return undefined;
   return {

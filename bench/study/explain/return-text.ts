@@ -63,7 +63,7 @@ function unreachedSentences(facts: Facts, best: ReturnPrediction): string[] {
   return [
     ...(isWorth(ofZend)
       ? [
-          `${bytes(ofZend)} lie in chunks of the Zend heap that hold no block (the first one stays as long as the process): malloc_trim and glibc's settings reach the memory of malloc, not these.`,
+          `${bytes(ofZend)} lie in chunks of the Zend heap that hold no block (the first one stays as long as the process): what malloc is asked for or set to reaches its own memory, not these.`,
         ]
       : []),
     ...(isWorth(ofArenas)

@@ -36,6 +36,21 @@ describe('a moment at which nothing lives', () => {
   });
 });
 
+test('a script whose request ends in frees is judged before them, where the trace says where it is from', () => {
+  const lines = ['eb 0', ...repeat(200, (i) => [`em 0 ${i} 2000`]), ...repeat(180, (i) => [`ef 0 ${i}`]), 'ee 0'];
+  const judged = (source: string) =>
+    explain({
+      events: { ...eventsOf(lines), source },
+      workload: 'test',
+      spec: parseAllocator('zendmm@8.2', 1),
+      cpus: 1,
+      whatIf: false,
+    });
+  expect(judged('some recorder')).toMatchObject({ event: 201, sample: { liveBlocks: 200 } });
+  expect(judged('some recorder').moment.about).toContain('before the 180 frees');
+  expect(judged('')).toMatchObject({ event: 381, sample: { liveBlocks: 20 } });
+});
+
 describe('a leak', () => {
   const growing = repeat(4000, (i) => [`m 0 ${i} 1000`]);
 
@@ -106,7 +121,7 @@ describe('PHP’s own heap', () => {
     expect(text).not.toContain('Thresholds now');
     expect(text).not.toContain('would return nothing');
     expect(text.replace(/\s+/g, ' ')).toContain(
-      "malloc_trim and glibc's settings reach the memory of malloc, not these.",
+      'what malloc is asked for or set to reaches its own memory, not these.',
     );
   });
 
