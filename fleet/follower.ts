@@ -342,7 +342,7 @@ export class Follower {
   }
 
   private textOf(name: string, served: string | undefined): string {
-    if (served !== undefined) return `${name} while it served ${served}`;
+    if (served !== undefined) return `${name}, serving ${served}`;
     if (this.pools.some(({ pool }) => pool.name === name))
       return `${name}, the master: its pool serves nobody any more`;
     const isService = this.services.some(({ process }) => process.service.name === name);
@@ -362,7 +362,9 @@ export class Follower {
         kind: isKill ? 'oom-kill' : 'no-memory',
         who: name,
         ...(request !== undefined && { request }),
-        text: isKill ? `the kernel killed ${who}` : `${who} was refused memory that it needed, and died`,
+        text: isKill
+          ? `the kernel killed ${who}`
+          : `${who}${request === undefined ? '' : ','} was refused memory that it needed, and died`,
       });
       this.pools.forEach((pool, p) => {
         const slot = pool.tasks.findIndex((_, i) => this.processes[p]!.nameOf(i) === name);

@@ -9,12 +9,13 @@ export {
 } from './fleet-task.ts';
 export { type FleetPlan, fleetPlanCsv, planFleet } from './plan.ts';
 export { fleetCsv } from './report/csv.ts';
+export { eventLines } from './report/events-text.ts';
 export { severityMark } from './report/finding.ts';
 export { logText } from './report/log-text.ts';
 export { fleetOpenMetrics } from './report/openmetrics.ts';
 export { fleetPlanText } from './report/plan-text.ts';
 export { tableOfSettings } from './report/settings-table.ts';
-export { fleetText, poolText } from './report/text.ts';
+export { fleetText, isCut, lengthText, poolText } from './report/text.ts';
 export { type FleetRun, runFleet } from './run-fleet.ts';
 export { builtInScenario, builtInScenarios } from './scenario/built-in.ts';
 export { looksLikeScenario } from './scenario/looks-like.ts';

@@ -57,7 +57,8 @@ export async function planScenario(
       if (kills === 0 || attempt === ATTEMPTS) {
         const figures = figuresOf(run);
         totalBytes = figures.totalBytes;
-        for (const i of given.pools.keys()) {
+        const ofHorizon: Omit<FleetPlanRow, 'groupLimitBytes'>[] = [];
+        for (const [i, { group = null }] of given.pools.entries()) {
           // A trial leaves a machine that serves for nothing else.
           const own = i === 0 ? run : await followed(smaller, prepared, us, options);
           const row = await rowOf(own, figures, i, {
@@ -68,8 +69,9 @@ export async function planScenario(
             signal: options.signal,
           });
           if (row.tried) fitted[i] = row.fits;
-          rows.push(row);
+          ofHorizon.push({ ...row, group });
         }
+        rows.push(...withGroupLimits(ofHorizon));
         break;
       }
       smaller = withFewer(smaller);
@@ -78,6 +80,16 @@ export async function planScenario(
     options.onProgress?.((h + 1) / question.horizons.length);
   }
   return { totalBytes, rows };
+}
+
+/** Each was tried with its own requests in progress: those of the other pools of its group come on top. */
+function withGroupLimits(rows: readonly Omit<FleetPlanRow, 'groupLimitBytes'>[]): FleetPlanRow[] {
+  return rows.map((row) => {
+    const together = row.group === null ? [row] : rows.filter(({ group }) => group === row.group);
+    const allInProgress = together.reduce((sum, { inProgressBytes }) => sum + inProgressBytes, 0);
+    const most = Math.max(...together.map((one) => one.limitBytes + allInProgress - one.inProgressBytes));
+    return { ...row, groupLimitBytes: Math.ceil(most / LIMIT_STEP) * LIMIT_STEP };
+  });
 }
 
 /** A pool without a group is given one without a limit, so that what it would need of one can be tried. */
@@ -142,6 +154,9 @@ async function followed(
   return { scenario, arrivals, pools, samples, events, firstKill, worst, machine, partial: false, follower };
 }
 
+/** A row but for what other pools have to do with it. */
+type TriedRow = Omit<FleetPlanRow, 'group' | 'groupLimitBytes'>;
+
 async function rowOf(
   run: FleetRun & { readonly follower: Follower },
   figures: ReturnType<typeof figuresOf>,
@@ -154,7 +169,7 @@ async function rowOf(
     readonly from: number | undefined;
     readonly signal: AbortSignal | undefined;
   },
-): Promise<FleetPlanRow> {
+): Promise<TriedRow> {
   const { question, horizon, killed, from, signal } = given;
   const { risk, setting } = question;
   const pool = run.pools[index]!;

@@ -72,7 +72,9 @@ export function fleetPlanCsv({ rows }: FleetPlan): string {
   const header = [
     'setting',
     'pool',
+    'group',
     'horizon',
+    'horizon_hours',
     'risk',
     'worker_bytes',
     'worker_peak_bytes',
@@ -81,6 +83,7 @@ export function fleetPlanCsv({ rows }: FleetPlan): string {
     'fits',
     'fits_at_peak',
     'limit_bytes',
+    'group_limit_bytes',
     'tried',
     'killed',
     'allocator_us',
@@ -89,22 +92,22 @@ export function fleetPlanCsv({ rows }: FleetPlan): string {
   const lines = rows.map((r) => [
     r.setting,
     r.pool,
+    r.group,
     r.horizon,
+    durationUs(r.horizon)! / 3600e6,
     r.risk,
-    r.workerBytes,
-    r.workerPeakBytes,
+    Math.round(r.workerBytes),
+    Math.round(r.workerPeakBytes),
     r.inProgressBytes,
-    r.besideBytes,
+    Math.round(r.besideBytes),
     r.fits,
     r.fitsAtPeak,
     r.limitBytes,
+    r.groupLimitBytes,
     r.tried,
     r.killed,
-    r.allocatorUs,
+    Number(r.allocatorUs.toFixed(1)),
     r.front,
   ]);
-  const rounded = lines.map((line) =>
-    line.map((value) => (typeof value === 'number' ? Math.round(value * 1000) / 1000 : value)),
-  );
-  return csvText(header, rounded);
+  return csvText(header, lines);
 }

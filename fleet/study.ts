@@ -22,6 +22,8 @@ export interface FleetResult extends WholeFleet {
   readonly about: string;
   readonly seed: number;
   readonly durationUs: number;
+  /** What was followed of it: less where it was interrupted, or a moment before the end was asked for. */
+  readonly untilUs: number;
   readonly machine: Scenario['machine'];
   /** What services do, in words. */
   readonly services: readonly string[];
@@ -65,6 +67,7 @@ export async function studyFleet(
     about: scenario.about,
     seed: scenario.seed,
     durationUs: scenario.durationUs,
+    untilUs: figures.timesUs.at(-1)!,
     machine: scenario.machine,
     services: scenario.services.map((service) => serviceText(service, figures.killed)),
     partial: partial || first.partial,

@@ -1,4 +1,4 @@
-import { fleetCsv, fleetOpenMetrics, fleetText, parseScenario, studyFleet } from '../../fleet/index.ts';
+import { fleetCsv, fleetOpenMetrics, fleetText, isCut, parseScenario, studyFleet } from '../../fleet/index.ts';
 import { demandView } from '../../machine/views/view.ts';
 import { UserError } from '../../sim/contract/assert.ts';
 import { jsonText } from '../../sim/contract/escape.ts';
@@ -20,6 +20,7 @@ import { MACHINE_TEXTS, type MachineTextName } from '../study/machine/machine-an
 export interface FleetArguments extends EngineArguments {
   readonly view: readonly string[] | undefined;
   readonly at: readonly string[] | undefined;
+  readonly names: boolean;
   readonly steps: boolean;
   readonly json: string | undefined;
   readonly output: string | undefined;
@@ -46,7 +47,10 @@ export async function runFleetCommand({ text, from }: FleetText, argv: FleetArgu
   const look = { views: argv.view ?? [], at, steps: argv.steps, ...(stopAtUs !== undefined && { stopAtUs }) };
   const { result, asItIs } = await studyFleet(text, from, { settings, look, execute: fleetExecutor(argv) });
   const texts: Readonly<Record<MachineTextName, () => string>> = {
-    output: () => result.samples.map((sample) => `${jsonText(sample)}\n`).join(''),
+    output: () => {
+      const cut = isCut(result) ? { ofUs: result.durationUs } : {};
+      return result.samples.map((sample) => `${jsonText({ ...sample, ...cut })}\n`).join('');
+    },
     csv: () => fleetCsv(result),
     openmetrics: () => fleetOpenMetrics(result),
     report: () => fleetPage(result),
@@ -58,7 +62,7 @@ export async function runFleetCommand({ text, from }: FleetText, argv: FleetArgu
   writeWholeFiles(files, result.partial);
   if (MACHINE_TEXTS.some((name) => isStandardOutput(argv[name])) || isStandardOutput(argv.json)) return;
   if (argv.view) {
-    show(viewsText(asItIs.views));
+    show(viewsText(asItIs.views, argv.names));
     return;
   }
   if (argv.steps) show(asItIs.steps!);

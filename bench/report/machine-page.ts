@@ -12,6 +12,8 @@ export interface MachineSample {
   readonly meminfo: Readonly<Record<string, Bytes>>;
   /** Resident bytes of each process or pool, by name. */
   readonly processes?: Readonly<Record<string, Bytes>>;
+  /** A moment that is no sample of its own. */
+  readonly isBetween?: boolean;
 }
 
 export interface MachineReport {
@@ -85,6 +87,7 @@ export function buildMachinePageData({
       bytes: drawn(columns[i]!),
     })),
     availableBytes: drawn(available),
+    processCount: processCount(samples),
     processes: names.map((name, i) => ({ name, bytes: drawn(processes[i]!) })),
     groups: groups.map(({ name, maxBytes, currentBytes, firmBytes }) => ({
       name,
@@ -95,7 +98,10 @@ export function buildMachinePageData({
     events: events.slice(0, EVENTS_MAX),
     sections: sections.map(({ title, parts }) => ({ title, parts })),
     facts: [
-      ['samples', `${samples.length}, over ${longDuration((ns.at(-1) ?? 0) - (ns[0] ?? 0))}`],
+      [
+        'samples',
+        `${samples.filter(({ isBetween }) => !isBetween).length}, over ${longDuration((ns.at(-1) ?? 0) - (ns[0] ?? 0))}`,
+      ],
       ['memory', bytes(samples[0] ? of(samples[0], 'MemTotal') : 0)],
       [
         'available',
@@ -123,13 +129,19 @@ export function buildMachinePageData({
 const HOUR_NS = 3.6e12;
 const longDuration = (ns: Ns): string => (ns >= HOUR_NS ? `${Number((ns / HOUR_NS).toFixed(1))} h` : duration(ns));
 
+const processCount = (samples: readonly MachineSample[]) =>
+  new Set(samples.flatMap(({ processes = {} }) => Object.keys(processes))).size;
+
+/** www-2 before www-10, in any country. */
+const BY_NAME = new Intl.Collator('en', { numeric: true });
+
 function largestProcesses(samples: readonly MachineSample[]): string[] {
   const most = new Map<string, number>();
   for (const { processes = {} } of samples) {
     for (const [name, resident] of Object.entries(processes)) most.set(name, Math.max(most.get(name) ?? 0, resident));
   }
   return [...most]
-    .sort(([a, x], [b, y]) => y - x || (a < b ? -1 : 1))
+    .sort(([a, x], [b, y]) => y - x || BY_NAME.compare(a, b))
     .slice(0, PROCESSES_MAX)
     .map(([name]) => name);
 }

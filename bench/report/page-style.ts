@@ -25,6 +25,7 @@ button[aria-pressed=true] { border-color: var(--accent); color: var(--accent); f
 .dim { color: var(--dim); } .empty { font-size: 13px; color: var(--dim); }
 .panel { background: var(--panel); border: 1px solid var(--line); border-radius: 8px; padding: 10px; overflow: hidden; }
 .verdict { border-left: 5px solid var(--accent); padding: 12px 16px; overflow-wrap: anywhere; }
+.verdict.bad { border-left-color: var(--bad); } .verdict.good { border-left-color: var(--good); } .verdict .point { margin-top: 8px; }
 .verdict .headline { font-size: 19px; line-height: 1.35; font-weight: 600; margin-bottom: 6px; }
 code { font: 13px ui-monospace, monospace; background: var(--bg); border: 1px solid var(--line); border-radius: 4px; padding: 1px 5px; }
 .two { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(420px, 100%), 1fr)); gap: 0 12px; }
@@ -53,7 +54,8 @@ summary::before { content: '▸'; width: 10px; color: var(--dim); } details[open
 .detail { border-left: 3px solid var(--accent); margin: 8px 0; padding: 4px 10px; overflow-wrap: anywhere; }
 canvas.heat { width: 100%; height: 460px; display: block; cursor: crosshair; touch-action: pan-y; }
 .legend { display: flex; flex-wrap: wrap; gap: 4px 10px; align-items: center; margin-top: 6px; } .scale { width: 160px; height: 10px; border-radius: 3px; }
-.status { min-height: 21px; overflow-wrap: anywhere; }
+.whole { white-space: nowrap; }
+.status { min-height: 21px; overflow-wrap: anywhere; } #heat .status { position: sticky; bottom: 0; background: var(--panel); padding: 4px 0; }
 td.wide { width: 40%; min-width: 90px; } .difference-bar { display: block; position: relative; height: 12px; background: linear-gradient(var(--dim), var(--dim)) center / 1px 100% no-repeat; }
 .difference-bar > span { position: absolute; top: 1px; bottom: 1px; border-radius: 2px; }
 .u-legend { text-align: left; font-size: 12px; } .u-legend th, .u-legend td { border: 0; padding: 1px 4px; } .uplot { font-family: inherit; max-width: 100%; }
@@ -62,7 +64,8 @@ td.wide { width: 40%; min-width: 90px; } .difference-bar { display: block; posit
 .u-select { background: color-mix(in srgb, var(--accent) 18%, transparent); }
 kbd { border: 1px solid var(--line); border-radius: 4px; padding: 0 5px; font: 12px ui-monospace, monospace; background: var(--panel); }
 @media (max-width: 560px) {
-  main { padding: 8px; } .verdict { padding: 10px 12px; } .verdict .headline { font-size: 17px; } .panel { padding: 8px; }
+  main { padding: 8px; } .verdict { padding: 10px 12px; } .verdict.bad { border-left-color: var(--bad); } .verdict.good { border-left-color: var(--good); } .verdict .point { margin-top: 8px; }
+.verdict .headline { font-size: 17px; } .panel { padding: 8px; }
   header .keys { display: none; } canvas.heat { height: 380px; } th, td { padding: 3px 6px; }
   .composition li { flex-wrap: wrap; } .composition .what { flex-basis: calc(100% - 190px); } .place-name { width: auto; flex: 1; }
   .place-bar { flex-basis: 100%; }
@@ -70,7 +73,7 @@ kbd { border: 1px solid var(--line); border-radius: 4px; padding: 0 5px; font: 1
 @media not print { .paper { display: none; } }
 @media print {
   :root { ${LIGHT} } header .bar, header .keys, .choose, [role=group].bar { display: none; } body { font-size: 11px; background: #fff; }
-  main { max-width: none; padding: 0; } .panel { break-inside: avoid; border-color: #bbb; } .scroll { max-height: none !important; overflow: visible; box-shadow: none; } .more, .flame-said { display: none; } th, td { padding: 2px 4px; } thead th { white-space: normal; } .squares-scroll { max-height: 240px; overflow: hidden; }
+  main { max-width: none; padding: 0; } .panel { break-inside: avoid; border-color: #bbb; } .scroll { max-height: none !important; overflow: visible; box-shadow: none; } .more, .flame-said { display: none; } .section th, .section td { white-space: normal; padding: 2px 3px; } th, td { padding: 2px 4px; } thead th { white-space: normal; } .squares-scroll { max-height: 240px; overflow: hidden; }
   h2, h3, section > p, .detail p { break-after: avoid; } .flame, figure, tr { break-inside: avoid; } .u-legend .u-value, .u-legend tr:first-child { display: none; }
   details::details-content { content-visibility: visible; display: block; }
   * { print-color-adjust: exact; -webkit-print-color-adjust: exact; }

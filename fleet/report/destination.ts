@@ -1,6 +1,7 @@
 import { bytes, percent } from '../../sim/contract/format.ts';
+import { courseText, whenText } from './forecast.ts';
 import type { Limit } from './limits.ts';
-import { courseText, endsBelow, type Trend, whenText } from './trend.ts';
+import { endsBelow, type Trend } from './trend.ts';
 
 /** Where what climbs comes to, below a limit or at it. */
 export interface Destination {
@@ -10,6 +11,9 @@ export interface Destination {
   /** Behind "climbs by so much an hour". */
   readonly text: string;
 }
+
+/** What the climb of one belongs to. */
+export const WHOLE = 'all that counts there';
 
 /** Above this share of a limit hardly anything is left. */
 const NEAR = 0.9;

@@ -37,7 +37,7 @@ export interface PoolFigures {
   /** … of these for having grown too large; and the most requests that one worker served. */
   readonly recycledBySize: number;
   readonly mostServed: number;
-  /** Workers that began. */
+  /** Workers that began after the start. */
   readonly started: number;
   /** Private anonymous memory of all workers. */
   readonly privateBytes: Series;
@@ -49,6 +49,9 @@ export interface PoolFigures {
   readonly climbedPerHourBytes: number;
   /** Pss of all workers: of shared pages their part. */
   readonly pssBytes: Series;
+  /** Resident memory of all workers, shared pages in each of them; and what is filled of their shared regions. */
+  readonly rssBytes: Series;
+  readonly sharedBytes: number;
   /** Resident memory of the largest worker. */
   readonly largestBytes: Series;
   /** Of a heap: the mean at the end, the most it keeps between requests, and the most within one. */
@@ -229,6 +232,7 @@ function poolFigures(run: FleetRun, index: number, series: MakeSeries): PoolFigu
   const peak = Math.max(kept, ...pool.timelines.map(({ peakPages }) => maximum(peakPages)));
   const recycledBySize = pool.timelines.reduce((sum, { recycled }) => sum + recycled.length, 0);
   const heaps = pool.holdings;
+  const growing = growingRegions(run, index);
   const largest = heaps.length === 0 ? undefined : heaps.reduce((x, y) => (heapBytes(y) > heapBytes(x) ? y : x));
   return {
     name,
@@ -258,21 +262,18 @@ function poolFigures(run: FleetRun, index: number, series: MakeSeries): PoolFigu
       0,
       ...pool.schedule.slots.flatMap(({ lives }) => lives.map(({ first, last: end }) => end - first)),
     ),
-    started: pool.schedule.slots.reduce((sum, { lives }) => sum + lives.length, recycledBySize),
+    started: pool.schedule.slots.reduce(
+      (sum, { lives }) => sum + lives.filter(({ bornUs }) => bornUs > 0).length,
+      recycledBySize,
+    ),
     privateBytes,
     isClimbing:
       privateBytes.kept.shape === 'climbs' &&
       eachTrend(timesUs, privateBytes.values, workers, ofThem)?.shape === 'climbs',
     mostPrivateBytes: run.worst.privateBytes[index]!,
     climbedPerHourBytes: climbedUntilKill(run, privateBytes, workers, ofThem),
-    pssBytes: series(
-      `workers of ${name}, each shared page once`,
-      workersAt.map((list) => list.reduce((sum, p) => sum + p.pssBytes, 0)),
-    ),
-    largestBytes: series(
-      `largest worker of ${name}`,
-      workersAt.map((list) => Math.max(0, ...list.map((p) => p.anonBytes + p.fileBytes + p.shmemBytes))),
-    ),
+    ...residentOf(workersAt, name, series),
+    sharedBytes: sharedBytes(pool.pool, growing),
     heapMeanBytes: heaps.length === 0 ? 0 : heaps.reduce((sum, own) => sum + heapBytes(own), 0) / heaps.length,
     heapKeptBytes: kept * 4096,
     heapPeakBytes: peak * 4096,
@@ -282,7 +283,7 @@ function poolFigures(run: FleetRun, index: number, series: MakeSeries): PoolFigu
     copiedBytes: preload ? meanCopied(run, index) : 0,
     preloadBytes: preloaded,
     mostCopiedBytes: preload ? pool.preloadPagesAfter(pool.pool.pm.max_requests || Infinity) * 4096 : 0,
-    growing: growingRegions(run, index),
+    growing,
     ...allocatorTimes(run, index),
   };
 }
@@ -300,6 +301,36 @@ function climbedUntilKill(
   const each = eachTrend(timesUs, until(values), until(workers), ofThem);
   return each?.shape === 'climbs' ? each.perHourBytes : 0;
 }
+
+const residentBytes = ({ anonBytes, fileBytes, shmemBytes }: FleetRun['samples'][number]['processes'][number]) =>
+  anonBytes + fileBytes + shmemBytes;
+
+/** Resident memory of a pool's workers, together and of the largest. */
+function residentOf(
+  workersAt: readonly FleetRun['samples'][number]['processes'][],
+  name: string,
+  series: MakeSeries,
+): Pick<PoolFigures, 'pssBytes' | 'rssBytes' | 'largestBytes'> {
+  return {
+    pssBytes: series(
+      `workers of ${name}, each shared page once`,
+      workersAt.map((list) => list.reduce((sum, p) => sum + p.pssBytes, 0)),
+    ),
+    rssBytes: series(
+      `workers of ${name}, shared pages in each`,
+      workersAt.map((list) => list.reduce((sum, p) => sum + residentBytes(p), 0)),
+    ),
+    largestBytes: series(
+      `largest worker of ${name}`,
+      workersAt.map((list) => Math.max(0, ...list.map(residentBytes))),
+    ),
+  };
+}
+
+/** What is filled of a pool's shared regions at the end. */
+const sharedBytes = ({ shared }: FleetRun['pools'][number]['pool'], growing: readonly GrowingRegion[]) =>
+  shared.reduce((sum, { used = 0 }) => sum + sizeBytes(used)!, 0) +
+  growing.reduce((sum, { firstBytes, lastBytes }) => sum + lastBytes - firstBytes, 0);
 
 function growingRegions(run: FleetRun, index: number): GrowingRegion[] {
   const { pool, tasks } = run.pools[index]!;

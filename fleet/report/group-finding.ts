@@ -8,6 +8,7 @@ import type { FleetFigures } from './figures.ts';
 import type { Finding } from './finding.ts';
 import type { GroupFigures } from './group-figures.ts';
 import { isOfCopies } from './pool-ceiling.ts';
+import { takenText } from './service-finding.ts';
 
 /** So much a second read again is worth a look. */
 const WORTH_BYTES = 2 ** 20;
@@ -97,14 +98,16 @@ function climbFindings(group: GroupFigures, limit: number, figures: FleetFigures
       isWithin(scenario.pools[i]!.group, name) &&
       (isOfCopies(pool, trend.riseBytes) || isOfRecycled(pool, scenario.pools[i]!, trend.riseBytes)),
   );
-  // Nor is what is all of a pool's workers told twice.
-  const ofPools = figures.pools.reduce((sum, { privateBytes: { kept } }, i) => {
-    return isWithin(scenario.pools[i]!.group, name) && kept.shape === 'climbs' ? sum + kept.riseBytes : sum;
-  }, 0);
+  // Nor is what is all of a pool's workers, or of a service, told twice.
+  const rises = [
+    ...figures.pools.map(({ privateBytes: { kept } }, i) => ({ trend: kept, group: scenario.pools[i]!.group })),
+    ...figures.services.map(({ trend: own }, i) => ({ trend: own, group: scenario.services[i]!.group })),
+  ].filter(({ trend: own, group: of }) => isWithin(of, name) && own.shape === 'climbs');
+  const told = rises.reduce((sum, { trend: own }) => sum + own.riseBytes, 0);
   const isSnapshot = scenario.services.some(
     ({ group: own, snapshot, grows }) => isWithin(own, name) && snapshot !== undefined && sizeBytes(grows)! > 0,
   );
-  if (trend.shape !== 'climbs' || isOfWorkers || isSnapshot || ofPools > NEARLY * trend.riseBytes) return [];
+  if (trend.shape !== 'climbs' || isOfWorkers || isSnapshot || told > NEARLY * trend.riseBytes) return [];
   const untilUs = figures.timesUs.at(-1)!;
   const what = `memory.${limit === group.maxBytes ? 'max' : 'high'} of ${name}`;
   const { isBelow, course, text } = destinationOf(
@@ -132,13 +135,11 @@ function climbFindings(group: GroupFigures, limit: number, figures: FleetFigures
 function growersText(group: string, { services }: Scenario): string {
   return services
     .filter((service) => isWithin(service.group, group))
-    .flatMap(({ name, every, grows, tmpfs_grows: files }) => [
-      ...(sizeBytes(grows)! > 0
-        ? [` ${name} takes ${bytes(sizeBytes(grows)!)} every ${every} and gives nothing back.`]
-        : []),
-      ...(sizeBytes(files)! > 0
+    .flatMap((service) => [
+      takenText(service),
+      ...(sizeBytes(service.tmpfs_grows)! > 0
         ? [
-            ` ${name} adds ${bytes(sizeBytes(files)!)} in /dev/shm every ${every} and removes nothing: without swap nobody can reclaim that, although memory.stat has it in file too (shmem).`,
+            ` ${service.name} adds ${bytes(sizeBytes(service.tmpfs_grows)!)} in /dev/shm every ${service.every} and removes nothing: without swap nobody can reclaim that, although memory.stat has it in file too (shmem).`,
           ]
         : []),
     ])

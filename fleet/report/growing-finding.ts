@@ -1,7 +1,7 @@
 import { bytes } from '../../sim/contract/format.ts';
-import { durationText } from '../../sim/contract/quantities.ts';
 import type { GrowingRegion, PoolFigures } from './figures.ts';
 import type { Finding } from './finding.ts';
+import { roughTime } from './forecast.ts';
 import type { Limit } from './limits.ts';
 
 /** A shared region that requests fill: whether there is room for all of it. `wasKilled`: somebody was, of that pool or its group. */
@@ -22,9 +22,9 @@ export function growingFinding(region: GrowingRegion, pool: PoolFigures, limit: 
     return {
       severity: 'fine',
       about,
-      text: `${grown} Its ceiling is its size, ${bytes(sizeBytes)}, ${durationText((left / perHourBytes) * 3600e6)} after the end of this run, and ${limit.what} has room for it.`,
+      text: `${grown} Its ceiling is its size, ${bytes(sizeBytes)}, about ${roughTime((left / perHourBytes) * 3600e6)} after the end of this run, and ${limit.what} has room for it.`,
     };
-  const endText = `${durationText((Math.max(0, limit.worstLeftBytes) / perHourBytes) * 3600e6)} after the end of this run`;
+  const endText = `about ${roughTime((Math.max(0, limit.worstLeftBytes) / perHourBytes) * 3600e6)} after the end of this run`;
   return {
     severity: 'ends',
     about,

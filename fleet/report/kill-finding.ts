@@ -73,7 +73,7 @@ function namesText({ killed, killsOf }: FleetFigures, heavy: readonly string[]):
   const ordered = [...heavy, ...killed.filter((name) => !heavy.includes(name))];
   const told = ordered.slice(0, NAMES).map((name) => (killsOf[name]! > 1 ? `${name} ${killsOf[name]} times` : name));
   const rest = ordered.slice(NAMES).reduce((sum, name) => sum + killsOf[name]!, 0);
-  return rest > 0 ? `${told.join(', ')} and ${count(rest)} more` : told.join(', ');
+  return rest > 0 ? `${told.join(', ')}, others ${counted(rest, 'time')}` : told.join(', ');
 }
 
 function whereText({ group }: KillFigures, figures: FleetFigures): string {

@@ -2,7 +2,8 @@ import { bytes, counted, percent } from '../../sim/contract/format.ts';
 import { durationText } from '../../sim/contract/quantities.ts';
 import type { FleetFigures } from './figures.ts';
 import type { Finding } from './finding.ts';
-import { courseText, endsBelow, FORECAST_LENGTHS, whenText } from './trend.ts';
+import { courseText, FORECAST_LENGTHS, whenText } from './forecast.ts';
+import { endsBelow } from './trend.ts';
 
 /** Below this share of all memory little is left. */
 const LITTLE = 0.2;

@@ -92,9 +92,10 @@ function families(samples: readonly FleetSample[]): Family[] {
  * The time line in OpenMetrics 1.0 under the names of node_exporter, process-exporter and cAdvisor. Times are seconds from the start of the
  * scenario, or from `startSeconds` of the calendar.
  */
-export function fleetOpenMetrics({ samples, scenario }: FleetResult, startSeconds = 0): string {
+export function fleetOpenMetrics(result: FleetResult, startSeconds = 0): string {
+  const { samples, scenario } = result;
   const lines: string[] = [];
-  for (const { name, type, help, of } of families(samples)) {
+  for (const { name, type, help, of } of [...families(samples), ...cutFamily(result)]) {
     const points = samples.flatMap((sample) =>
       of(sample).map(({ labels, value }) => ({
         key: labelText({ job: 'allocsim', instance: scenario, ...labels }),
@@ -115,6 +116,19 @@ export function fleetOpenMetrics({ samples, scenario }: FleetResult, startSecond
   }
   return `${lines.join('\n')}\n# EOF\n`;
 }
+
+/** Of a run that ended before its scenario. */
+const cutFamily = ({ untilUs, durationUs }: FleetResult): Family[] =>
+  untilUs < durationUs
+    ? [
+        {
+          name: 'allocsim_scenario_duration_seconds',
+          type: 'gauge',
+          help: 'Length of the scenario, of which this is the beginning.',
+          of: () => one(durationUs / 1e6),
+        },
+      ]
+    : [];
 
 function labelText(labels: Readonly<Record<string, string>>): string {
   const text = Object.entries(labels).map(

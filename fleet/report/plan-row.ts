@@ -6,6 +6,8 @@ import type { FleetFigures } from './figures.ts';
 export interface FleetPlanRow {
   readonly setting: string;
   readonly pool: string;
+  /** Its cgroup in the scenario; null: none. */
+  readonly group: string | null;
   readonly horizon: string;
   readonly risk: number;
   /** Private memory of a worker between requests, on average at the time when they keep most, and of one in the largest request. */
@@ -20,6 +22,8 @@ export interface FleetPlanRow {
   readonly fitsAtPeak: number;
   /** As a memory.max for the workers that the scenario has, with all that is in their group. */
   readonly limitBytes: number;
+  /** … where several pools are in it: with what the requests in progress of all of them need at once, each at that risk. */
+  readonly groupLimitBytes: number;
   /** Whether `fits` and `limitBytes` were tried on the machine: nobody is killed there, and somebody one step further. */
   readonly tried: boolean;
   /** In the scenario as it is. */

@@ -19,6 +19,7 @@ export function fleetPlanText(plan: FleetPlan, { bold, dim, fold, width, columnB
   const { besideBytes, pool } = plan.rows[0]!;
   lines.push(
     '',
+    ...groupTexts(plan).flatMap((text) => fold(`- ${text}`, width, '  ')),
     ...fold(
       `Beside the workers of ${pool} the machine needs ${bytes(besideBytes)} (shared memory once, other pools, services, the kernel; page cache counts as free). Load is the scenario's, however many workers there are. in progress: what requests need at once beyond what workers keep, at that risk. fit: with so many, all of that at once and every snapshot in its middle, the kernel of the machine killed nobody, and with one more it did: max_children should be at most that. all at peak: if every worker were in the largest request. memory.max: for the workers that the scenario has, with their master, shared memory, page tables and whatever else is in their group; with 1 MiB less somebody was killed. best: no other one lets more workers in with less time in the allocator.`,
       width,
@@ -26,6 +27,23 @@ export function fleetPlanText(plan: FleetPlan, { bold, dim, fold, width, columnB
     ).map(dim),
   );
   return `${lines.join('\n')}\n`;
+}
+
+/** Of a group with several pools, from which each row tells one: with all of them at once. */
+function groupTexts({ rows }: FleetPlan): string[] {
+  const most = rows.at(-1)?.horizon;
+  const last = rows.filter(({ horizon }) => horizon === most);
+  const groups = [...new Set(last.flatMap(({ group }) => group ?? []))];
+  return groups.flatMap((group) => {
+    const own = last.filter((row) => row.group === group);
+    const pools = [...new Set(own.map(({ pool }) => pool))];
+    if (pools.length < 2) return [];
+    const settings = [...new Set(own.map(({ setting }) => setting))];
+    const limits = settings.map(
+      (setting) => `${bytes(own.find((row) => row.setting === setting)!.groupLimitBytes)} (${setting})`,
+    );
+    return `memory.max of ${group} is for ${pools.join(' and ')} together: for what is in progress in all of them at once, each at that risk, up to ${most} it takes at most ${limits.join(', ')}. The rows above are each with what one pool has in progress.`;
+  });
 }
 
 const HEADER = ['', 'a worker', 'in progress', 'fit', 'all at peak', 'memory.max', 'allocator', 'front'];

@@ -23,20 +23,21 @@ export function tableOfSettings(settings: readonly SettingResult[]): SettingsTab
   const readsAgain = settings.some((row) => row.readAgainBytes >= READ_AGAIN_BYTES);
   const head = [
     '',
+    'outcome',
+    'left',
     'used',
     '',
-    'left',
     ...(hasPools ? ['workers', 'largest', 'in request', 'VSZ', 'allocator'] : []),
     ...(waits ? ['wait p99', 'wait most'] : []),
     ...(readsAgain ? ['read again'] : []),
-    'outcome',
     'front',
   ];
   const rowOf = (row: SettingResult) => [
     row.name,
+    outcome(row),
+    row.kills > 0 ? 'none' : `${leftText(tightest(row.margins))}${othersText(tightest(row.margins), group)}`,
     bytes(usedOf(row)),
     row === base ? '' : change(usedOf(row), usedOf(base)),
-    row.kills > 0 ? 'none' : `${leftText(tightest(row.margins))}${othersText(tightest(row.margins), group)}`,
     ...(hasPools
       ? [
           bytes(row.workersBytes),
@@ -48,7 +49,6 @@ export function tableOfSettings(settings: readonly SettingResult[]): SettingsTab
       : []),
     ...(waits ? [durationText(row.waitP99Us), durationText(row.waitMaxUs)] : []),
     ...(readsAgain ? [bytes(row.readAgainBytes)] : []),
-    outcome(row),
     isOther(row) ? (row.isOfLoad ? 'other load' : 'other limit') : row.front ? 'best' : '',
   ];
   // How things are set up first, then how much there may be, and what else may be asked of it.

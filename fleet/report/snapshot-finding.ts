@@ -1,20 +1,25 @@
 import { bytes } from '../../sim/contract/format.ts';
-import { durationText, durationUs, sizeBytes } from '../../sim/contract/quantities.ts';
+import { durationUs, sizeBytes } from '../../sim/contract/quantities.ts';
 import { isWithin } from '../machine/worst-moments.ts';
 import type { Scenario } from '../scenario/scenario.ts';
 import type { FleetFigures } from './figures.ts';
 import type { Finding, Severity } from './finding.ts';
+import { FORECAST_LENGTHS, roughTime } from './forecast.ts';
 import type { GroupFigures } from './group-figures.ts';
 import type { Series } from './series.ts';
-import { FORECAST_LENGTHS } from './trend.ts';
 
 /** Less than this share of the limit is hardly anything. */
 const LITTLE = 0.05;
 
 type SnapshotService = Scenario['services'][number];
 
-/** A service that forks for its snapshot: what both processes need together, and whether that is there beside the rest. */
-export function snapshotFinding(series: Series, service: SnapshotService, figures: FleetFigures): Finding {
+/** `hugePages`: whether it may have them. A service that forks for its snapshot: what both processes need together, and whether that is there beside the rest. */
+export function snapshotFinding(
+  series: Series,
+  service: SnapshotService,
+  figures: FleetFigures,
+  hugePages: boolean,
+): Finding {
   const { name, snapshot } = service;
   const { group, own, copies, rest, isMet } = needOf(series, service, figures);
   const limit = Math.min(group?.maxBytes ?? Infinity, figures.totalBytes);
@@ -36,7 +41,7 @@ export function snapshotFinding(series: Series, service: SnapshotService, figure
     left < 0
       ? `${bytes(-left)} are missing${swap}`
       : `${bytes(left)} are left${left < LITTLE * limit ? ', which is hardly anything' : ''}`;
-  const others = `${bytes(rest)} for all else there${!isMet ? '' : ' at the worst moment (page tables, and what whole huge pages take beyond what was written, among it)'}`;
+  const others = `${bytes(rest)} for all else there${!isMet ? '' : ` at the worst moment (page tables${hugePages ? ', and what whole huge pages take beyond what was written,' : ''} among it)`}`;
   const text = `${name} forks a child for its snapshot every ${snapshot!.every}. The child shares the ${bytes(own)} at first${growth?.since ?? ''}: RSS counts it twice (${bytes(series.trend.highestBytes)} at most in both together at a sample), memory does not. What the parent writes meanwhile is copied: ${writtenText(service, own)}, so both together need ${bytes(own + copies)} by the end of a snapshot. With ${others} that is ${bytes(own + copies + rest)} of the ${bytes(limit)} of ${where}: ${verdict}.${growth?.text ?? ''}`;
   const advice = severity === 'fine' ? '' : ` ${adviceText(service, own, limit - own - rest, limit)}`;
   const course = growth?.course === undefined ? {} : { course: `climbs to ${where} ${growth.course}` };
@@ -88,8 +93,8 @@ function growthOf(service: SnapshotService, roomBytes: number, figures: FleetFig
   for (let us = endUs; us <= lastUs; us += step) {
     const own = ownAt(service, us);
     if (own + copiesOf(service, own) <= roomBytes) continue;
-    const course = us === endUs ? 'now' : `${durationText(us - endUs)} after the end`;
-    const when = us === endUs ? 'from now on' : `from ${durationText(us - endUs)} after the end of this run on`;
+    const course = us === endUs ? 'now' : `about ${roughTime(us - endUs)} after the end`;
+    const when = us === endUs ? 'from now on' : `from about ${roughTime(us - endUs)} after the end of this run on`;
     return {
       since,
       text: ` It gives nothing back: ${when} a snapshot has no room any more (its data are ${bytes(own)} then, ${bytes(own + copiesOf(service, own))} with the copies).`,

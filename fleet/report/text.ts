@@ -2,14 +2,15 @@ import { bytes, columns, count, counted, duration } from '../../sim/contract/for
 import { durationText } from '../../sim/contract/quantities.ts';
 import { MOST_KILLS } from '../follower.ts';
 import type { FleetResult } from '../study.ts';
+import { eventLines } from './events-text.ts';
 import type { FleetFigures, PoolFigures } from './figures.ts';
 import { severityMark } from './finding.ts';
+import { FORECAST_RULE } from './forecast.ts';
 import type { MomentFigures } from './kill-figures.ts';
 import { logText } from './log-text.ts';
 import { marginsOf, tightest } from './margin.ts';
 import type { SettingResult } from './setting-result.ts';
 import { tableOfSettings } from './settings-table.ts';
-import { FORECAST_RULE } from './trend.ts';
 
 /** How lines are broken and set off; what a terminal has. */
 export interface TextStyle {
@@ -22,6 +23,7 @@ export interface TextStyle {
 }
 
 const ROWS = 9;
+const EVENTS = 8;
 const LEAST_COLUMNS = 3;
 const lowestLegend = (group: string | undefined, hasPools: boolean) =>
   `! the least ${group === undefined ? 'that was available' : `room in ${group} (its memory.max without page cache)`}${hasPools ? ', with all that requests in progress need then' : ', between samples too'}`;
@@ -34,10 +36,10 @@ export function fleetText(result: FleetResult, style: TextStyle): string {
   const { machine, figures, verdict } = result;
   const lines = [
     bold(
-      `${result.scenario}: ${durationText(result.durationUs)} on ${bytes(figures.totalBytes)}, ${figures.swapBytes > 0 ? `swap ${bytes(figures.swapBytes)}` : 'no swap'}, ${machine.processors} processors, Linux ${machine.kernel}`,
+      `${result.scenario}: ${lengthText(result)} on ${bytes(figures.totalBytes)}, ${figures.swapBytes > 0 ? `swap ${bytes(figures.swapBytes)}` : 'no swap'}, ${machine.processors} processors, Linux ${machine.kernel}`,
     ),
     ...(result.about ? paragraph(result.about) : []),
-    ...(result.partial ? [bold(partialText(result))] : []),
+    ...(result.partial ? [bold(partialText(result))] : isCut(result) ? paragraph(bold(CUT_TEXT)) : []),
     '',
     ...paragraph(bold(verdict.summary)),
     ...verdict.findings.flatMap(({ severity, about, text }) =>
@@ -51,14 +53,26 @@ export function fleetText(result: FleetResult, style: TextStyle): string {
     ...result.services.flatMap((text) => paragraph(text, '  ')),
     ...figures.logs.flatMap((log) => paragraph(logText(log, result.durationUs), '  ')),
   ];
-  const shown = result.events.slice(0, 8);
+  const events = eventLines(result.events);
+  const shown = events.slice(0, EVENTS);
   if (shown.length > 0)
     lines.push('', ...shown.flatMap(({ atUs, text }) => paragraph(`  ${durationText(atUs)}  ${text}`, '    ')));
-  if (result.events.length > shown.length) lines.push(`  … ${count(result.events.length - shown.length)} more`);
+  if (events.length > shown.length) lines.push(`  … ${count(events.length - shown.length)} more`);
   if (result.settings.length > 0) lines.push('', ...settingsTable(result.settings, style));
   lines.push('', ...assumptions(result).flatMap((text) => paragraph(text, '  ').map(dim)));
   return `${lines.join('\n')}\n`;
 }
+
+/** Whether less was followed than there is, as was asked. */
+export const isCut = ({ untilUs, durationUs, partial }: FleetResult): boolean => untilUs < durationUs && !partial;
+
+/** How long it was followed, and of what where that is less. */
+export const lengthText = (result: FleetResult): string =>
+  isCut(result)
+    ? `the first ${durationText(result.untilUs)} of ${durationText(result.durationUs)}`
+    : durationText(result.durationUs);
+
+const CUT_TEXT = 'It ends at the moment that was asked for: what comes later was not looked at.';
 
 function partialText({ figures, durationUs, settings }: FleetResult): string {
   const untilUs = figures.timesUs.at(-1)!;
@@ -159,16 +173,19 @@ function marksText(findings: FleetResult['verdict']['findings']): string[] {
   ];
 }
 
-/** Where there is no room columns go that say the same in each row, then the last ones. */
+/** Where there is no room columns go that say the same in each row, which is told below it, then the last ones. */
 function fitted(table: readonly (readonly string[])[], width: number): string[] {
   let rows = table;
+  const same: string[] = [];
   for (;;) {
     const lines = columns(rows, 'lr', '');
     const { length } = rows[0]!;
-    if (length <= LEAST_COLUMNS || lines.every((line) => line.length <= width)) return lines;
+    if (length <= LEAST_COLUMNS || lines.every((line) => line.length <= width))
+      return same.length > 0 ? [...lines, `in each row: ${same.join(', ')}`] : lines;
     const isConstant = (column: number) => rows.slice(1).every((row) => row[column] === rows[1]![column]);
     let gone = length - 1;
     for (let column = LEAST_COLUMNS; column < length; column++) if (isConstant(column)) gone = column;
+    if (isConstant(gone)) same.unshift(`${rows[0]![gone]} ${rows[1]![gone]}`);
     rows = rows.map((row) => row.filter((_, column) => column !== gone));
   }
 }

@@ -1,4 +1,3 @@
-import { bytes } from '../../sim/contract/format.ts';
 import { durationText } from '../../sim/contract/quantities.ts';
 
 /** How a figure went over the time of a scenario. */
@@ -27,9 +26,7 @@ export interface Trend {
 }
 
 /** Of two rises the smaller one is at least so much of the larger where the pace is the same. */
-const PACE = 0.5;
-/** A time is forecast up to so many times of what was followed. */
-export const FORECAST_LENGTHS = 10;
+export const PACE = 0.5;
 
 /** Below this share of what was there a rise is none, and below so many bytes. */
 const NOISE_SHARE = 0.03;
@@ -95,30 +92,12 @@ export function trendOf(timesUs: readonly number[], values: readonly number[], b
 export const endsBelow = ({ towardsBytes, endBytes }: Trend, leftBytes: number): boolean =>
   towardsBytes < endBytes + leftBytes;
 
-/** The rule, for people. */
-export const FORECAST_RULE = `a time is forecast only where the last third of the time rose at the pace of the second, within a factor of ${1 / PACE}, and not beyond ${FORECAST_LENGTHS} times what was followed`;
+/** What began so early began with the run: a twentieth of a rise takes a while. */
+const EARLY = 0.1;
 
-/** When what rises has risen by so much more: `now`, `about 5h after the end of this run`, or why no time can be told. `lengthUs`: what was followed. */
-export function whenText({ perHourBytes, thirdsBytes, isSteady }: Trend, leftBytes: number, lengthUs: number): string {
-  if (leftBytes <= 0) return 'now';
-  if (!isSteady)
-    return `at a time that this run does not tell (it rose by ${bytes(Math.max(0, thirdsBytes[0]))} in the second third of it and by ${bytes(Math.max(0, thirdsBytes[1]))} in the last)`;
-  const us = (leftBytes / perHourBytes) * 3600e6;
-  const mostUs = FORECAST_LENGTHS * lengthUs;
-  return us > mostUs
-    ? `not within ${durationText(mostUs)} at that pace`
-    : `about ${durationText(us)} after the end of this run at that pace`;
-}
-
-/** The same in a few words, for a row of a table. */
-export function courseText(trend: Trend, what: string, leftBytes: number, lengthUs: number): string {
-  const us = (Math.max(0, leftBytes) / trend.perHourBytes) * 3600e6;
-  const mostUs = FORECAST_LENGTHS * lengthUs;
-  if (!trend.isSteady) return `climbs to ${what} at a time unknown`;
-  return us > mostUs
-    ? `climbs to ${what}, not within ${durationText(mostUs)}`
-    : `climbs to ${what} ${durationText(us)} after the end`;
-}
+/** Since when it rises, for people. `lengthUs`: what was followed. */
+export const sinceText = ({ sinceUs }: Trend, lengthUs: number): string =>
+  sinceUs <= EARLY * lengthUs ? 'from the start on' : `since ${durationText(sinceUs)}`;
 
 const mean = (values: readonly number[], from: number, to: number) =>
   values.slice(from, to).reduce((sum, value) => sum + value, 0) / Math.max(1, to - from);

@@ -1,23 +1,25 @@
 import { bytes, count, counted, percent } from '../../sim/contract/format.ts';
 import { durationText } from '../../sim/contract/quantities.ts';
-import type { Holdings } from '../engine/holdings.ts';
 import { isWithin } from '../machine/worst-moments.ts';
 import type { PoolFile, Scenario } from '../scenario/scenario.ts';
 import { noCeilingText, recyclingCeiling } from './climbing-finding.ts';
-import { destinationOf } from './destination.ts';
-import { type FleetFigures, heapBytes, type PoolFigures } from './figures.ts';
+import { destinationOf, WHOLE } from './destination.ts';
+import type { FleetFigures, PoolFigures } from './figures.ts';
 import type { Finding, Severity } from './finding.ts';
+import { courseText, whenText } from './forecast.ts';
 import { groupFindings } from './group-finding.ts';
 import { growingFinding } from './growing-finding.ts';
+import { layerText } from './heap-text.ts';
 import { killFindings } from './kill-finding.ts';
-import { allMemory, type Limit, limitOf, nearestLimit, trendTo } from './limits.ts';
+import { type Limit, limitOf, nearestLimit, trendTo } from './limits.ts';
 import { burstFinding, machineFindings } from './machine-finding.ts';
 import { isBarely, leftText, limitText, marginsOf, tightest } from './margin.ts';
 import { ceilingOf, isOfCopies } from './pool-ceiling.ts';
-import type { Series } from './series.ts';
+import { serviceFindings } from './service-finding.ts';
 import { refusedOf, servingFindings } from './serving-finding.ts';
-import { snapshotFinding, snapshotNeed } from './snapshot-finding.ts';
-import { courseText, whenText } from './trend.ts';
+import { sharingFindings } from './sharing-finding.ts';
+import { snapshotNeed } from './snapshot-finding.ts';
+import { sinceText } from './trend.ts';
 
 export interface Verdict {
   readonly severity: Severity;
@@ -37,7 +39,9 @@ export function verdictOf(figures: FleetFigures, scenario: Scenario, partial = f
     ...refusalFindings(figures, scenario),
     ...figures.groups.flatMap((group) => groupFindings(group, figures, scenario)),
     ...figures.pools.flatMap((pool) => poolFindings(pool, figures, scenario)),
-    ...figures.services.flatMap((service, i) => serviceFindings(service, scenario.services[i]!, figures)),
+    ...figures.services.flatMap((service, i) =>
+      serviceFindings(service, scenario.services[i]!, figures, scenario.machine.thp === 'always'),
+    ),
     ...burstFinding(figures),
     ...machineFindings(figures),
   ].sort((x, y) => ORDER.indexOf(x.severity) - ORDER.indexOf(y.severity));
@@ -67,9 +71,6 @@ function summaryOf(findings: readonly Finding[], figures: FleetFigures, scenario
     return `It holds for ${length}, but something climbs, and this run does not tell where that ends (at the worst moment ${left} are left).`;
   return `It holds for ${length}, and nothing says that it would not go on: at the worst moment ${left} are left.`;
 }
-
-/** What the climb of one belongs to. */
-const WHOLE = 'all that counts there';
 
 /** What was followed. */
 const lengthOf = ({ timesUs }: FleetFigures) => timesUs.at(-1)!;
@@ -115,7 +116,7 @@ function poolFindings(pool: PoolFigures, figures: FleetFigures, scenario: Scenar
     });
   found.push(...pool.growing.map((region) => growingFinding(region, pool, limit, wasKilled)));
   if (pool.preloadBytes > 0) found.push(copied(pool, wasKilled, limit, file));
-  found.push(...servingFindings(pool, file));
+  found.push(...sharingFindings(pool, figures, limit), ...servingFindings(pool, file));
   if (pool.failures > 0)
     found.push({
       severity: 'watch',
@@ -159,12 +160,12 @@ function climbing(pool: PoolFigures, figures: FleetFigures, scenario: Scenario):
       ...(ceiling > 0.95 * nearest.bytes && {
         course: `${isAbove ? `${courseText(trend, nearest.what, left, lengthOf(figures))}${trend.isSteady ? ' or later' : ''}` : 'climbs'}, more slowly with time: its ceiling is ${percent(ceiling / nearest.bytes)} of ${nearest.what}`,
       }),
-      text: `What the workers of ${pool.name} keep of private memory between requests climbs since ${durationText(trend.sinceUs)} (${bytes(trend.firstBytes)} → ${bytes(trend.lastBytes)}), and ${bytes(copies)} of it is copies of preloaded pages. It slows down as fewer pages are left to copy; its ceiling is ${bytes(ceiling)} with ${mostText(pool)} copied in ${file.pm.max_children} workers and ${bytes(besideBytes)} beside them, ${isAbove ? 'which is more than' : `${percent(ceiling / nearest.bytes)} of`} ${nearest.what} (${bytes(nearest.bytes)})${when}. No setting of the allocator changes that; fewer writes to what is shared, fewer workers or recycling (max_requests) do.`,
+      text: `What the workers of ${pool.name} keep of private memory between requests climbs ${sinceText(trend, lengthOf(figures))} (${bytes(trend.firstBytes)} → ${bytes(trend.lastBytes)}), and ${bytes(copies)} of it is copies of preloaded pages. It slows down as fewer pages are left to copy; its ceiling is ${bytes(ceiling)} with ${mostText(pool)} copied in ${file.pm.max_children} workers and ${bytes(besideBytes)} beside them, ${isAbove ? 'which is more than' : `${percent(ceiling / nearest.bytes)} of`} ${nearest.what} (${bytes(nearest.bytes)})${when}. No setting of the allocator changes that; fewer writes to what is shared, fewer workers or recycling (max_requests) do.`,
     };
   }
   const toLimit = trendTo(trend, nearest);
   const ceiling = recyclingCeiling(pool, file, nearest);
-  const climbs = `What the workers of ${pool.name} keep of private memory between requests climbs since ${durationText(trend.sinceUs)}, by ${bytes(trend.perHourBytes)} an hour at the end (${bytes(trend.firstBytes)} → ${bytes(trend.lastBytes)})`;
+  const climbs = `What the workers of ${pool.name} keep of private memory between requests climbs ${sinceText(trend, lengthOf(figures))}, by ${bytes(trend.perHourBytes)} an hour at the end (${bytes(trend.firstBytes)} → ${bytes(trend.lastBytes)})`;
   if (ceiling && ceiling.bytes <= nearest.bytes)
     return {
       severity: figures.kills > 0 ? 'fails' : 'watch',
@@ -186,64 +187,6 @@ function climbing(pool: PoolFigures, figures: FleetFigures, scenario: Scenario):
 /** The most that a worker comes to copy. */
 const mostText = ({ mostCopiedBytes, preloadBytes }: PoolFigures) =>
   mostCopiedBytes < preloadBytes ? `${bytes(mostCopiedBytes)} (by the last request before max_requests)` : 'all pages';
-
-/** A heap with less than this share of a worker's private memory explains none of it. */
-const SOME = 0.05;
-
-/** In which layer a worker's memory is, and why it stays there; with a space behind, or nothing. */
-function layerText(pool: PoolFigures, wasKilled = false): string {
-  const { holdings, preloadBytes } = pool;
-  if (!holdings || heapBytes(holdings) === 0) return '';
-  const all = heapBytes(holdings);
-  // Of what a worker has the heap may be next to nothing.
-  if (all < SOME * (pool.mostPrivateBytes / Math.max(1, pool.mostWorkers)))
-    return arenaText(pool, holdings)
-      .map((text) => `${text} `)
-      .join('');
-  const parts = (
-    [
-      ['the main arena (the break)', holdings.mainHeapBytes],
-      [`${counted(holdings.arenaHeaps, 'heap')} of other arenas`, holdings.arenaBytes],
-      ['Zend chunks', holdings.zendBytes],
-      ['blocks with mappings of their own', holdings.mappedBytes],
-      ['extents', holdings.extentBytes],
-    ] as const
-  ).filter(([, size]) => size > 0.02 * all);
-  const sorted = [...parts].sort((x, y) => y[1] - x[1]);
-  const share = sorted.map(([what, size]) => `${bytes(size)} in ${what}`).join(', ');
-  const heap = preloadBytes > 0 ? 'Beside what was preloaded, the' : 'The';
-  const text = `${heap} largest heap is ${bytes(all)}: ${share}; ${bytes(holdings.liveBytes)} of it is in live blocks, ${bytes(holdings.freeBytes)} is free memory that the allocator keeps, the rest its own bookkeeping.`;
-  return `${text}${reasonText(pool, holdings, sorted[0]?.[0] ?? '', wasKilled)} `;
-}
-
-function reasonText(pool: PoolFigures, holdings: Holdings, largest: string, wasKilled: boolean): string {
-  const { mmap_threshold: threshold, trim_threshold: trim } = holdings.tunables;
-  const reasons: string[] = [];
-  if (holdings.liveBytes > holdings.freeBytes && (wasKilled ? pool.climbedPerHourBytes > 0 : pool.isClimbing))
-    reasons.push(
-      'The requests leave live blocks behind: a library or the program keeps them, and no setting of the allocator gives them back.',
-    );
-  else if (
-    largest.startsWith('the main') &&
-    holdings.freeBytes > 0.5 * holdings.mainHeapBytes &&
-    trim !== undefined &&
-    trim > 131072
-  )
-    reasons.push(
-      `Free memory at the end of the break is given back only beyond trim_threshold, which has grown to ${bytes(trim)}, since a mapped block of ${bytes(threshold ?? 0)} was freed: from then on blocks below that come from the break.`,
-    );
-  reasons.push(...arenaText(pool, holdings));
-  if (holdings.zendCachedChunks > 2)
-    reasons.push(`Zend keeps ${holdings.zendCachedChunks} empty chunks for the next request (avg_chunks_count).`);
-  return reasons.length > 0 ? ` ${reasons.join(' ')}` : '';
-}
-
-const arenaText = ({ sizeBytes: vszBytes }: PoolFigures, { arenaHeaps, arenaBytes }: Holdings): string[] =>
-  arenaHeaps > 1
-    ? [
-        `Each arena reserves 64 MiB of address space (a worker's VSZ is ${bytes(vszBytes)}), of which ${bytes(arenaBytes)} in all is resident: VSZ is not memory.`,
-      ]
-    : [];
 
 function ceilingText(pool: PoolFigures, children: number): string {
   const each = (size: number) => `${bytes(size * children)} (${bytes(size)} each)`;
@@ -276,25 +219,6 @@ function copied(pool: PoolFigures, wasKilled: boolean, limit: Limit, file: PoolF
     about: pool.name,
     text: `${text}${cause}${advice}`,
   };
-}
-
-function serviceFindings(series: Series, service: Scenario['services'][number], figures: FleetFigures): Finding[] {
-  const { trend } = series;
-  if (service.snapshot) return [snapshotFinding(series, service, figures)];
-  if (trend.shape === 'climbs') {
-    const limit = allMemory(figures);
-    const toLimit = trendTo(trend, limit);
-    const { isBelow, course, text } = destinationOf(toLimit, limit, lengthOf(figures), WHOLE);
-    return [
-      {
-        severity: figures.kills > 0 ? 'fails' : toLimit.isSteady && !isBelow ? 'ends' : 'watch',
-        about: service.name,
-        ...course,
-        text: `${service.name} climbs since ${durationText(trend.sinceUs)}, by ${bytes(trend.perHourBytes)} an hour (${bytes(trend.firstBytes)} → ${bytes(trend.lastBytes)}), with no ceiling of its own, ${text}.`,
-      },
-    ];
-  }
-  return [];
 }
 
 function refusalFindings({ refusals }: FleetFigures, scenario: Scenario): Finding[] {

@@ -30,3 +30,34 @@ services:
   expect(job!.firmBytes.at(-1)!).toBeLessThan(60 * 2 ** 20);
   expect(page).toContain('reads 100.0 MiB of data (1.00 GiB)');
 });
+
+test('the moment of the first kill is in the picture, which no sample shows, and what decides stands first', async () => {
+  const { result } = await studyFleet(
+    `duration: 1h
+samples: 5
+machine: { memory: 1G }
+services:
+  - { name: db, anonymous: 500M, snapshot: { every: 20m, takes: 60s, writes: 20M } }
+  - { name: other, anonymous: 100M }
+settings:
+  - { name: more, change: { machine.memory: 2G } }
+`,
+    's.yaml',
+    { workers: 1 },
+  );
+  const kill = result.figures.firstKill!;
+  const page = fleetPage(result);
+  const numbers = (name: string) => JSON.parse(new RegExp(`"${name}":(\\[[-\\d.,e+]+\\])`).exec(page)![1]!) as number[];
+  const ns = numbers('ns');
+  expect(ns).toHaveLength(6);
+  const at = ns.indexOf(kill.atUs * 1000);
+  expect(at).toBe(kill.beforeSample);
+  const available = numbers('availableBytes');
+  expect(available[at]).toBe(kill.availableBytes);
+  expect(available.filter((bytes) => bytes < 2 ** 26)).toEqual([kill.availableBytes]);
+  expect(page).toContain('["samples","5, over 1 h"]');
+  expect(page).toContain('"mark":"bad"');
+  expect(page).toContain('{"about":"FAILS, machine","text":"From ');
+  expect(page).toContain('"head":["","outcome","left","used","","front"]');
+  expect(page).toContain('["as it is","1 killed","none"');
+});

@@ -92,7 +92,7 @@ function drawGroup(
     `cgroup ${name}`,
     into,
     `chart-group-${name}`,
-    'Page cache is taken back when something else is needed; what is without it is not, while there is no swap. At samples: bursts between them are in the verdict.',
+    'Page cache is taken back when something else is needed; what is without it is not, while there is no swap. At samples, and at the worst moment between them: what else comes between them is in the verdict.',
   );
   drawChart(place, {
     label: `Memory of the cgroup ${name} over time`,
@@ -115,7 +115,7 @@ function drawProcesses(into: HTMLElement, data: PageData, machine: MachineData, 
     'Resident memory of processes',
     into,
     'chart-processes',
-    'Shared pages count for each that maps them.',
+    `Shared pages count for each that maps them.${machine.processCount > machine.processes.length ? ` The ${machine.processes.length} largest of ${countText(machine.processCount)}.` : ''}`,
   );
   drawChart(place, {
     label: 'Resident memory of the largest processes',

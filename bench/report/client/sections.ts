@@ -19,19 +19,28 @@ function verdictPanel(verdict: VerdictData, explanation: readonly string[], why:
   const [headline, ...rest] = explanation.length > 0 ? explanation : [verdict.headline];
   return element(
     'div',
-    { class: 'panel verdict', id: 'verdict' },
+    { class: `panel verdict ${verdict.mark ?? ''}`.trim(), id: 'verdict' },
     element('p', { class: 'headline' }, headline!),
     ...rest.map(sentence),
     ...folded('Why, with the figures', why),
     ...verdict.sentences.map(sentence),
+    ...(verdict.points ?? []).map(({ about, text }) =>
+      element('p', { class: 'point' }, element('b', {}, `${about}: `), text),
+    ),
   );
 }
 
 /** A line of a verdict; what can be pasted as it stands is set apart. */
 function sentence(line: string): HTMLElement {
   const [, before, command] = /^(.*: )(sim explain .*|[A-Z_]+=\S+)$/.exec(line) ?? [];
-  return command ? element('p', {}, before!, element('code', {}, command)) : element('p', {}, line);
+  return command ? element('p', {}, before!, element('code', {}, command)) : element('p', {}, ...withOptions(line));
 }
+
+/** An option is not broken after its dashes. */
+const withOptions = (line: string): (string | HTMLElement)[] =>
+  line
+    .split(/(--[a-z-]+(?: #?\w+)?)/)
+    .map((part, i) => (i % 2 === 1 ? element('span', { class: 'whole' }, part) : part));
 
 /** Lines that open on demand, and on paper. */
 function folded(title: string, lines: readonly string[]): HTMLElement[] {

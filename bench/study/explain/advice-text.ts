@@ -1,5 +1,5 @@
 import { bytes, count, counted, duration, percent } from '../../../sim/contract/format.ts';
-import { type Advice, isTooSlow, LEAST_SAVING, WORTH_IT } from './advice.ts';
+import { type Advice, isDead, isTooSlow, LEAST_SAVING, WORTH_IT } from './advice.ts';
 import type { Facts } from './explanation.ts';
 import { worstBytes } from './orders.ts';
 import { callsOf, type OrderRange, type WhatIf } from './what-if.ts';
@@ -11,6 +11,7 @@ export function adviceSentences(facts: Facts, advice: Advice, whatIf: readonly W
   if (whatIf.length === 0 || sample.rssBytes === 0) return partial ? [interruption] : [];
   const sentences: string[] = [];
   if (partial) sentences.push(interruption);
+  if (isDead(facts)) sentences.push(DEAD);
   if (advice.best) {
     sentences.push(
       advice.lowers === 'faults' ? faultsSentence(facts, advice.best) : savingSentence(facts, advice.best),
@@ -40,6 +41,8 @@ export function adviceSentences(facts: Facts, advice: Advice, whatIf: readonly W
   }
   return sentences;
 }
+
+const DEAD = `No block lives here: a setting is advised only where next to nothing of what it gives back is taken again (${percent(WORTH_IT)} more faults and calls at most).`;
 
 const PERCENT_FOR_PERCENT =
   'A setting may take as many per cent more work as it saves of the process; --allow-work lets it take more.';
@@ -88,10 +91,17 @@ function tooDearSentences(facts: Facts, best: WhatIf, whatIf: readonly WhatIf[])
     );
 }
 
+function residentText({ sample }: Facts, { rssBytes }: WhatIf): string {
+  const [now, before] = [bytes(rssBytes), bytes(sample.rssBytes)];
+  return now === before
+    ? `as much would be resident here, ${now}`
+    : `${now} would be resident here instead of ${before}`;
+}
+
 const savingSentence = (facts: Facts, w: WhatIf): string => `With ${savingText(facts, w)}`;
 
 const savingText = (facts: Facts, w: WhatIf): string =>
-  `${w.setting} (${w.about}) ${bytes(w.rssBytes)} would be resident here instead of ${bytes(facts.sample.rssBytes)}, at ${priceOf(facts, w)}: run, not estimated.`;
+  `${w.setting} (${w.about}) ${residentText(facts, w)}, at ${priceOf(facts, w)}: run, not estimated.`;
 
 const faultsSentence = (facts: Facts, w: WhatIf): string =>
-  `With ${w.setting} (${w.about}) it stops: ${priceOf(facts, w)}; ${bytes(w.rssBytes)} would be resident here instead of ${bytes(facts.sample.rssBytes)}: run, not estimated.`;
+  `With ${w.setting} (${w.about}) it stops: ${priceOf(facts, w)}; ${residentText(facts, w)}: run, not estimated.`;

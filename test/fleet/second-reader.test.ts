@@ -1,0 +1,163 @@
+import { describe, expect, test } from 'vitest';
+import type { FleetEvent } from '../../fleet/follower.ts';
+import { eventLines } from '../../fleet/report/events-text.ts';
+import { courseText, roughTime, whenText } from '../../fleet/report/forecast.ts';
+import { fleetText } from '../../fleet/report/text.ts';
+import { trendOf } from '../../fleet/report/trend.ts';
+import { runFleet } from '../../fleet/run-fleet.ts';
+import { parseScenario } from '../../fleet/scenario/scenario.ts';
+import { studyFleet } from '../../fleet/study.ts';
+
+const here = { workers: 1 } as const;
+const MIB = 2 ** 20;
+const HOUR = 3600e6;
+
+describe('a forecast is as exact as it is known', () => {
+  const trend = (of: (hour: number) => number) => {
+    const hours = Array.from({ length: 91 }, (_, i) => i / 10);
+    return trendOf(
+      hours.map((hour) => hour * HOUR),
+      hours.map((hour) => of(hour) * MIB),
+    );
+  };
+
+  test('to about two digits', () => {
+    const told = ['20m45s', '61h31m', '186h', '3h1m', '44s'].map((text) => {
+      const [, h = 0, m = 0, s = 0] = /^(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s)?$/.exec(text)!;
+      return roughTime((Number(h) * 3600 + Number(m) * 60 + Number(s)) * 1e6);
+    });
+    expect(told).toEqual(['21m', '62h', '7.8 days', '3h', '44s']);
+    for (let us = 30e6; us < 3000 * HOUR; us *= 1.07) expect(roughTime(us)).not.toMatch(/\d+h\d+m\d+s|\d\.\d\d/);
+  });
+
+  test('as one time where both thirds rose alike, else from one to another', () => {
+    const steady = trend((hour) => 100 + 60 * hour);
+    expect(whenText(steady, 600 * MIB, 9 * HOUR)).toBe('about 10h after the end of this run at that pace');
+    // 60 an hour in the second third, 40 in the last.
+    const slower = trend((hour) => 100 + 60 * Math.min(hour, 6) + 40 * Math.max(0, hour - 6));
+    const [, from, to] = /^climbs to it (\S+) to (\S+) after the end$/.exec(
+      courseText(slower, 'it', 600 * MIB, 9 * HOUR),
+    )!;
+    expect(Number.parseFloat(from!)).toBeCloseTo(10, 0);
+    expect(Number.parseFloat(to!)).toBeCloseTo(15, 0);
+  });
+});
+
+/** A server that leaks in a group, and a cache beside it. */
+const leak = (duration: string) => `duration: ${duration}
+samples: 61
+machine: { memory: 2G }
+cgroups: [{ name: web, max: 300M }]
+services: [{ name: node, group: web, anonymous: 100M, grows: 1M, every: 6m }]
+`;
+
+test('a service in a group climbs to the memory.max of that, told once, and comes to it when it says', async () => {
+  const { figures, verdict } = (await studyFleet(leak('6h'), 's.yaml', here)).result;
+  const [finding, ...others] = verdict.findings.filter(({ severity }) => severity === 'ends');
+  expect(others).toEqual([]);
+  expect(finding!.about).toBe('node');
+  expect(finding!.text).toContain('node climbs from the start on');
+  expect(finding!.text).toContain('towards memory.max of web (300.0 MiB)');
+  expect(finding!.text).toContain('takes 1.00 MiB every 6m and gives nothing back');
+  // 200 MiB less what the kernel has, at 10 MiB an hour; six hours of them are over.
+  const [, hours] = /about (\d+)h after the end/.exec(finding!.text)!;
+  const [, between] = /from one to the next may be (\d+)h at most/.exec(finding!.text)!;
+  expect(Number(between) - Number(hours)).toBe(6);
+  const longer = (await studyFleet(leak('24h'), 's.yaml', here)).result.figures.firstKill!;
+  expect(longer.group).toBe('web');
+  expect(Math.abs(longer.atUs / HOUR - Number(between))).toBeLessThan(1);
+  expect(figures.kills).toBe(0);
+});
+
+describe('what happened', () => {
+  const kill = (atUs: number, who: string, request?: string): FleetEvent => ({
+    atUs,
+    kind: 'oom-kill',
+    who,
+    ...(request !== undefined && { request }),
+    text: `the kernel killed ${who}${request === undefined ? '' : `, serving ${request}`}`,
+  });
+
+  test('to several at once is one line, and what is told of one alone stays its own', () => {
+    const many = Array.from({ length: 9 }, (_, i) => kill(3 * HOUR + i * 1e6, `www-${i + 1}`, 'resize'));
+    const lines = eventLines([
+      ...many,
+      kill(3 * HOUR, 'www-20'),
+      { ...kill(3 * HOUR, 'kernel'), text: 'the kernel killed kernel, which is not started again' },
+      { atUs: 27 * HOUR, kind: 'refused', who: 'www', text: '5 requests found the backlog of www full' },
+    ]);
+    expect(lines.map(({ atUs, text }) => `${atUs / HOUR}h  ${text}`)).toEqual([
+      '3h  the kernel killed 9 processes, serving resize: www-1, www-2, www-3, www-4, www-5, www-6 and 3 more',
+      '3h  the kernel killed www-20',
+      '3h  the kernel killed kernel, which is not started again',
+      '27h  5 requests found the backlog of www full',
+    ]);
+  });
+});
+
+const shared = (settings: string) => `duration: 20m
+samples: 5
+machine: { memory: 1G }
+pools:
+  - name: pg
+    allocator: glibc
+    pm: { mode: ondemand, max_children: 12, process_idle_timeout: 1h }
+    shared: [{ name: shared_buffers, size: 200M, used: 200M, worker: 0.9 }]
+    worker: { anonymous: 2M }
+requests:
+  - { name: query, pool: pg, workload: "php-pool:requests=1,kept=0,calls=5,blocks=50,strings=0,baseline=20000", time: 2s, cron: { every: 1h, count: 12, first: 1m } }
+${settings}`;
+const style = {
+  width: 80,
+  bold: (text: string) => text,
+  dim: (text: string) => text,
+  fold: (text: string) => [text],
+  columnBlocks: (rows: readonly (readonly string[])[]) => rows.map((row) => row.join(' ')),
+};
+
+describe('what workers share', () => {
+  test('is said to be in the RSS of each, and once in memory', async () => {
+    const { result } = await studyFleet(shared(''), 's.yaml', here);
+    const [pool] = result.figures.pools;
+    expect(pool!.rssBytes.values.at(-1)!).toBeGreaterThan(12 * 180 * MIB);
+    expect(pool!.pssBytes.values.at(-1)!).toBeLessThan(300 * MIB);
+    const { text } = result.verdict.findings.find(({ text: found }) => found.startsWith('RSS of'))!;
+    expect(text).toMatch(/^RSS of the 12 workers of pg adds up to 2\.\d\d GiB at the end, more than all memory/);
+    expect(text).toContain('the 200.0 MiB that they share');
+    // A column that says the same in each row goes where there is no room, and is told below.
+    const lines = fleetText(result, { ...style, width: 58 }).split('\n');
+    expect(lines.find((line) => line.startsWith('time '))).not.toContain('Shmem');
+    expect(lines).toContainEqual(expect.stringMatching(/^in each row: Shmem 200\.0 MiB, cache /));
+  });
+
+  test('workers that are there from the start are none that begin', async () => {
+    const settings = `settings:
+  - { name: static, change: { pools.pg.pm.mode: static } }
+  - { name: short, change: { pools.pg.pm.process_idle_timeout: 30s } }
+`;
+    const { result } = await studyFleet(shared(settings), 's.yaml', here);
+    expect(result.settings.map(({ name, replaced }) => [name, replaced?.split(',')[0] ?? null])).toEqual([
+      ['as it is', null],
+      ['static', null],
+      ['short', '12 workers of pg began'],
+    ]);
+  });
+});
+
+test('free memory between live blocks is not said to wait for a threshold', async () => {
+  const text = `duration: 1h
+samples: 13
+machine: { memory: 1G }
+pools: [{ name: www, allocator: glibc, pm: { max_children: 1 } }]
+requests:
+  - { name: page, pool: www, workload: "php-pool:requests=1,kept=600,calls=200,buffer=150000,blocks=20,strings=0,baseline=20000", time: 20ms, rate: 240/h }
+`;
+  const { result } = await studyFleet(text, 's.yaml', here);
+  const { holdings } = result.figures.pools[0]!;
+  const [www] = result.verdict.findings.filter(({ about }) => about === 'www');
+  expect(holdings!.freeBytes).toBeGreaterThan(0.5 * holdings!.mainHeapBytes);
+  expect(holdings!.freeBytes).toBeGreaterThan(2 * holdings!.tunables['trim_threshold']!);
+  expect(www!.text).toContain('lies between live blocks');
+  expect(www!.text).not.toContain('given back only beyond trim_threshold');
+  expect((await runFleet(parseScenario(text, 's.yaml'), here)).events).toEqual([]);
+});
