@@ -274,8 +274,10 @@ export function filemapRead(
 }
 
 /** What a page of a file costs who writes it: a block is found for it, a page allocated, and it is made dirty, as far as that is to be done. */
-function writePrice(k: Kernel, object: AddressSpace, index: number, frame: number): number {
-  if (frame === 0) return object.blocks?.has(index) ? WRITE_UNCACHED_US : k.profile.prices.writeNewUs;
+function writePrice(k: Kernel, task: Task, object: AddressSpace, index: number, frame: number): number {
+  const { writeNewUs, writeNewOfGroupUs } = k.profile.prices;
+  if (frame === 0 && object.blocks?.has(index)) return WRITE_UNCACHED_US;
+  if (frame === 0) return writeNewUs + (task.group.isRoot ? 0 : writeNewOfGroupUs);
   return k.frames.flags[frame]! & PG_DIRTY ? WRITE_DIRTY_US : WRITE_CLEAN_US;
 }
 
@@ -289,7 +291,7 @@ export function genericPerformWrite(k: Kernel, task: Task, object: AddressSpace,
       k.frames.flags[frame] = (k.frames.flags[frame]! | PG_DIRTY) & ~PG_RECLAIM;
       continue;
     }
-    const priceUs = writePrice(k, object, at, frame);
+    const priceUs = writePrice(k, task, object, at, frame);
     if (!takeBlock(object, at)) return at - index;
     k.nowUs += priceUs;
     if (frame === 0) {

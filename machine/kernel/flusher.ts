@@ -12,6 +12,13 @@ const DIRTY_SCOPE = 8;
 const LEAST_CHUNK_PAGES = 1024;
 /** sched_slice of two threads that both want the processor: half of sysctl_sched_latency. */
 const SLICE_US = 3000;
+/**
+ * place_entity of EEVDF: who sleeps keeps what it was behind, a tick at most, and is placed twice as far behind one other (W + w over W). A
+ * worker that has always waited for the tick is behind by that much.
+ */
+const LAG_US = 2 * JIFFY_US;
+/** place_entity of CFS: half of sysctl_sched_latency. */
+const SLEEPER_CREDIT_US = 3000;
 
 /** wb_writeback_work. */
 export interface WritebackWork {
@@ -94,7 +101,11 @@ export function wbWakeup(k: Kernel, wb: BdiWriteback): void {
   if (wb.steps) return;
   wb.steps = workfn(k, wb);
   const running = runningOf(k);
-  if (running.length === 0) k.flusherTurnUs = k.nowUs;
+  if (running.length === 0) k.flusherBehindUs = 0;
+  else k.flusherBehindUs += (k.nowUs - k.flusherLeftUs) * running.length;
+  k.flusherBehindUs += k.profile.features.sleepersKeepLag ? LAG_US : SLEEPER_CREDIT_US;
+  k.flusherLeftUs = k.nowUs;
+  k.flusherTurnUs = k.nowUs;
   running.push(wb);
 }
 
@@ -121,15 +132,16 @@ export function flushForeign(k: Kernel, { group }: BdiWriteback): void {
   }
 }
 
-/** The tick that finds that somebody has had his slice. */
-function sliceEndUs(nowUs: number): number {
-  const tick = (jiffiesOf(nowUs) + 1) * JIFFY_US;
-  return tick - nowUs < SLICE_US ? tick + JIFFY_US : tick;
+/** The tick that finds that somebody, who was so far behind the other, has had his slice and is ahead now. */
+function sliceEndUs(k: Kernel, behindUs: number): number {
+  const least = Math.max(behindUs, k.profile.features.sleepersKeepLag ? 0 : SLICE_US);
+  return Math.max(jiffiesOf(k.nowUs) + 1, Math.ceil((k.nowUs + least) / JIFFY_US)) * JIFFY_US;
 }
 
 /** Nobody else wants the processor until then. */
-export function runFlushers(k: Kernel, untilUs: number): void {
+export function runFlushers(k: Kernel, untilUs: number, inTurns = false): void {
   if (k.flusherTurnUs === Number.POSITIVE_INFINITY) return;
+  const startUs = k.nowUs;
   const running = runningOf(k);
   const { current } = k;
   k.current = null;
@@ -139,13 +151,24 @@ export function runFlushers(k: Kernel, untilUs: number): void {
     running.shift();
     wb.steps = undefined;
   }
-  k.flusherTurnUs = running.length > 0 ? sliceEndUs(k.nowUs) : Number.POSITIVE_INFINITY;
+  if (inTurns) k.flusherBehindUs -= k.nowUs - startUs;
+  else k.flusherBehindUs = k.profile.features.sleepersKeepLag ? 0 : -SLEEPER_CREDIT_US;
+  k.flusherLeftUs = k.nowUs;
+  k.flusherTurnUs = running.length > 0 ? sliceEndUs(k, -k.flusherBehindUs / running.length) : Number.POSITIVE_INFINITY;
   k.current = current;
 }
 
 /** Who has the processor gives it to the flushers where it is their turn. */
 export function flushersTurn(k: Kernel): void {
-  if (k.nowUs >= k.flusherTurnUs) runFlushers(k, sliceEndUs(k.nowUs));
+  if (k.nowUs < k.flusherTurnUs) return;
+  k.flusherBehindUs += (k.nowUs - k.flusherLeftUs) * runningOf(k).length;
+  runFlushers(k, sliceEndUs(k, k.flusherBehindUs), true);
+}
+
+/** Somebody else has had the processor for a moment: flushers need not wait for the tick where they have had less of it than who ran. */
+export function rescheduled(k: Kernel): void {
+  if (k.flusherTurnUs < Number.POSITIVE_INFINITY && k.flusherBehindUs + k.nowUs - k.flusherLeftUs > 0)
+    k.flusherTurnUs = Math.min(k.flusherTurnUs, k.nowUs);
 }
 
 /** When the next flusher wakes by itself. */

@@ -211,6 +211,9 @@ export class Kernel {
   dirtyThrottleLeaks = 0;
   /** When the processor is the flushers' again, where some want it. */
   flusherTurnUs = Number.POSITIVE_INFINITY;
+  /** How much less of the processor it has had than who runs beside it, and when it last had it. */
+  flusherBehindUs = 0;
+  flusherLeftUs = 0;
   /** Committed_AS in pages. */
   committed = 0;
   overcommitMemory = 0;

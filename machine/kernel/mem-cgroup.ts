@@ -143,6 +143,8 @@ export class MemCgroup {
   fileCost = 0;
   /** Charges that did not fit. */
   failcnt = 0;
+  /** Pages that reclaim for it has looked at since it last told of them (vmpressure). */
+  treeScanned = 0;
 
   constructor(id: number, name: string, parent: MemCgroup | null, nowUs: number) {
     this.id = id;

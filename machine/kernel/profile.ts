@@ -51,6 +51,8 @@ export interface KernelFeatures {
   readonly ratelimitsWbStats: boolean;
   /** PAGEVEC_SIZE: pages that wait in a batch of the processor. */
   readonly folioBatch: number;
+  /** EEVDF (from 6.6): who sleeps keeps what it was behind the others. Before, it was half a period behind whoever ran. */
+  readonly sleepersKeepLag: boolean;
   /** Faults take the lock of their mapping (from 6.4). */
   readonly perVmaLock: boolean;
   /** Upper page directories are counted among PageTables. */
@@ -68,6 +70,7 @@ const FEATURES: Readonly<Record<string, KernelFeatures>> = {
     wakesFlushersForGroup: true,
     ratelimitsWbStats: false,
     folioBatch: 15,
+    sleepersKeepLag: false,
     perVmaLock: false,
     countsUpperTables: false,
     groupPercpuBytes: 1784,
@@ -80,6 +83,7 @@ const FEATURES: Readonly<Record<string, KernelFeatures>> = {
     wakesFlushersForGroup: false,
     ratelimitsWbStats: true,
     folioBatch: 31,
+    sleepersKeepLag: true,
     perVmaLock: true,
     countsUpperTables: true,
     groupPercpuBytes: 1056,
@@ -92,6 +96,7 @@ const FEATURES: Readonly<Record<string, KernelFeatures>> = {
     wakesFlushersForGroup: true,
     ratelimitsWbStats: true,
     folioBatch: 31,
+    sleepersKeepLag: true,
     perVmaLock: true,
     countsUpperTables: true,
     groupPercpuBytes: 1056,

@@ -43,6 +43,7 @@ import {
 import { shrinkSlab } from './shrink-slab.ts';
 import { lruAddDrain } from './swap-lru.ts';
 import { VM_EXEC } from './vm-flags.ts';
+import { vmpressure } from './vmpressure.ts';
 
 const MAX_RECLAIM_RETRIES = 16;
 
@@ -195,6 +196,7 @@ function shrinkNode(k: Kernel, sc: ScanControl): void {
     memCgroupFlushStats(k);
     prepareScanCount(k, sc);
   }
+  const scannedBefore = sc.nrScanned;
   const isPartial = k.profile.features.partialWalks && !sc.kswapd && !sc.memcgFullWalk;
   for (const group of isPartial ? memCgroupIter(sc.target) : [...sc.target.subtree()]) {
     calculateProtection(sc.target, group);
@@ -203,6 +205,7 @@ function shrinkNode(k: Kernel, sc: ScanControl): void {
     sc.nrReclaimed += shrinkSlab(k, group, sc.priority);
     if (isPartial && sc.nrReclaimed >= sc.nrToReclaim) break;
   }
+  vmpressure(k, sc.target, sc.nrScanned - scannedBefore);
 }
 
 /** do_try_to_free_pages: ever deeper until enough is free. */
