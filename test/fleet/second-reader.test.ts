@@ -7,6 +7,7 @@ import { trendOf } from '../../fleet/report/trend.ts';
 import { runFleet } from '../../fleet/run-fleet.ts';
 import { parseScenario } from '../../fleet/scenario/scenario.ts';
 import { studyFleet } from '../../fleet/study.ts';
+import { durationUs } from '../../sim/contract/quantities.ts';
 
 const here = { workers: 1 } as const;
 const MIB = 2 ** 20;
@@ -67,6 +68,34 @@ test('a service in a group climbs to the memory.max of that, told once, and come
   expect(longer.group).toBe('web');
   expect(Math.abs(longer.atUs / HOUR - Number(between))).toBeLessThan(1);
   expect(figures.kills).toBe(0);
+});
+
+/** A preforking server whose workers write a little of what was preloaded in each request. */
+const decaying = (duration: string) => `duration: ${duration}
+samples: 61
+machine: { memory: 2G }
+cgroups: [{ name: app, max: 350M }]
+pools:
+  - name: py
+    group: app
+    allocator: glibc
+    pm: { max_children: 4 }
+    preload: { size: 80M, writes: 128K }
+    worker: { anonymous: 2M }
+requests:
+  - { name: view, pool: py, workload: "php-pool:requests=1,kept=0,calls=3,blocks=20,strings=0,baseline=20000", time: 20ms, rate: 1440/h }
+`;
+
+test('copies of what was preloaded come to a limit when their law says, and not by the pace of a third', async () => {
+  const { verdict, figures } = (await studyFleet(decaying('2h'), 's.yaml', here)).result;
+  expect(figures.kills).toBe(0);
+  const finding = verdict.findings.find(({ severity }) => severity === 'ends')!;
+  const [, told] = /that is reached about (\S+) after the end of this run if as many requests come/.exec(finding.text)!;
+  expect(finding.course).toContain(`climbs to memory.max of app about ${told} after the end, more slowly with time`);
+  const { firstKill } = (await studyFleet(decaying('6h'), 's.yaml', here)).result.figures;
+  const afterUs = firstKill!.atUs - 2 * HOUR;
+  expect(afterUs).toBeGreaterThan(0.8 * durationUs(told!)!);
+  expect(afterUs).toBeLessThan(1.25 * durationUs(told!)!);
 });
 
 describe('what happened', () => {
