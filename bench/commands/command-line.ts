@@ -171,7 +171,9 @@ export async function runCommandLine(all: readonly string[]): Promise<void> {
       const known = Object.keys((parser as any).getOptions().key) as string[];
       // biome-ignore lint/suspicious/noExplicitAny: yargs knows its options at run time and does not type them
       const withValue = [...(parser as any).getOptions().string, ...(parser as any).getOptions().number] as string[];
-      const needed = error ? undefined : (neededText(message, parser) ?? programText(message, given, withValue));
+      const needed = error
+        ? undefined
+        : (neededText(message, parser) ?? missingOptionText(message, parser) ?? programText(message, given, withValue));
       throw error ?? new UserError(needed ?? plainMessage(message) + optionSuggestion(message, known));
     });
   // yargs renders the help of every command that runs, in case that it fails later: 20 ms for what `fail` never shows.
@@ -215,6 +217,20 @@ function neededText(message: string, parser: Argv): string | undefined {
   const about = (methods.getUsageInstance().getDescriptions() as Record<string, string | undefined>)[missing];
   const article = /^[aeiou]/.test(missing) ? 'an' : 'a';
   return `${commands.join(' ')} needs ${article} ${missing.toUpperCase()}${about ? `: ${about.replace('__yargsString__:', '')}` : ''}`;
+}
+
+/** Behind yargs' `Missing required argument: allocators`: what the option is, and how it is given. */
+function missingOptionText(message: string, parser: Argv): string | undefined {
+  const option = /^Missing required arguments?: ([\w-]+)/.exec(message)?.[1];
+  if (option === undefined) return undefined;
+  // biome-ignore lint/suspicious/noExplicitAny: yargs does not type what it knows of a command
+  const methods = (parser as any).getInternalMethods();
+  const { commands } = methods.getContext() as { commands: string[] };
+  const about = (methods.getUsageInstance().getDescriptions() as Record<string, string | undefined>)[option];
+  const example = EXAMPLES.map(([command]) => command).find((command) =>
+    command.startsWith(`sim ${commands.join(' ')} `),
+  );
+  return `${commands.join(' ')} needs --${option}: ${(about ?? '').replace('__yargsString__:', '')}${example ? `; for example: ${example}` : ''}`;
 }
 
 /** Behind yargs' `Unknown argument: alocator`: which option was meant. */

@@ -9,6 +9,7 @@ import { checkRuns, positive } from '../cli/positive-option.ts';
 import { type MachineArguments, machineOptions, prepare } from '../cli/run-options.ts';
 import { requireSites } from '../cli/site-options.ts';
 import { type TimeArguments, timeOptions } from '../cli/time-options.ts';
+import { terminalWidth } from '../cli/width.ts';
 import { type PictureArguments, pictureOptions, recordingFor } from '../report/picture-options.ts';
 import { allocatorList } from '../study/compare/allocator-list.ts';
 import { compare } from '../study/compare/compare.ts';
@@ -76,7 +77,9 @@ export const compareCommand: CommandModule<object, CompareArguments> = {
         : undefined;
     await together(async () => {
       const pictures = record && (await import('../report/draw-pictures.ts'));
-      const plot = pictures ? await interruptible((signal) => pictures.drawPictures(argv, first, events!, signal)) : '';
+      const plot = pictures
+        ? await interruptible((signal) => pictures.drawPictures(argv, first, events!, signal, terminalWidth()))
+        : '';
       const told = {
         ...comparison,
         partial: comparison.partial || plot === undefined || (bySite !== undefined && !sites),

@@ -3,6 +3,7 @@ import type { Bytes } from '../../sim/contract/units.ts';
 import { writeWhole } from '../../workloads/files/line-sink.ts';
 import { buildPageData } from '../report/build-page.ts';
 import { histogramsOf } from '../report/histograms.ts';
+import { JUDGED } from '../report/moments/recorder.ts';
 import { buildPage } from '../report/page-document.ts';
 import type { RunOptions } from '../run/run-options.ts';
 import type { Explanation } from '../study/explain/explanation.ts';
@@ -12,17 +13,20 @@ const WORTH_A_SENTENCE = 0.02;
 
 /** Pictures go by pages. */
 const withinUnits = (size: Bytes): string =>
-  `${bytes(size)} of what is pinned are whole pages within slabs or chunks that hold live blocks: in the pictures they are under Free, kept.`;
+  `${bytes(size)} of what is pinned are whole pages within slabs or chunks that hold live blocks: in the pictures they are under In slabs or chunks.`;
 
 /** One page; false where the signal came before all of it was there. */
 export async function writeReport(
   to: string,
   options: RunOptions,
-  { moment, sample, verdict: { headline, sentences, place, answer: answers, advice, remedies } }: Explanation,
+  { event, moment, sample, verdict: { headline, sentences, place, answer: answers, advice, remedies } }: Explanation,
   signal: AbortSignal,
 ): Promise<boolean> {
   if (signal.aborted) return false;
-  const run = await recordRun({ ...options, mode: 'lockstep', signal });
+  const run = await recordRun({ ...options, mode: 'lockstep', signal }, 'pages', {
+    event,
+    about: event < options.events.length ? JUDGED : 'at the end',
+  });
   if (run.result.partial) return false;
   const lines = [...(advice?.paste ? [advice.paste.shell] : []), ...remedies.map((r) => `${r.place}: ${r.text}`)];
   const judged = moment.kind === 'end' ? [] : [`Judged ${moment.about}.`];
@@ -33,7 +37,7 @@ export async function writeReport(
   const verdictTellsEnd = rssBytes === sample.rssBytes;
   const within = sample.breakdown.pinned - breakdown.pinned;
   if (verdictTellsEnd && within > rssBytes * WORTH_A_SENTENCE) verdict.push(withinUnits(within));
-  const page = buildPageData([{ ...run, verdict, verdictTellsEnd, why }], {
+  const page = buildPageData([{ ...run, verdict, why }], {
     histograms: histogramsOf(options.events),
   });
   writeWhole(to, buildPage(page));

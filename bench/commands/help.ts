@@ -9,6 +9,7 @@ export const EPILOGUE = 'Exit codes: 0 done; 1 a check that was asked for failed
 export const EXAMPLES: readonly (readonly [command: string, about: string])[] = [
   ['sim run lanczos-32t --allocator=glibc', 'the built-in workload under glibc'],
   ['sim run trace.htrace.gz --allocator=jemalloc --json', 'a recorded trace, the whole result as JSON'],
+  ['sim compare trace.htrace.gz --allocators glibc,jemalloc', 'the same trace under both, side by side'],
 ];
 
 /** `sim --help`, made without the argument parser, whose loading takes longer than all the rest. */

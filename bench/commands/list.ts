@@ -81,12 +81,16 @@ function listCsv({ workloads = [], allocators = [], scenarios: machines = [] }: 
 function workloadLines(): string[] {
   return WORKLOADS.flatMap((w) => [
     `  ${w.name}  ${w.about}`,
-    ...columns(
-      w.parameters.map((p) => [p.name, p.about, p.unit, `${p.default}`]),
-      'l',
-      '      ',
-    ),
+    ...columns(w.parameters.map(parameterRow), 'l', '      '),
   ]);
+}
+
+/** Longer defaults stand behind what they are of: a column as wide as they leaves none to read. */
+const DEFAULT_MAX = 12;
+
+function parameterRow({ name, about, unit, default: own }: (typeof WORKLOADS)[number]['parameters'][number]): string[] {
+  const text = `${own}`;
+  return text.length <= DEFAULT_MAX ? [name, text, unit, about] : [name, '', unit, `${about}: ${text}`];
 }
 
 function scenarios(): { readonly name: string; readonly shows: string }[] {

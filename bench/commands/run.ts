@@ -186,7 +186,7 @@ async function runReading(argv: RunArguments, passes: boolean): Promise<void> {
     if (sites === undefined) note('sim: interrupted before the call sites were looked at');
     const pictures = records && (await import('../report/draw-pictures.ts'));
     const plot = pictures
-      ? await interruptible((signal) => pictures.drawPictures(argv, [done], whole!.events, signal))
+      ? await interruptible((signal) => pictures.drawPictures(argv, [done], whole!.events, signal, terminalWidth()))
       : '';
     if (plot === undefined) note('sim: interrupted before the pictures were drawn');
     if (!argv.quiet && toStdout.length === 0) await showSummary(result, sites ?? '', plot ?? '');
@@ -204,9 +204,14 @@ async function showSummary(result: RunResult, sites: string, plot: string): Prom
   const { terminalPalette } = await import('../cli/palette.ts');
   const { summaryText } = await import('../report/text/summary.ts');
   const { fitWidth } = await import('../report/text/fold.ts');
-  const summary = fitWidth(summaryText(result, await terminalPalette()), terminalWidth());
-  const perf = result.tlb ? `\n${(await import('../report/text/perf-stat.ts')).perfStatText(result, result.tlb)}` : '';
-  show(summary + perf + (sites && `\n${fitWidth(sites, terminalWidth())}`) + (plot && `\n${plot}`));
+  const width = terminalWidth();
+  const summary = fitWidth(summaryText(result, await terminalPalette(), width), width);
+  // The rows are perf's own, as wide as it writes them.
+  const perfLine = (line: string) => (line.includes(' # ') ? line : fitWidth(line, width));
+  const perf = result.tlb
+    ? `\n${(await import('../report/text/perf-stat.ts')).perfStatText(result, result.tlb).split('\n').map(perfLine).join('\n')}`
+    : '';
+  show(summary + perf + (sites && `\n${fitWidth(sites, width)}`) + (plot && `\n${plot}`));
 }
 
 async function writeOutputs(argv: RunArguments, sinks: Sinks, result: RunResult): Promise<void> {

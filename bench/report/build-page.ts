@@ -12,10 +12,13 @@ import { VERSION } from '../run/version.ts';
 import { axisOf } from './axis.ts';
 import { decimate } from './decimate.ts';
 import type { Histograms } from './histograms.ts';
+import { JUDGED } from './moments/recorder.ts';
 import { CLASSES, classBytes, metricTitle, RUN_COLOURS } from './names.ts';
 import {
   type HolderColumns,
+  type JudgedData,
   type MetricRow,
+  type MomentData,
   type PageData,
   type RunData,
   SERIES,
@@ -102,6 +105,7 @@ function runData(reported: ReportRun, runs: number, first: ReportRun | undefined
     ],
     rssPeakBytes: summary.rssPeakBytes,
     rssBytes: summary.rssBytes,
+    judged: judgedData(moments),
     mode: run.mode,
     verdict: verdictOf(reported),
     explanation: verdict ?? [],
@@ -127,6 +131,14 @@ function runData(reported: ReportRun, runs: number, first: ReportRun | undefined
     notModelled: result.notModelled,
     sites: sites ? sitesMarkup(sites, { before: first?.sites, about: reported.sitesAbout }) : null,
   };
+}
+
+function judgedData(moments: readonly MomentData[]): JudgedData | null {
+  const moment = moments.find(({ label }) => label === JUDGED);
+  if (!moment) return null;
+  const { event, ns, rssBytes, places } = moment;
+  const sumOf = (k: number) => places.reduce((sum, place) => sum + place.classBytes[k]!, 0);
+  return { event, ns, rssBytes, classBytes: CLASSES.map((_, k) => sumOf(k)) };
 }
 
 function seriesData(result: RunResult, buckets: number): SeriesData {

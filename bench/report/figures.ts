@@ -133,7 +133,7 @@ function heatFigure(run: ReportRun): string {
   const x = seen.map((at, i) => (at + (seen[i - 1] ?? 0)) / 2);
   return svgGrid({
     title: `${basename(run.result.run.workload)} under ${run.result.run.allocator}: the address space`,
-    subtitle: 'Blue: in use or bookkeeping. Amber: free, and resident all the same. Blank: not resident.',
+    subtitle: 'Blue: requested, slack, metadata. Amber: free, and resident all the same. Blank: not resident.',
     rows: heat.rows.length,
     x,
     end: Math.max(lastOf(axis.values), lastOf(seen)),

@@ -27,57 +27,57 @@ export interface ClassName {
 export const CLASSES: readonly ClassName[] = [
   {
     key: 'requested',
-    name: 'In use',
+    name: 'Requested',
     about: 'asked for by the program and not freed yet',
-    phrase: 'blocks that the program holds',
+    phrase: 'requested memory (blocks that the program holds)',
     light: '#0068a8',
     dark: '#4da3e0',
   },
   {
     key: 'slack',
-    name: 'Rounding',
-    about: 'in blocks that are in use, beyond what was asked for',
-    phrase: 'rounding inside blocks that are in use',
+    name: 'Slack',
+    about: 'in the same blocks, beyond what was asked for',
+    phrase: 'slack (in the same blocks, beyond what was asked for)',
     light: '#3f94c4',
     dark: '#a6d4f5',
   },
   {
     key: 'metadata',
-    name: 'Bookkeeping',
+    name: 'Metadata',
     about: 'headers and tables of the allocator',
-    phrase: 'headers and tables of the allocator',
+    phrase: 'metadata (headers and tables of the allocator)',
     light: '#7a5aa8',
     dark: '#b79be0',
   },
   {
     key: 'cached',
-    name: 'Caches',
+    name: 'Cached',
     about: 'free, in caches of threads or of the allocator',
-    phrase: 'freed memory in caches of threads or of the allocator',
+    phrase: 'cached memory (free, in caches of threads or of the allocator)',
     light: '#00855f',
     dark: '#3ec49b',
   },
   {
     key: 'pinned',
-    name: 'Free, pinned',
-    about: 'free, on pages that something still in use keeps',
-    phrase: 'free memory on pages that something still in use keeps',
+    name: 'Pinned',
+    about: 'free, on pages that something else keeps: a live block, a cached one, metadata',
+    phrase: 'pinned memory (free, on pages that something else keeps)',
     light: '#c44a00',
     dark: '#f0803c',
   },
   {
     key: 'withinSlabs',
-    name: 'Free, in slabs or chunks',
+    name: 'In slabs or chunks',
     about: 'free pages of slabs (jemalloc) and chunks (Zend) that hold something else: given back only with the whole',
-    phrase: 'free pages of slabs and chunks that hold something else',
+    phrase: 'memory in slabs or chunks (free pages of those that hold something else)',
     light: '#a3392f',
     dark: '#e8837a',
   },
   {
     key: 'returnable',
-    name: 'Free, kept',
+    name: 'Returnable',
     about: 'free, on pages that hold nothing else: the allocator could give them back',
-    phrase: 'free memory that the allocator keeps: whole pages that hold nothing else',
+    phrase: 'returnable memory (free, on whole pages that hold nothing else)',
     light: '#b07600',
     dark: '#e6b03c',
   },
@@ -92,8 +92,11 @@ export function shownClasses(samples: readonly Classed[]): readonly ClassName[] 
   return CLASSES.filter(({ key }) => isShown(key, { withinSlabsBytes }));
 }
 
-/** The class's short name in the tables of one run: Zend has chunks where jemalloc has slabs. */
-export const withinName = (allocator: string): string => (allocator.startsWith('zendmm') ? 'in chunks' : 'in slabs');
+/** The class's name in the texts of one run, as in the JSON; Zend has chunks where jemalloc has slabs. */
+export function className(key: ClassKey, allocator: string): string {
+  if (key !== 'withinSlabs') return key;
+  return allocator.startsWith('zendmm') ? 'in chunks' : 'in slabs';
+}
 
 /** Colours of runs and of causes of waiting. */
 export const RUN_COLOURS: readonly { readonly light: string; readonly dark: string }[] = [
@@ -110,12 +113,12 @@ export const RUN_COLOURS: readonly { readonly light: string; readonly dark: stri
 const METRIC_TITLES: Readonly<Record<string, string>> = {
   rssPeakBytes: 'Resident, at most',
   rssBytes: 'Resident, at the end',
-  retainedBytes: 'Resident beyond what is in use',
+  retainedBytes: 'Resident beyond what was requested',
   vszPeakBytes: 'Address space, at most',
-  pinnedBytes: 'Free, pinned, at the end',
-  returnableBytes: 'Free, on pages of its own, at the end',
+  pinnedBytes: 'Pinned, at the end',
+  returnableBytes: 'Returnable, at the end',
   withinSlabsBytes: 'Of these, in slabs or chunks, at the end',
-  metadataBytes: 'Bookkeeping, at the end',
+  metadataBytes: 'Metadata, at the end',
   blowup: 'Peak resident per byte asked for at peak',
   faults: 'Page faults',
   syscalls: 'Memory system calls',

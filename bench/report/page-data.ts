@@ -94,6 +94,8 @@ export interface RunData {
   readonly facts: readonly (readonly [string, string])[];
   readonly rssPeakBytes: number;
   readonly rssBytes: number;
+  /** What `explain` judges, where it is not the end. */
+  readonly judged: JudgedData | null;
   readonly mode: 'lockstep' | 'virtual' | 'threads';
   readonly verdict: VerdictData;
   /** What `explain` says beyond that, where it was asked. */
@@ -108,6 +110,15 @@ export interface RunData {
   readonly notModelled: readonly string[];
   /** Markup of a picture by call site, made by this program; null without call sites. */
   readonly sites: string | null;
+}
+
+/** The moment that a verdict is about. */
+export interface JudgedData {
+  readonly event: number;
+  readonly ns: number;
+  readonly rssBytes: number;
+  /** As `classes` of the page. */
+  readonly classBytes: readonly number[];
 }
 
 export const SERIES = [
@@ -180,8 +191,39 @@ export interface MomentData {
   /** A cell of `cells` stands for so many bytes. */
   readonly cellBytes: number;
   readonly blocks: BlockColumns;
+  /** The heaps, slabs, mappings with a resident page, by address; empty columns where they are too many. */
+  readonly areas: AreaColumns;
+  /** Whose blocks were the last ones where memory is free; null where nobody looked. */
+  readonly freed: FreedColumns | null;
   /** Where the blocks were too many to list, those on pages with the least free memory are left out. */
   readonly blocksLeftOut: number;
+}
+
+export interface AreaColumns {
+  /** In bytes from the one before. */
+  readonly start: readonly number[];
+  readonly bytes: readonly number[];
+  readonly name: readonly number[];
+  readonly names: readonly string[];
+  /** Live blocks that begin in it, and the end of the last one, in bytes from its start. */
+  readonly live: readonly number[];
+  readonly liveEnd: readonly number[];
+  /** Whose these are, as a number of `threadTexts`. */
+  readonly threads: readonly number[];
+  readonly threadTexts: readonly string[];
+  /** Why a free page of it stays, as a number of `rules`. */
+  readonly rule: readonly number[];
+  readonly rules: readonly { readonly end: string; readonly within: string }[];
+}
+
+/** Runs of pages whose last freed block was the same; of its columns those of BlockNames are of the allocation. */
+export interface FreedColumns extends BlockNames {
+  /** The first page of a run, counted from that of the run before, and its pages. */
+  readonly page: readonly number[];
+  readonly length: readonly number[];
+  /** The event that freed it, and that event's thread; -1 where they are not told: there are too many. */
+  readonly freedAt: readonly number[];
+  readonly freedBy: readonly number[];
 }
 
 export interface PlaceData {

@@ -16,6 +16,7 @@ const CLIENT_FILES = [
   'scroll-table',
   'tables',
   'block-detail',
+  'cell-why',
   'places',
   'band-labels',
   'address-map',

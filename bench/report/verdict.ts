@@ -16,11 +16,10 @@ const COSTLY = 0.05;
 
 /** Where the memory is and why, in words, from the result alone. */
 export function verdictOf(reported: ReportRun): VerdictData {
-  const { result, moments = [], verdict, verdictTellsEnd = false } = reported;
+  const { result, moments = [], verdict } = reported;
   const end = moments.find((m) => m.label === 'at the end');
   const headline = headlineOf(result);
   const sentences = [
-    ...(verdict && !verdictTellsEnd ? [headline] : []),
     ...abortSentence(result),
     // An explanation says where and what in its own words.
     ...(end && !verdict ? placeSentence(end) : []),
@@ -48,9 +47,9 @@ function headlineOf(result: RunResult): string {
   const share = percent(most!.bytes / rssBytes);
   const resident = `${when} ${bytes(rssBytes)} ${rssBytes === 1 ? 'is' : 'are'} resident`;
   if (most!.of.key === 'requested') {
-    return `${resident}; ${share} of it is in use: the program holds ${bytes(requestedBytes)}.`;
+    return `${resident}; ${share} of it is requested: the program holds ${bytes(requestedBytes)}.`;
   }
-  const though = requestedBytes === 0 ? ' though the program holds nothing' : ` for ${bytes(requestedBytes)} in use`;
+  const though = requestedBytes === 0 ? ' though the program holds nothing' : ` for ${bytes(requestedBytes)} requested`;
   return `${resident}${though}; ${share} of it is ${most!.of.phrase}.`;
 }
 
@@ -73,8 +72,8 @@ function peakSentence(result: RunResult): string[] {
   const { requested } = highest.breakdown;
   const ofIt =
     requested > highest.rssBytes * (1 - SPOKEN_OF)
-      ? 'nearly all of it in use'
-      : `${bytes(requested)} of it in use, ${bytes(highest.rssBytes - requested)} not`;
+      ? 'nearly all of it requested'
+      : `${bytes(requested)} of it requested, ${bytes(highest.rssBytes - requested)} not`;
   if (summary.rssPeakBytes > highest.rssBytes * 1.05) {
     return [
       `The peak is ${bytes(summary.rssPeakBytes)}, for a moment between two samples; the highest sample, at ${where}, has ${bytes(highest.rssBytes)}, ${ofIt}.`,
@@ -96,7 +95,7 @@ function placeSentence({ places, rssBytes }: MomentData): string[] {
 }
 
 /** The lines of code that most of what is held, and most of what is free, comes from. */
-function siteSentence({ sites = [], sitesAbout, result }: ReportRun): string[] {
+function siteSentence({ sites = [], sitesAbout, result, verdict }: ReportRun): string[] {
   const lines = byLine(sites);
   const all = sumOf(sites);
   const most = (name: SiteClass, verb: string): string[] => {
@@ -106,7 +105,9 @@ function siteSentence({ sites = [], sitesAbout, result }: ReportRun): string[] {
   };
   if (lines.length === 0) return [];
   const parts = [...most('held', 'held was allocated'), ...most('freed', 'free was allocated last')];
-  return parts.length === 0 ? [] : [`By call site, ${sitesAbout ?? 'at the end'}: ${parts.join('; ')}.`];
+  return parts.length === 0
+    ? []
+    : [`By call site${verdict ? '' : `, ${sitesAbout ?? 'at the end'}`}: ${parts.join('; ')}.`];
 }
 
 /** `the main heap`, `32 arena heaps`, `3 slabs of 320`. */

@@ -30,10 +30,10 @@ export function collectAreas({ machine, top }: Assembled): Area[] {
       while (next < flat.length && flat[next]!.end <= from) next++;
       const area = flat[next];
       if (!area || area.start >= end) {
-        rest.push(unnamed(from, end, vmas.flags(index)));
+        rest.push(unnamed(from, end, vmas.flags(index), flat[next - 1]));
         break;
       }
-      if (area.start > from) rest.push(unnamed(from, area.start, vmas.flags(index)));
+      if (area.start > from) rest.push(unnamed(from, area.start, vmas.flags(index), flat[next - 1]));
       from = area.end;
     }
   }
@@ -80,10 +80,14 @@ export function groupName(name: string, kind: AreaKind): string {
 /** Address space that may not even be read. */
 export const RESERVED = 'reserved address space';
 
-function unnamed(start: Addr, end: Addr, flags: number): Area {
+/** `before`: the area that ends where it begins, or below. */
+function unnamed(start: Addr, end: Addr, flags: number, before: Area | undefined): Area {
   if ((flags & PROT_MASK) === PROT_NONE) return { name: RESERVED, kind: 'mapped', start, end };
   const inBrk = start >= BRK_START_PAGE * PAGE_BYTES && start < MMAP_BOTTOM_PAGE * PAGE_BYTES;
-  return { name: inBrk ? 'brk heap' : 'mapping', kind: inBrk ? 'heap' : 'mapped', start, end };
+  if (inBrk) return { name: 'brk heap', kind: 'heap', start, end };
+  // What a heap gave back with madvise stays readable behind its end.
+  const isCutOff = before?.kind === 'heap' && before.end === start;
+  return { name: isCutOff ? `${before.name}, cut-off end` : 'other mapping', kind: 'mapped', start, end };
 }
 
 /** Index of the area that holds `address`, or -1. */

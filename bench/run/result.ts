@@ -90,6 +90,8 @@ export interface RunResult {
   readonly locks: readonly LockResult[];
   /** null in lockstep, which has no contention. */
   readonly concurrency: ConcurrencyResult | null;
+  /** In file order: how often each operation of the price list was counted; where time passes it is in `concurrency`. */
+  readonly operations?: Readonly<Record<string, number>>;
   /** Where `--tlb` asked for it. */
   readonly tlb?: TlbResult;
   readonly stats: AllocatorStats;

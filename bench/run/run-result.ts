@@ -1,6 +1,7 @@
 import type { AllocatorSpec } from '../../allocators/spec.ts';
 import { formatAllocator } from '../../allocators/spec.ts';
 import type { Touch, TraceSummary } from '../../sim/contract/event.ts';
+import { OPERATIONS } from '../../sim/contract/operations.ts';
 import type { Bytes, Ns } from '../../sim/contract/units.ts';
 import { KERNEL_DEFAULTS, type Kernel } from '../../sim/kernel/kernel.ts';
 import type { Sample } from '../../sim/metrics/sample.ts';
@@ -68,6 +69,9 @@ function resolvedOptions(spec: AllocatorSpec): Record<string, unknown> {
   return spec.below ? { ...spec.options, below: resolvedOptions(spec.below) } : { ...spec.options };
 }
 
+export const countsByName = (counts: ArrayLike<number>): Record<string, number> =>
+  Object.fromEntries(OPERATIONS.map((name, i) => [name, counts[i]!]));
+
 /** Where the simulated address space was too small: a real process would have gone on. */
 function limitsMet(kernel: Kernel): string[] {
   const { mappings, farMappings, breaks } = kernel.spaceRefusals();
@@ -124,6 +128,7 @@ export function assembleResult(run: FinishedRun): RunResult {
     recordedProcess: recordedProcess(options.events, run.samples),
     locks: timing?.locks ?? [],
     concurrency: timing?.concurrency ?? null,
+    ...(!timing && { operations: countsByName(machine.operations) }),
     ...(run.tlb && { tlb: run.tlb }),
     stats: last.stats,
     notModelled: [...top.notModelled(), ...limitsMet(machine.kernel)],

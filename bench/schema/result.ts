@@ -219,6 +219,7 @@ export const runResultSchema = z.object({
   recordedProcess: recordedProcessSchema.nullable().default(null),
   locks: z.array(lockSchema),
   concurrency: concurrencySchema,
+  operations: z.record(z.string(), z.number()).optional().describe('in file order: how often each was counted'),
   tlb: tlbSchema.optional(),
   stats: statsSchema,
   notModelled: z.array(z.string()),

@@ -43,10 +43,16 @@ export function csvField(value: string): string {
   return /[",]|^\s*::/.test(plain) ? `"${plain.replace(/"/g, '""')}"` : plain;
 }
 
-/** A table for spreadsheets (RFC 4180, with line feeds); null is an empty field. */
+/** A table for spreadsheets (RFC 4180, with line feeds); null is an empty field, and no figure has more digits than it is good for. */
 export function csvText(
   head: readonly string[],
   rows: readonly (readonly (string | number | boolean | null)[])[],
 ): string {
-  return `${[head, ...rows].map((row) => row.map((field) => csvField(`${field ?? ''}`)).join(',')).join('\n')}\n`;
+  return `${[head, ...rows].map((row) => row.map((field) => csvField(`${shortened(field) ?? ''}`)).join(',')).join('\n')}\n`;
+}
+
+/** Six digits, or whole numbers. */
+function shortened(field: string | number | boolean | null): string | number | boolean | null {
+  if (typeof field !== 'number' || Number.isInteger(field)) return field;
+  return Math.abs(field) >= 1e5 ? Math.round(field) : Number(field.toPrecision(6));
 }

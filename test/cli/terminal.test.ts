@@ -29,6 +29,11 @@ function sim(args: readonly string[], env: NodeJS.ProcessEnv = {}) {
   return { status, stdout, stderr };
 }
 
+const SAMPLE = fileURLToPath(new URL('../../workloads/samples/lanczos-3-sizes.htrace.gz', import.meta.url));
+const RECORDED = fileURLToPath(new URL('../fixtures/explain/shop.htrace.gz', import.meta.url));
+/** A figure, or two, and nothing else. */
+const ALONE = /^ +([−+×-]?[\d.,]+( ([KMGT]?i?B|ns|µs|ms|s|%))?\s*){1,2}$/;
+
 describe('terminal', () => {
   test.each([
     [['run', 'rows', '-a', 'tcmalloc'], "'tcmalloc' is not modelled, expected one of glibc, jemalloc, zendmm"],
@@ -39,6 +44,7 @@ describe('terminal', () => {
     [['rnu', 'rows'], "did you mean 'sim run'?"],
     [['run', 'rows', '--alocator', 'x'], 'did you mean --allocator?'],
     [['some.htrace'], 'sim run some.htrace'],
+    [['compare', 'rows'], 'for example: sim compare trace.htrace.gz --allocators glibc,jemalloc'],
   ])('%j is told what may be meant', (args, message) => {
     const { status, stderr } = sim(args);
     expect(status).toBe(2);
@@ -52,13 +58,44 @@ describe('terminal', () => {
   });
 
   test.each([60, 80])('%i columns are enough', (width) => {
-    for (const args of [['--help'], ['run', '--help'], ['list'], ['run', 'rows:threads=2,rounds=20']]) {
+    const rows = 'rows:threads=2,rounds=20';
+    const wrong: string[] = [];
+    const helps = commands.map(({ name }) => [...name.split(' '), '--help']);
+    for (const args of [
+      ['--help'],
+      ...helps,
+      ['list'],
+      ['run', rows],
+      ['run', rows, '--plot'],
+      ['run', rows, '--tlb', 'zen3'],
+      ['run', rows, '--threads', '1,2'],
+      ['run', 'php-pool:requests=2', '-a', 'zendmm@8.2'],
+      ['run', SAMPLE],
+      ['run', RECORDED, '--sites'],
+      ['compare', rows, '--allocators', 'glibc,jemalloc,glibc:arena_max=1', '--seeds', '2'],
+      ['compare', RECORDED, '--allocators', 'glibc,jemalloc', '--sites'],
+      ['explain', SAMPLE],
+      ['explain', SAMPLE, '--areas', '-a', 'jemalloc', '--no-what-if'],
+      ['explain', RECORDED],
+      ['sweep', rows, '--cpus', '1,2'],
+      ['tune', rows, '--budget', '12'],
+      ['plan', rows],
+      ['trace', 'info', RECORDED],
+    ]) {
       const { status, stdout, stderr } = sim(args, { COLUMNS: `${width}` });
       expect(status, stderr).toBe(0);
-      // A word that is longer than a line stays whole.
-      const long = stdout.split('\n').filter((line) => line.length > width && / \S+ \S/.test(line.trim()));
-      expect(long, args.join(' ')).toEqual([]);
+      const lines = stdout.split('\n');
+      const about = (line: string) => `${args.join(' ')}: ${line}`;
+      // A word that is longer than a line stays whole, what is to be pasted too, and rows of perf are perf's.
+      const isWhole = (line: string) =>
+        !/ \S+ \S/.test(line.trim()) || /^ *[\w ]*[A-Z_]+=\S/.test(line) || / # /.test(line);
+      wrong.push(...lines.filter((line) => line.length > width && !isWhole(line)).map(about));
+      // A row of a table is not broken: its last figure would stand alone. Lists are prose.
+      if (args.length === 1) continue;
+      const alone = lines.filter((line, i) => ALONE.test(line) && /\S {2,}\S.* {2,}\S/.test(lines[i - 1] ?? ''));
+      wrong.push(...alone.map(about));
     }
+    expect(wrong).toEqual([]);
   });
 
   test('a line is broken after words, and goes on below its last column', () => {

@@ -249,7 +249,7 @@ describe('the page in Chromium', () => {
     const squares = page.locator('canvas.squares').first();
     await squares.click({ position: { x: 3, y: 3 } });
     const detail = page.locator('#cell-detail');
-    expect(await detail.innerText()).toMatch(/Page at 0x5555\w+, main heap, at the end/);
+    expect(await detail.innerText()).toMatch(/Page at 0x5555\w+, main heap \(blocks of 4 threads\), at the end/);
     const first = await detail.innerText();
     await page.keyboard.press('ArrowRight');
     expect(await detail.innerText()).not.toBe(first);

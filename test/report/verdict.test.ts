@@ -16,18 +16,17 @@ describe('the verdict of a report', () => {
   test('what is free and kept is said first where it is most, with its place', async () => {
     const { headline, sentences } = verdictOf(await runWith(() => ({})));
     expect(headline).toBe(
-      'At the end 60.0 KiB are resident for 19.5 KiB in use; 53.3 % of it is free memory that the allocator keeps: whole pages that hold nothing else.',
+      'At the end 60.0 KiB are resident for 19.5 KiB requested; 53.3 % of it is returnable memory (free, on whole pages that hold nothing else).',
     );
     expect(sentences[0]).toBe('All of it lies in the main heap: 60.0 KiB.');
-    expect(sentences.join(' ')).toMatch(/The peak is 60\.0 KiB, around event \d, nearly all of it in use\./);
+    expect(sentences.join(' ')).toMatch(/The peak is 60\.0 KiB, around event \d, nearly all of it requested\./);
     expect(sentences.at(-1)).toBe("What would change it, and at what cost: sim explain test --allocator='bump@1'");
   });
 
-  test('behind an explanation the level at the end is told where the explanation is of another moment', async () => {
-    const run = { ...(await runWith(() => ({}))), verdict: ['In use.'] };
-    const { headline, sentences } = verdictOf(run);
-    expect(sentences[0]).toBe(headline);
-    expect(verdictOf({ ...run, verdictTellsEnd: true }).sentences).toEqual(sentences.slice(1));
+  test('behind an explanation the end is not told: it is of one moment', async () => {
+    const { headline, sentences } = verdictOf({ ...(await runWith(() => ({}))), verdict: ['Requested.'] });
+    expect(headline).toMatch(/^At the end/);
+    expect(sentences.join(' ')).not.toContain('At the end');
   });
 
   test('a program that allocates nothing', async () => {
@@ -104,8 +103,8 @@ describe('the difference of two runs', () => {
     expect(headline).toBe(
       'other peaks at 30.0 KiB (30.0 KiB, 50.0 % less) and ends with 60.0 KiB (the same), against bump@1.',
     );
-    expect(sentences[0]).toContain('−32.0 KiB of free memory that the allocator keeps');
-    expect(sentences[0]).toContain('+4.00 KiB of freed memory in caches of threads');
+    expect(sentences[0]).toContain('−32.0 KiB of returnable memory');
+    expect(sentences[0]).toContain('+4.00 KiB of cached memory (free, in caches of threads');
     expect(sentences).toHaveLength(2); // of the same length, the same waiting and none nothing is said
   });
 });

@@ -14,7 +14,9 @@ const channels = (hex: string): number[] => [1, 3, 5].map((i) => Number.parseInt
 interface MapPlace {
   /** Edges of the plot within the panel, as those of the charts above. */
   readonly box: () => { readonly left: number; readonly width: number };
-  readonly report: (about: string, holders: string) => void;
+  readonly report: (...lines: readonly string[]) => void;
+  /** Of the verdict, on the map's axis; null where it is about the end. */
+  readonly judgedAt: number | null;
 }
 
 const AXIS_HEIGHT = 22;
@@ -132,6 +134,10 @@ function paintMap(map: AddressMap): void {
     if (to < left || from > left + width || to <= from) return;
     ctx.drawImage(source, x, map.from, 1, map.to - map.from, from, 0, to - from + 0.5, height);
   });
+  if (map.place.judgedAt !== null) {
+    ctx.fillStyle = styleValue('--accent');
+    ctx.fillRect(Math.round(timeX(map, map.place.judgedAt)) - 1, 0, 2, height);
+  }
   if (mark) {
     ctx.strokeStyle = styleValue('--fg');
     ctx.lineWidth = 1.5;
@@ -214,7 +220,11 @@ function chooseMapCell(map: AddressMap, column: number, row: number): void {
   else if (y >= map.to) panRows(map, y - map.to + 3);
   else paintMap(map);
   const cell = y * order.length + order[x]!;
-  map.place.report(describeMapCell(heat, order[x]!, y, map.cells[cell]!), describeHolders(map, cell));
+  map.place.report(
+    describeMapCell(heat, order[x]!, y, map.cells[cell]!),
+    describeHolders(map, cell),
+    describeNeighbours(map, x, y),
+  );
 }
 
 function listenToMapKeys(map: AddressMap): void {
@@ -253,7 +263,7 @@ function describeMapCell(heat: HeatMapData, column: number, row: number, value: 
     residency === 0
       ? 'nothing resident'
       : `about ${Math.round(residency * 100)} % resident, of that ${free === 1 ? 'all or nearly all is' : `${Math.round(free * 100)} %`} free`;
-  return `${name || 'mapping'}, ${bytesText(heat.rowBytes)} from ${address}, at ${when}: ${state}.`;
+  return `${name || 'other mapping'}, ${bytesText(heat.rowBytes)} from ${address}, at ${when}: ${state}.`;
 }
 
 /** Who holds a cell: how many live blocks, and the one with most bytes there. */
@@ -263,14 +273,39 @@ function describeHolders({ held, heat, data, cells }: AddressMap, cell: number):
   const count = held.count[cell]!;
   const i = held.holder[cell]! - 1;
   const { holders } = heat;
-  if (count === 0) return 'No block of the program lies here: what is not free is the allocator’s own.';
+  if (count === 0) return 'No block of the program lies here then: what is not free is the allocator’s own.';
   const many = count === 1 ? 'One live block holds it' : `${countText(count)} live blocks hold it`;
   const isMuchFree = (cells[cell]! & 15) < 15;
   const keeps = isMuchFree ? `, and ${count === 1 ? 'keeps' : 'keep'} what is free on the same pages` : '';
   if (i < 0)
     return `${many}${keeps}; they are not listed: this page has the ${countText(holders.address.length)} that hold most.`;
+  return `${many}${keeps}; ${count === 1 ? '' : 'the largest '}${holderText(data, holders, i)}.`;
+}
+
+function holderText(data: PageData, holders: HeatMapData['holders'], i: number): string {
   const by = holders.thread[i]! < 0 ? '' : ` by ${threadText(holders.thread[i]!)}`;
   const since = (holders.event[i] ?? -1) < 0 ? '' : `, since event ${sinceText(holders, i)}${by}`;
   const site = siteText(holders, i);
-  return `${many}${keeps}; ${count === 1 ? '' : 'the largest '}${bytesText(holders.requestedBytes[i]!)} asked for (${bytesText(holders.usableBytes[i]!)} usable) at ${addressText(data, holders.address[i]!)}${since}${site && `, in ${site}`}.`;
+  return `${bytesText(holders.requestedBytes[i]!)} asked for (${bytesText(holders.usableBytes[i]!)} usable) at ${addressText(data, holders.address[i]!)}${since}${site && `, in ${site}`}`;
+}
+
+/** Who had a place before and who got it next, where nobody has it. */
+function describeNeighbours({ held, heat, data, cells, order, axis, times }: AddressMap, x: number, y: number): string {
+  const cellAt = (column: number) => y * order.length + order[column]!;
+  if (heat.held === '' || held.count[cellAt(x)]! > 0) return '';
+  const isHeld = (column: number) => held.count[cellAt(column)]! > 0;
+  let before = x - 1;
+  while (before >= 0 && !isHeld(before)) before--;
+  let after = x + 1;
+  while (after < order.length && !isHeld(after)) after++;
+  const whose = (column: number) => {
+    const i = held.holder[cellAt(column)]! - 1;
+    return i < 0 ? `${countText(held.count[cellAt(column)]!)} blocks` : holderText(data, heat.holders, i);
+  };
+  const at = (column: number) => `${axis.isTime ? '' : 'event '}${axis.xText(times[column]!)}`;
+  const isResident = cells[cellAt(x)]! >> 4 > 0;
+  const again = after < order.length ? at(after) : '';
+  if (before < 0) return `No block lay here before.${again && ` The first comes at ${again}.`}`;
+  const since = isResident ? 'free since, and still resident' : 'free since, and given back';
+  return `Held until ${at(before + 1)}: ${whose(before)}; ${since}. ${again ? `Taken again at ${again}.` : 'Nobody takes it again.'}`;
 }

@@ -11,12 +11,27 @@ function decodeBlocks(moment: MomentData): Blocks {
 
 const SHOWN_BLOCKS = 12;
 
+/** What a moment's clicks are answered from. */
+interface MomentDetail {
+  readonly blocks: Blocks;
+  readonly around: Surroundings;
+}
+
+const decodeMoment = (moment: MomentData): MomentDetail => ({
+  blocks: decodeBlocks(moment),
+  around: decodeSurroundings(moment),
+});
+
+/** A square whose pages lie apart from each other. */
+const isSpread = (cells: PlaceData['cells'], run: number, cellBytes: number): boolean =>
+  cells.span[run]! * PAGE_BYTES > cellBytes;
+
 /** Who holds a square of the address space, and what that keeps. */
 function drawCellDetail(
   into: HTMLElement,
   data: PageData,
   moment: MomentData,
-  blocks: Blocks,
+  { blocks, around }: MomentDetail,
   place: PlaceData,
   cell: Cell,
 ): void {
@@ -29,8 +44,9 @@ function drawCellDetail(
     .map((c, k) => ({ c, value: cells.bytes[k]![run]! }))
     .filter(({ value }) => value > 0)
     .sort((x, y) => y.value - x.value);
+  const area = areaOn(around, start, end);
+  const whose = isSpread(cells, run, cellBytes) ? '' : whoseText(around, start, end);
   const bytes = parts.reduce((sum, { value }) => sum + value, 0);
-  const isSpread = end - start > cellBytes;
   const what = cellBytes === PAGE_BYTES ? 'Page' : bytesText(bytes);
   // How wide its table is, is known where it stands.
   const detail = element('div', { class: 'detail' });
@@ -40,7 +56,7 @@ function drawCellDetail(
       'p',
       {},
       element('strong', {}, `${what} at ${addressText(data, start)}`),
-      `, ${place.name}, ${moment.label}`,
+      `, ${areaText(around, area, place.name)}, ${moment.label}`,
     ),
     element(
       'p',
@@ -56,15 +72,10 @@ function drawCellDetail(
   const live = cells.live[run]!;
   if (live === 0) {
     const has = (key: SeriesName) => parts.some(({ c }) => c.key === key);
-    const why = has('metadata')
-      ? 'No block of the program lies here: the allocator itself keeps it.'
-      : has('cached')
-        ? 'No block of the program lies here: it is free, in a cache of the allocator or of a thread.'
-        : 'Nothing lies here: it could be given back.';
-    detail.append(element('p', {}, why));
+    detail.append(...[whose, whyText(data, around, blocks, area, start, has)].filter(Boolean).map(sentence));
     return;
   }
-  if (isSpread) {
+  if (isSpread(cells, run, cellBytes)) {
     const text = `These ${countText(bytes / PAGE_BYTES)} pages lie apart from each other, within ${bytesText(end - start)}: their blocks are not listed one by one.`;
     detail.append(emptyNote(text));
     return;
@@ -78,6 +89,7 @@ function drawCellDetail(
         (free > 0 ? ` and ${live === 1 ? 'keeps' : 'keep'} ${bytesText(free)} of free memory from going back:` : ':'),
     ),
   );
+  if (free > 0 && whose !== '') detail.append(element('p', {}, `Of what is free: ${whose}`));
   if (listed.length > 0) drawBlocks(detail, data, blocks, listed.slice(0, SHOWN_BLOCKS));
   const areAll = blocks.leftOut === 0 || (cellBytes === PAGE_BYTES && listed.length === live);
   const together = areAll ? togetherText(blocks.data, listed) : '';

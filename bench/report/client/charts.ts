@@ -9,6 +9,13 @@ interface Line {
   readonly over?: boolean;
 }
 
+/** A vertical line; a strong one is drawn over the others. */
+interface Mark {
+  readonly x: number;
+  readonly label: string;
+  readonly strong?: boolean;
+}
+
 interface ChartOptions {
   readonly label: string;
   readonly x: number[];
@@ -18,7 +25,7 @@ interface ChartOptions {
   readonly yText: (value: number) => string;
   readonly lines: readonly Line[];
   readonly height?: number;
-  readonly marks?: readonly { readonly x: number; readonly label: string }[];
+  readonly marks?: readonly Mark[];
   /** Of a stacked chart: what a series stands for is its distance from the one below. */
   readonly stacked?: boolean;
   /** A height that the curves may miss, between two samples. */
@@ -78,7 +85,15 @@ function drawChart(place: HTMLElement, options: ChartOptions): uPlot {
       legend: { live: true, markers: legendMarkers(lines) },
       series: [{ label: 'at', value: (_u, v) => (v === null ? '–' : options.xText(v)) }, ...seriesOf(options)],
       hooks: {
-        draw: [(u) => drawMarks(u, marks), (u) => level && drawLevel(u, level)],
+        draw: [
+          (u) =>
+            drawMarks(
+              u,
+              marks.filter((mark) => !mark.strong),
+            ),
+          (u) => marks.filter((mark) => mark.strong).forEach((mark) => void drawStrongMark(u, mark)),
+          (u) => level && drawLevel(u, level),
+        ],
         setSelect: view ? [(u) => selectTime(u, view)] : [],
       },
     },
@@ -162,7 +177,7 @@ function wheelTime(event: WheelEvent, view: TimeView, centre: number, place: HTM
 }
 
 /** Vertical lines at the sample points that the trace names, with as many labels as there is room for. */
-function drawMarks(u: uPlot, marks: readonly { x: number; label: string }[]): void {
+function drawMarks(u: uPlot, marks: readonly Mark[]): void {
   const { ctx, bbox } = u;
   const ratio = devicePixelRatio;
   ctx.save();
@@ -198,6 +213,31 @@ function drawMarks(u: uPlot, marks: readonly { x: number; label: string }[]): vo
     ctx.fillText(text, left + 2 * ratio, bbox.top + 2 * ratio);
     free = left + width + 10 * ratio;
   }
+  ctx.restore();
+}
+
+/** Below the row of the others' labels. */
+function drawStrongMark(u: uPlot, { x, label }: Mark): void {
+  const { min = 0, max = 0 } = u.scales['x']!;
+  if (x < min! || x > max!) return;
+  const { ctx, bbox } = u;
+  const ratio = devicePixelRatio;
+  const at = Math.round(u.valToPos(x, 'x', true));
+  ctx.save();
+  ctx.strokeStyle = styleValue('--accent');
+  ctx.lineWidth = 2 * ratio;
+  ctx.beginPath();
+  ctx.moveTo(at, bbox.top);
+  ctx.lineTo(at, bbox.top + bbox.height);
+  ctx.stroke();
+  ctx.font = `bold ${11 * ratio}px system-ui, sans-serif`;
+  ctx.textBaseline = 'top';
+  const width = ctx.measureText(label).width + 6 * ratio;
+  const left = at + width + 3 * ratio > bbox.left + bbox.width ? at - width - 3 * ratio : at + 3 * ratio;
+  ctx.fillStyle = styleValue('--panel');
+  ctx.fillRect(left, bbox.top + 18 * ratio, width, 15 * ratio);
+  ctx.fillStyle = styleValue('--accent');
+  ctx.fillText(label, left + 3 * ratio, bbox.top + 20 * ratio);
   ctx.restore();
 }
 

@@ -3,7 +3,7 @@ function bytesText(value: number): string {
   let scaled = Math.abs(value);
   let unit = 0;
   for (; scaled >= 1024 && unit < units.length - 1; unit++) scaled /= 1024;
-  const digits = unit === 0 || scaled >= 100 ? 0 : scaled >= 10 ? 1 : 2;
+  const digits = unit === 0 ? 0 : scaled >= 10 ? 1 : 2;
   return `${value < 0 ? '−' : ''}${scaled.toFixed(digits)} ${units[unit]}`;
 }
 

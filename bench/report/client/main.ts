@@ -119,23 +119,42 @@ function drawRun(report: ReportPage): void {
 function drawMemory(report: ReportPage, run: RunData, axis: TimeAxis): void {
   const { data, state, body, decoded, redraw } = report;
   const own = decoded[state.chosenRun]!;
-  const ends = data.classes.map(({ key }) => own.columns[key].at(-1) ?? 0);
+  const { judged } = run;
+  const shares = judged?.classBytes ?? data.classes.map(({ key }) => own.columns[key].at(-1) ?? 0);
   const place = panel('Resident memory over time', body, 'chart-classes');
-  const marks = run.series.marks.map(({ row, label }) => ({ x: (state.byTime ? own.ns : own.event)[row]!, label }));
+  const marks: Mark[] = run.series.marks.map(({ row, label }) => ({
+    x: (state.byTime ? own.ns : own.event)[row]!,
+    label,
+  }));
+  const judgedAt = judged && (state.byTime ? judged.ns : judged.event);
+  if (judgedAt !== null) marks.push({ x: judgedAt, label: JUDGED_HERE, strong: true });
   const chart = drawClasses(place, data, run, curvesOf(report, state.chosenRun), axis, marks);
   place.append(
-    element('h3', {}, `${bytesText(run.rssBytes)} at the end`),
-    stackedBar(data.classes, ends, 1),
-    compositionKey(data.classes, ends),
+    element(
+      'h3',
+      {},
+      judged ? `${bytesText(judged.rssBytes)} where it is judged` : `${bytesText(run.rssBytes)} at the end`,
+    ),
+    stackedBar(data.classes, shares, 1),
+    compositionKey(data.classes, shares),
   );
   drawPlaces(body, data, run, state.chosenMoment, (index) => {
     state.chosenMoment = index;
     redraw();
   });
-  drawMap(body, data, run, axis, chart);
+  drawMap(body, data, run, axis, chart, judgedAt);
 }
 
-function drawMap(body: HTMLElement, data: PageData, run: RunData, axis: TimeAxis, chart: uPlot): void {
+const JUDGED_HERE = 'judged here';
+
+function drawMap(
+  body: HTMLElement,
+  data: PageData,
+  run: RunData,
+  axis: TimeAxis,
+  chart: uPlot,
+  judgedAt: number | null,
+): void {
   if (!run.heat) return;
   const place = panel(
     'The address space over time',
@@ -145,9 +164,10 @@ function drawMap(body: HTMLElement, data: PageData, run: RunData, axis: TimeAxis
   );
   const status = element('p', { class: 'status', 'aria-live': 'polite' }, `A row is ${bytesText(run.heat.rowBytes)}.`);
   drawAddressMap(place, data, run.heat, axis, {
+    judgedAt,
     box: () => ({ left: chart.bbox.left / devicePixelRatio, width: chart.bbox.width / devicePixelRatio }),
-    report: (about, holders) => {
-      status.replaceChildren(about, ...(holders ? [element('br'), holders] : []));
+    report: (...lines) => {
+      status.replaceChildren(...lines.filter(Boolean).flatMap((line, i) => (i > 0 ? [element('br'), line] : [line])));
     },
   });
   const free = shade(data.classes.find((c) => c.key === 'returnable')!);
@@ -158,7 +178,7 @@ function drawMap(body: HTMLElement, data: PageData, run: RunData, axis: TimeAxis
       { class: 'legend dim' },
       'free',
       element('span', { class: 'scale', style: `background:linear-gradient(90deg,${free},${used})` }),
-      'in use or bookkeeping',
+      'requested, slack, metadata',
       element('span', {}, '· pale: partly resident · blank: not resident'),
     ),
     status,

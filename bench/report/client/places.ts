@@ -28,7 +28,7 @@ function drawPlaces(
     return;
   }
   if (run.moments.length > 1) place.append(momentChoice(run, chosen, choose));
-  const blocks = decodeBlocks(moment);
+  const detail = decodeMoment(moment);
   const most = moment.places[0]!.residentBytes;
   const status = element(
     'div',
@@ -47,7 +47,7 @@ function drawPlaces(
     const details = element('details', {}, summary);
     place.append(details);
     const fill = () => {
-      if (details.childElementCount === 1) drawSquares(details, data, moment, blocks, p, status);
+      if (details.childElementCount === 1) drawSquares(details, data, moment, detail, p, status);
     };
     details.addEventListener('toggle', () => details.open && fill());
     if (i < OPEN_PLACES && (i === 0 || p.residentBytes > most / 50)) details.open = true;
@@ -71,7 +71,7 @@ function drawSquares(
   into: HTMLElement,
   data: PageData,
   moment: MomentData,
-  blocks: Blocks,
+  detail: MomentDetail,
   place: PlaceData,
   status: HTMLElement,
 ): void {
@@ -131,7 +131,7 @@ function drawSquares(
     const top = Math.floor(chosen / perRow) * SQUARE;
     if (top < scroll.scrollTop || top > scroll.scrollTop + scroll.clientHeight - SQUARE) scroll.scrollTop = top - 40;
     into.after(status);
-    drawCellDetail(status, data, moment, blocks, place, cells[chosen]!);
+    drawCellDetail(status, data, moment, detail, place, cells[chosen]!);
   }
 
   canvas.addEventListener('click', (event) => {

@@ -35,9 +35,11 @@ function drawLocks(into: HTMLElement, run: RunData): void {
   if (run.locks.length === 0) {
     place.append(
       emptyNote(
-        run.mode === 'lockstep'
-          ? 'In lockstep one event runs after the other: whether threads would wait for each other is not known. --mode virtual computes it.'
-          : 'No lock was taken.',
+        run.explanation.some((text) => text.includes('waits for locks'))
+          ? 'This page is of file order, in which nobody waits. The waits that the verdict names are those of runs in virtual time.'
+          : run.mode === 'lockstep'
+            ? 'In lockstep one event runs after the other: whether threads would wait for each other is not known. --mode virtual computes it.'
+            : 'No lock was taken.',
       ),
     );
     return;

@@ -4,6 +4,7 @@ import { type Area, areaAt, collectAreas, groupName } from '../../run/areas.ts';
 import type { Assembled } from '../../run/machine.ts';
 import { CLASSES } from '../names.ts';
 import type { BlockColumns, CellColumns, MomentData, PlaceData } from '../page-data.ts';
+import { areaColumns } from './area-columns.ts';
 import { besideBlocks } from './beside.ts';
 import { blockNames, type Holders } from './holders.ts';
 import { firstFrom, type ResidentPages, readResidentPages } from './resident-pages.ts';
@@ -38,6 +39,8 @@ export function captureMoment(label: string, sample: Sample, assembled: Assemble
     places: places.map(({ pages: _, ...place }, i): PlaceData => ({ ...place, cells: runs[i]! })),
     cellBytes: cellPages * PAGE_BYTES,
     blocks: blockColumns(read, listed, areas, who),
+    areas: areaColumns(read, areas, who.births, assembled.allocator.tunables?.()),
+    freed: null,
     blocksLeftOut: read.blocks.length - listed.length,
   };
 }

@@ -12,13 +12,16 @@ import { captureMoment } from './moment.ts';
 const GROWTH = 1.25;
 const GROWTH_NEAR_PEAK = 1.02;
 const NEAR_PEAK = 0.9;
+/** The label of the moment that a verdict is about. */
+export const JUDGED = 'where it is judged';
 /** The label of a sample point at which a program has come to rest. */
 const IDLE = 'idle';
 
-/** Keeps what is resident at the highest sample (within 2 %), at rest where the trace says so, and at the end. */
-export function createMomentRecorder(events: EventBuffer, who: Holders) {
+/** Keeps what is resident at event `judged`, at the highest sample (within 2 %), at rest where the trace says so, and at the end. */
+export function createMomentRecorder(events: EventBuffer, who: Holders, judged?: number) {
   let peak: MomentData | undefined;
   let idle: MomentData | undefined;
+  let verdictOn: MomentData | undefined;
   let last: { readonly sample: Sample; readonly assembled: Assembled } | undefined;
 
   function capture(sample: Sample, assembled: Assembled): void {
@@ -26,6 +29,7 @@ export function createMomentRecorder(events: EventBuffer, who: Holders) {
     if (sample.rssBytes > (peak?.rssBytes ?? 0) * (isNear ? GROWTH_NEAR_PEAK : GROWTH)) {
       peak = captureMoment('at the peak', sample, assembled, who);
     }
+    if (sample.event === judged) verdictOn = captureMoment(JUDGED, sample, assembled, who);
     if (sample.label === IDLE) idle = captureMoment('at rest', sample, assembled, who);
     last = { sample, assembled };
   }
@@ -34,9 +38,10 @@ export function createMomentRecorder(events: EventBuffer, who: Holders) {
   function finish(): MomentData[] {
     if (!last) return [];
     const end = captureMoment('at the end', last.sample, last.assembled, who);
-    const moments = [end, ...(idle ? [idle] : []), ...(peak ? [peak] : [])];
-    // One that says the same as the end is none of its own.
-    return moments.filter((m, i) => i === 0 || m.event !== end.event || m.rssBytes !== end.rssBytes);
+    const moments = [verdictOn, end, idle, peak].filter((m) => m !== undefined);
+    // One that says the same as one before it is none of its own.
+    const isSame = (m: MomentData, other: MomentData) => m.event === other.event && m.rssBytes === other.rssBytes;
+    return moments.filter((m, i) => !moments.slice(0, i).some((other) => isSame(m, other)));
   }
 
   return { capture, finish };

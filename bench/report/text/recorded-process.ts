@@ -6,7 +6,6 @@ import type { Palette } from './palette.ts';
 import { spread } from './spread.ts';
 
 const SHOWN = 12;
-const WIDTH = 80;
 const CLASSES = ['heap', 'anonymous', 'stack', 'data', 'files', 'recorder'] as const;
 
 const signed = (value: number): string => `${value < 0 ? '−' : '+'}${bytes(Math.abs(value))}`;
@@ -14,7 +13,7 @@ const share = ({ difference, vmRss }: RecordedProcessSample): string =>
   vmRss === 0 ? '' : `${difference < 0 ? '−' : '+'}${percent(Math.abs(difference) / vmRss)}`;
 
 /** The process as it was recorded, and PHP's numbers, beside what is simulated: a row a sample. */
-export function recordedProcessLines({ samples, phpHeap }: RecordedProcess, palette: Palette): string[] {
+export function recordedProcessLines({ samples, phpHeap }: RecordedProcess, palette: Palette, width: number): string[] {
   const lines: string[] = [];
   if (samples.length > 0) {
     const shown = spread(samples, SHOWN);
@@ -32,7 +31,7 @@ export function recordedProcessLines({ samples, phpHeap }: RecordedProcess, pale
             share(s),
           ]),
         ],
-        WIDTH,
+        width,
       ),
       palette.dim(`  ${differenceText(samples.at(-1)!)}`),
     );
@@ -47,7 +46,7 @@ export function recordedProcessLines({ samples, phpHeap }: RecordedProcess, pale
     lines.push(
       '',
       palette.bold("PHP's heap: memory_get_usage() and memory_get_usage(true), in bytes"),
-      ...columns(
+      ...columnBlocks(
         [
           ['', 'PHP said', '', 'simulated', ''].map(palette.dim),
           ...shown.map(({ label, recorded, simulated }) => [
@@ -55,7 +54,7 @@ export function recordedProcessLines({ samples, phpHeap }: RecordedProcess, pale
             ...[recorded.usage, recorded.realUsage, simulated.usage, simulated.realUsage].map(count),
           ]),
         ],
-        'lr',
+        width,
       ),
       palette.dim(
         `  ${count(phpHeap.length - wrong.length)} of ${count(phpHeap.length)} are the same${wrong.length > 0 ? '; these are not' : ''}`,

@@ -2,27 +2,18 @@ import { bytes, columns, count, counted, duration, percent } from '../../../sim/
 import type { RunResult } from '../../run/result.ts';
 import { timeSource } from '../../run/time-source.ts';
 import { escapeLine, escapeLineStart } from '../escape.ts';
-import { type ClassKey, classBytes, isShown, withinName } from '../names.ts';
+import { CLASSES, classBytes, className, isShown } from '../names.ts';
+import { columnBlocks } from './fold.ts';
 import { interruptedMark, type Palette, PLAIN } from './palette.ts';
 import { recordedProcessLines } from './recorded-process.ts';
 import { spread } from './spread.ts';
 
-const CLASSES: readonly (readonly [key: ClassKey, about: string])[] = [
-  ['requested', 'in use: asked for and not freed yet'],
-  ['slack', 'rounding: in the same blocks, not asked for'],
-  ['metadata', 'headers and structures of the allocator'],
-  ['cached', 'free, in caches of threads or of the allocator'],
-  ['pinned', 'free, on pages that something live or metadata keeps'],
-  ['withinSlabs', 'free, on whole pages of slabs or chunks that hold something else'],
-  ['returnable', 'free, on pages that hold nothing else'],
-];
-
 const SHOWN_SAMPLES = 24;
 
 /** One run for people: its options first, what is not modelled last. */
-export function summaryText(result: RunResult, palette: Palette = PLAIN): string {
+export function summaryText(result: RunResult, palette: Palette = PLAIN, width = 80): string {
   const sections = [headlines, memory, breakdown, cost, time, lockTable, sampleTable, recorded, engineAndLimits];
-  return `${sections.flatMap((section) => section(result, palette)).join('\n')}\n`;
+  return `${sections.flatMap((section) => section(result, palette, width)).join('\n')}\n`;
 }
 
 /** What ran, and how. */
@@ -85,10 +76,10 @@ function breakdown({ run, summary }: RunResult, palette: Palette): string[] {
   lines.push('', palette.bold('Where the resident bytes are'));
   lines.push(
     ...columns(
-      CLASSES.filter(([key]) => isShown(key, summary)).map(([key, about]) => {
+      CLASSES.filter(({ key }) => isShown(key, summary)).map(({ key, about }) => {
         const value = classBytes(summary, key);
         return [
-          key === 'withinSlabs' ? withinName(run.allocator) : key,
+          className(key, run.allocator),
           bytes(value),
           summary.rssBytes === 0 ? '' : percent(value / summary.rssBytes),
           palette.dim(about),
@@ -119,7 +110,7 @@ function cost(result: RunResult, palette: Palette): string[] {
         [
           'system calls',
           count(calls.reduce((sum, [, n]) => sum + n, 0)),
-          calls.map(([name, n]) => `${name} ${count(n)}`).join('  '),
+          calls.map(([name, n]) => `${count(n)} ${name}`).join(', '),
         ],
         ...(summary.failedAllocations > 0
           ? [['out of memory', count(summary.failedAllocations), palette.dim('allocations that failed')]]
@@ -167,13 +158,13 @@ function time(result: RunResult, palette: Palette): string[] {
   return lines;
 }
 
-function lockTable(result: RunResult, palette: Palette): string[] {
+function lockTable(result: RunResult, palette: Palette, width: number): string[] {
   const lines: string[] = [];
   const locks = [...result.locks].filter((l) => l.acquisitions > 0).sort((x, y) => y.waitNs.total - x.waitNs.total);
   if (locks.length > 0) {
     lines.push('', palette.bold('Locks'));
     lines.push(
-      ...columns(
+      ...columnBlocks(
         [
           ['', 'acquired', 'contended', '', 'waited', 'p99', 'futex waits'].map(palette.dim),
           ...locks
@@ -188,7 +179,7 @@ function lockTable(result: RunResult, palette: Palette): string[] {
               count(l.futexWaits),
             ]),
         ],
-        'lr',
+        width,
       ),
     );
     if (locks.length > 12) lines.push(palette.dim(`  and ${locks.length - 12} more`));
@@ -196,13 +187,13 @@ function lockTable(result: RunResult, palette: Palette): string[] {
   return lines;
 }
 
-function sampleTable(result: RunResult, palette: Palette): string[] {
+function sampleTable(result: RunResult, palette: Palette, width: number): string[] {
   const lines: string[] = [];
   const samples = spread(result.samples, SHOWN_SAMPLES);
   if (samples.length > 1) {
     lines.push('', palette.bold('Samples'));
     lines.push(
-      ...columns(
+      ...columnBlocks(
         [
           ['', 'event', 'resident', 'mapped', 'requested', 'free'].map(palette.dim),
           ...samples.map((s) => [
@@ -214,7 +205,7 @@ function sampleTable(result: RunResult, palette: Palette): string[] {
             bytes(s.breakdown.cached + s.breakdown.pinned + s.breakdown.returnable),
           ]),
         ],
-        'lr',
+        width,
       ),
     );
     if (samples.length < result.samples.length) {
@@ -226,8 +217,8 @@ function sampleTable(result: RunResult, palette: Palette): string[] {
   return lines;
 }
 
-function recorded({ recordedProcess }: RunResult, palette: Palette): string[] {
-  return recordedProcess ? recordedProcessLines(recordedProcess, palette) : [];
+function recorded({ recordedProcess }: RunResult, palette: Palette, width: number): string[] {
+  return recordedProcess ? recordedProcessLines(recordedProcess, palette, width) : [];
 }
 
 function engineAndLimits(result: RunResult, palette: Palette): string[] {

@@ -4,6 +4,7 @@ import { metricNamed, metricText } from '../../metrics/index.ts';
 import { escapeLine, escapeLineStart } from '../../report/escape.ts';
 import { fold, visibleLength } from '../../report/text/fold.ts';
 import { interruptedMark, type Palette, PLAIN } from '../../report/text/palette.ts';
+import { answerSentences } from './answer-text.ts';
 
 /** A comparison for people: a row a metric, a column an allocator; in blocks where they do not fit beside each other. */
 export function comparisonText(c: Comparison, palette: Palette = PLAIN, width = 80): string {
@@ -19,6 +20,7 @@ export function comparisonText(c: Comparison, palette: Palette = PLAIN, width = 
     ...(parameters.length > 0 ? fold(`  ${parameters.join(' ')}`, width, '  ') : []),
     ...c.columns.flatMap((name, i) => fold(`  ${palette.bold(letters[i]!)}  ${escapeLine(name)}`, width, '     ')),
     '',
+    ...answerLines(c, letters, palette, width),
   ];
   for (const block of blocksOf(c, letters, palette, width)) lines.push(...block, '');
   for (const group of c.same) {
@@ -33,6 +35,11 @@ export function comparisonText(c: Comparison, palette: Palette = PLAIN, width = 
   if (c.times !== null) lines.push(...fold(`Times: ${escapeLine(c.times)}.`, width).map(palette.dim));
   if (c.columns.length > 1) lines.push(...fold(LEGEND, width).map(palette.dim));
   return `${lines.join('\n')}\n`;
+}
+
+function answerLines(c: Comparison, letters: readonly string[], palette: Palette, width: number): string[] {
+  const sentences = answerSentences(c, letters);
+  return sentences.length > 0 ? [...sentences.flatMap((text) => fold(text, width).map(palette.bold)), ''] : [];
 }
 
 const LEGEND = '+ best   - worst   ×ratio to A; in brackets where the ranges of the seeds do not show a difference';

@@ -1,5 +1,5 @@
 import { bytes, count, counted, duration, percent } from '../../../sim/contract/format.ts';
-import { type Advice, isTooSlow, LEAST_SAVING, WORTH_IT } from './advice.ts';
+import { type Advice, isDead, isTooSlow, LEAST_SAVING, WORTH_IT } from './advice.ts';
 import type { Facts } from './explanation.ts';
 import { worstBytes } from './orders.ts';
 import { callsOf, type OrderRange, type WhatIf } from './what-if.ts';
@@ -11,6 +11,7 @@ export function adviceSentences(facts: Facts, advice: Advice, whatIf: readonly W
   if (whatIf.length === 0 || sample.rssBytes === 0) return partial ? [interruption] : [];
   const sentences: string[] = [];
   if (partial) sentences.push(interruption);
+  if (isDead(facts)) sentences.push(DEAD);
   if (advice.best) {
     sentences.push(
       advice.lowers === 'faults' ? faultsSentence(facts, advice.best) : savingSentence(facts, advice.best),
@@ -40,6 +41,8 @@ export function adviceSentences(facts: Facts, advice: Advice, whatIf: readonly W
   }
   return sentences;
 }
+
+const DEAD = `No block lives here: a setting is advised only where next to nothing of what it gives back is taken again (${percent(WORTH_IT)} more faults and calls at most).`;
 
 const PERCENT_FOR_PERCENT =
   'A setting may take as many per cent more work as it saves of the process; --allow-work lets it take more.';

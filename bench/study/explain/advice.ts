@@ -42,6 +42,9 @@ export function ownBytes({ sample, process }: Pick<Facts, 'sample' | 'process'>)
   return sample.rssBytes + (process ? process.anonymous + process.stack + process.data : 0);
 }
 
+/** No block lives: what the heap keeps is either taken again by the next work, or never. */
+export const isDead = ({ sample }: Pick<Facts, 'sample'>): boolean => sample.liveBlocks === 0 && sample.rssBytes > 0;
+
 /** Whether the work grows by a larger share than the process gets smaller, and by more than was allowed. */
 export function isTooSlow(facts: Facts, w: WhatIf, { allowedWork = 0 }: Allowed = {}): boolean {
   const { times, sample } = facts;
@@ -51,18 +54,28 @@ export function isTooSlow(facts: Facts, w: WhatIf, { allowedWork = 0 }: Allowed 
 }
 
 /**
+ * Faults and calls more than double, and grow by more than the pages that are saved. Where no block lives nothing but what is taken
+ * again tells what the memory is worth: they grow at all.
+ */
+function isBackAndForth(facts: Facts, w: WhatIf): boolean {
+  const { sample } = facts;
+  const before = sample.faults + callsOf(sample.syscalls);
+  const cost = costOf(w, facts);
+  if (isDead(facts)) return cost > before * WORTH_IT;
+  return cost > before && cost * PAGE_BYTES > sample.rssBytes - worstBytes(w);
+}
+
+/**
  * Whether a setting costs no more than it is worth:
- * - faults and calls at most double, or grow by no more than the pages that it saves: else it moves memory back and forth;
+ * - it does not move memory back and forth;
  * - work grows by no larger share than the process gets smaller, or by as much as was allowed;
  * - the peak, and waits for locks, hardly grow.
  */
 export function isFair(facts: Facts, w: WhatIf, allowed: Allowed): boolean {
-  const { sample, times, rssPeakBytes } = facts;
-  const saved = sample.rssBytes - worstBytes(w);
-  const cost = costOf(w, facts);
+  const { times, rssPeakBytes } = facts;
   const waits = times && w.lockWaitNs !== null ? w.lockWaitNs - (times.lockWaitNs ?? 0) : 0;
   return (
-    (cost <= sample.faults + callsOf(sample.syscalls) || cost * PAGE_BYTES <= saved) &&
+    !isBackAndForth(facts, w) &&
     !isTooSlow(facts, w, allowed) &&
     w.rssPeakBytes <= Math.max(rssPeakBytes * (1 + HIGHER_PEAK), rssPeakBytes + LEAST_SAVING) &&
     (waits <= 0 || waits <= times!.threadNs * LONGER_WAITS)

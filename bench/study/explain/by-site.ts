@@ -2,13 +2,14 @@ import { isFreeRange, RANGE_CACHED, RANGE_LIVE } from '../../../sim/contract/all
 import { InvariantError } from '../../../sim/contract/assert.ts';
 import type { EventBuffer } from '../../../sim/contract/event.ts';
 import { type Bytes, PAGE_BYTES } from '../../../sim/contract/units.ts';
+import { atOnce } from '../../../workloads/breathing.ts';
 import { frameText } from '../../report/sites/frames.ts';
 import type { StackBytes } from '../../report/sites/stacks.ts';
 import { type Area, areaAt, collectAreas, isResident } from '../../run/areas.ts';
 import type { Assembled } from '../../run/machine.ts';
 import { LockstepRun } from '../../run/modes/lockstep.ts';
 import type { RunOptions } from '../../run/run-options.ts';
-import { lastFreedSites } from './last-freed.ts';
+import { lastFreedBefore } from './last-freed.ts';
 import { type LiveBlock, liveBlocks } from './live-blocks.ts';
 import { collectRanges, goesWhole, keptPages, type Ranges, reportAreas, sumOfAreas } from './ranges.ts';
 
@@ -65,7 +66,8 @@ export function siteBytes(options: RunOptions, end: number, situation: Situation
     pinned: new Float64Array(count + 1),
     freed: new Float64Array(count + 1),
   };
-  const lastFreed = lastFreedSites(options, events.sites, end);
+  let allocated: Int32Array = new Int32Array(0);
+  atOnce(lastFreedBefore(options, [end], (_end, last) => void (allocated = last.allocated)));
   const eachPage = residentPieces(situation.assembled);
   const keepers = keepersOf(situation, events.sites);
   for (let i = 0; i < ranges.length; i++) {
@@ -79,7 +81,7 @@ export function siteBytes(options: RunOptions, end: number, situation: Situation
       });
     } else if (isFreeRange(kind) || kind === RANGE_CACHED) {
       eachPage(ranges.start[i]!, ranges.end[i]!, (page, bytes) => {
-        sums.freed[lastFreed[page] === 0 ? count : lastFreed[page]! - 1]! += bytes;
+        sums.freed[allocated[page] === 0 ? count : events.sites[allocated[page]! - 1]!]! += bytes;
         if (isFreeRange(kind)) keepers.share(area, page, bytes, sums.pinned);
       });
     }

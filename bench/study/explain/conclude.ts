@@ -15,26 +15,28 @@ export interface ExplainOptions extends ObserveOptions, Allowed {
 /** Yields all that is to have been run when it goes on, more each time; returns the last list. */
 export function* alternatives(
   options: ExplainOptions,
-  { facts, findings }: Observed,
+  observed: Observed,
   shared: SharedRuns,
 ): Generator<readonly Trial[], readonly Trial[]> {
+  const { facts, findings } = observed;
   if (options.whatIf === false || facts.sample.rssBytes === 0) return [];
   const first = firstTrials(options, facts.event, findings);
   yield first;
-  const all = [...first, ...pairsOf(options, facts, first, whatIfsOf(options, shared, first))];
+  const all = [...first, ...pairsOf(options, facts, first, whatIfsOf(options, observed, shared, first))];
   yield all;
   return all;
 }
 
 export function conclude(
   options: ExplainOptions,
-  { facts, findings }: Observed,
+  observed: Observed,
   shared: SharedRuns,
   trials: readonly Trial[],
   partial = false,
   weighed: Weighed = UNWEIGHED,
 ): Explanation {
-  const whatIf = whatIfsOf(options, shared, trials, weighed);
+  const { facts, findings } = observed;
+  const whatIf = whatIfsOf(options, observed, shared, trials, weighed);
   const known = { ...facts, times: weighed.asItIs };
   const verdict = judge(known, findings, whatIf, partial, options);
   return { schema: EXPLANATION_SCHEMA, ...known, whatIf, partial, verdict };

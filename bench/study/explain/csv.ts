@@ -34,7 +34,16 @@ export function explanationCsv(e: Explanation): string {
     {
       name: 'settings',
       rows: [
-        ['as it is', { rssBytes: sample.rssBytes, rssPeakBytes, vszBytes: sample.vszBytes, faults: sample.faults }],
+        [
+          'as it is',
+          {
+            rssBytes: sample.rssBytes,
+            rssPeakBytes,
+            vszBytes: sample.vszBytes,
+            faults: sample.faults,
+            workNs: e.workNs,
+          },
+        ],
         ...whatIf.map(({ setting, about: _, paste: __, ...figures }) => [setting, figures] as const),
       ],
     },

@@ -1,19 +1,31 @@
-import { type EventBuffer, OP_FREE, OP_MASK, OP_OPT, OP_REALLOC } from '../../../sim/contract/event.ts';
+import {
+  type EventBuffer,
+  OP_EFREE,
+  OP_EREALLOC,
+  OP_FREE,
+  OP_MASK,
+  OP_OPT,
+  OP_REALLOC,
+  OP_REQUEST_END,
+} from '../../../sim/contract/event.ts';
 import type { Bytes } from '../../../sim/contract/units.ts';
 import { visitObjects } from '../../run/object-events.ts';
 
 /** How the program's own demand moved: a leak shows as a floor that keeps rising. */
 export interface Growth {
-  /** Least requested bytes within each quarter of the events. */
+  /** Least requested bytes within each quarter of the events, the moment itself with the last. */
   readonly floors: readonly [Bytes, Bytes, Bytes, Bytes];
-  /** Whether each quarter's floor is higher than the one before, the last by at least a tenth. */
+  /**
+   * Whether each quarter's floor is higher than the one before, the last by at least a tenth, and the last eighth's not below that of the
+   * eighth before: what falls at the end is no leak.
+   */
   readonly rises: boolean;
 }
 
 /** What the events alone tell of rows [0, end), as if no allocation failed. */
 export interface Demand {
   readonly growth: Growth;
-  /** Frees and reallocs of blocks of LARGE_BYTES and more that malloc's family serves, in order. */
+  /** Frees and reallocs of blocks of LARGE_BYTES and more that malloc serves, in order; a row that frees several is there for each. */
   readonly largeFrees: LargeFrees;
   /** Rows with mallopt(). */
   readonly optionRows: readonly number[];
@@ -28,42 +40,58 @@ export interface LargeFrees {
 /** From here on a block leaves whole pages. */
 export const LARGE_BYTES = 16 * 1024;
 
-export function demandOf(events: EventBuffer, end: number): Demand {
+/** Who else than malloc's family may hand blocks to malloc: requests, where no layer above it serves them. */
+const MALLOCS: ReadonlySet<number> = new Set([OP_FREE, OP_REALLOC]);
+const ALL: ReadonlySet<number> = new Set([...MALLOCS, OP_EFREE, OP_EREALLOC, OP_REQUEST_END]);
+
+/** `hasLayer`: requests have an allocator of their own. */
+export function demandOf(events: EventBuffer, end: number, hasLayer: boolean): Demand {
   const { head, objectSlots } = events;
   const requested = new Float64Array(objectSlots);
-  const floors = new Float64Array(4).fill(Infinity);
-  const quarter = Math.max(1, Math.ceil(end / 4));
+  const floors = new Float64Array(EIGHTHS).fill(Infinity);
+  const eighth = Math.max(1, Math.ceil(end / EIGHTHS));
   const largeFrees = { rows: [] as number[], sizes: [] as number[] };
   const optionRows: number[] = [];
+  const frees = hasLayer ? MALLOCS : ALL;
   let sum = 0;
   const set = (slot: number, size: Bytes) => {
     sum += size - requested[slot]!;
     requested[slot] = size;
   };
+  const leave = (row: number, slot: number) => {
+    if (requested[slot]! < LARGE_BYTES || !frees.has(head[row]! & OP_MASK)) return;
+    largeFrees.rows.push(row);
+    largeFrees.sizes.push(requested[slot]!);
+  };
   visitObjects(events, end, {
-    row(row, slot) {
-      const q = Math.floor(row / quarter);
-      if (sum < floors[q]!) floors[q] = sum;
-      const op = head[row]! & OP_MASK;
-      if (op === OP_FREE || op === OP_REALLOC) {
-        if (requested[slot]! < LARGE_BYTES) return;
-        largeFrees.rows.push(row);
-        largeFrees.sizes.push(requested[slot]!);
-      } else if (op === OP_OPT) {
-        optionRows.push(row);
-      }
+    row(row) {
+      const e = Math.floor(row / eighth);
+      if (sum < floors[e]!) floors[e] = sum;
+      if ((head[row]! & OP_MASK) === OP_OPT) optionRows.push(row);
     },
-    sized: (_row, slot, size) => set(slot, size),
-    freed: (_row, slot) => set(slot, 0),
+    sized(row, slot, size) {
+      leave(row, slot);
+      set(slot, size);
+    },
+    freed(row, slot) {
+      leave(row, slot);
+      set(slot, 0);
+    },
   });
+  floors[EIGHTHS - 1] = Math.min(floors[EIGHTHS - 1]!, sum);
   return { growth: growthOf(floors), largeFrees, optionRows };
 }
 
-function growthOf(floors: Float64Array): Growth {
-  for (let q = 1; q < 4; q++) if (floors[q] === Infinity) floors[q] = floors[q - 1]!;
-  const [first, second, third, fourth] = floors as unknown as [Bytes, Bytes, Bytes, Bytes];
+const EIGHTHS = 8;
+
+function growthOf(eighths: Float64Array): Growth {
+  for (let e = 1; e < EIGHTHS; e++) if (eighths[e] === Infinity) eighths[e] = eighths[e - 1]!;
+  const quarter = (q: number): Bytes => Math.min(eighths[2 * q]!, eighths[2 * q + 1]!);
+  const floors = [quarter(0), quarter(1), quarter(2), quarter(3)] as const;
+  const [first, second, third, fourth] = floors;
+  const lasts = eighths[EIGHTHS - 1]! >= eighths[EIGHTHS - 2]!;
   return {
-    floors: [first, second, third, fourth],
-    rises: first < second && second < third && fourth >= third * 1.1 && fourth > 0,
+    floors,
+    rises: first < second && second < third && fourth >= third * 1.1 && fourth > 0 && lasts,
   };
 }

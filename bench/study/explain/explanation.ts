@@ -71,6 +71,8 @@ export interface Explanation {
   readonly rssPeakBytes: Bytes;
   /** Where the real program would have aborted, and with which message: the run goes no further. */
   readonly abort: RunResult['abort'];
+  /** The price of what was counted up to there, locks and waits aside: what a setting's `workNs` is to be held against. */
+  readonly workNs: Ns;
   readonly sample: Sample;
   readonly areas: readonly AreaReport[];
   /** What the allocator would give back if it were asked now; the widest request first. */

@@ -1,19 +1,30 @@
-import { type EventBuffer, OP_CLOCK, OP_EXIT, OP_MASK, OP_SAMPLE, OP_SKIPPED } from '../../../sim/contract/event.ts';
+import {
+  type EventBuffer,
+  isAllocating,
+  OP_CLOCK,
+  OP_EXIT,
+  OP_MASK,
+  OP_SAMPLE,
+  OP_SKIPPED,
+} from '../../../sim/contract/event.ts';
 import { PAGE_BYTES } from '../../../sim/contract/units.ts';
 import type { Sample } from '../../../sim/metrics/sample.ts';
 import { ownLine } from '../../report/sites/frames.ts';
 import { collectAreas } from '../../run/areas.ts';
 import { LockstepRun } from '../../run/modes/lockstep.ts';
 import { type RecordedProcessSample, recordedProcess } from '../../run/recorded-process.ts';
+import { countsByName } from '../../run/run-result.ts';
 import { hasCallSites, siteBytes, stackOfRow } from './by-site.ts';
 import { demandOf } from './demand.ts';
 import { createExperiment } from './experiment.ts';
 import type { Facts } from './explanation.ts';
 import { liveBlocks } from './live-blocks.ts';
 import { findMechanisms } from './mechanisms/index.ts';
+import type { Moment } from './moment.ts';
 import { momentOf } from './moment-in-run.ts';
 import type { Observed, ObserveOptions } from './observed.ts';
 import { findPinning, heldPages } from './pinning.ts';
+import { createPricing, priceOfCalls } from './priced-work.ts';
 import { collectRanges, keptPages, reportAreas, sumOfAreas } from './ranges.ts';
 import { predictReturns } from './returns.ts';
 import { runWatchingTunables } from './tunable-changes.ts';
@@ -25,9 +36,10 @@ export function observe(options: ObserveOptions): Observed {
   const moment = momentOf(options, options.at);
   const session = new LockstepRun({ ...options, mode: 'lockstep', lastSampleOnly: true });
   const { events, pinningGroups = PINNING_GROUPS } = options;
-  const demanded = demandOf(events, moment.end);
+  const hasLayer = session.assembled.request !== undefined;
+  const demanded = demandOf(events, moment.end, hasLayer);
   const tunableChanges = runWatchingTunables(session, events, moment.end, demanded);
-  const demand = session.row === moment.end ? demanded : demandOf(events, session.row);
+  const demand = session.row === moment.end ? demanded : demandOf(events, session.row, hasLayer);
 
   const { assembled } = session;
   const rssPeakBytes = assembled.machine.kernel.residency.residentPeakPages() * PAGE_BYTES;
@@ -40,12 +52,14 @@ export function observe(options: ObserveOptions): Observed {
   const kept = keptPages(assembled, ranges);
   const areas = collectAreas(assembled);
   const reports = reportAreas(assembled, areas, ranges, blocks, kept);
+  const callsNs = priceOfCalls(options, session.row);
   const found: Facts = {
     run: session.describe(),
     event: session.row,
-    moment: { kind: moment.kind, about: moment.about },
+    moment: { kind: moment.kind, about: aboutMoment(moment, events, session.row, sample) },
     rssPeakBytes,
     abort: session.abort,
+    workNs: createPricing(options, callsNs)(countsByName(assembled.machine.operations)),
     sample: { ...sample, ...sumOfAreas(reports) },
     areas: reports,
     returns: predictReturns(assembled, areas, threads, experiment),
@@ -75,7 +89,15 @@ export function observe(options: ObserveOptions): Observed {
     end: session.row,
     rssPeakBytes,
   };
-  return { facts, findings: sample.rssBytes === 0 ? [] : findMechanisms(situation) };
+  return { facts, findings: sample.rssBytes === 0 ? [] : findMechanisms(situation), callsNs };
+}
+
+/** Where nothing lives any more, with where it last did. */
+function aboutMoment({ about }: Moment, events: EventBuffer, end: number, { liveBlocks, rssBytes }: Sample): string {
+  if (liveBlocks > 0 || rssBytes === 0) return about;
+  let last = end - 1;
+  while (last > 0 && !isAllocating(events.head[last]! & OP_MASK)) last--;
+  return `${about}, where no block lives any more (where the last one was allocated: --at #${last})`;
 }
 
 /** The recorded process at the moment: what the kernel said with no allocation and no free between. */

@@ -1,3 +1,4 @@
+import type { Ns } from '../../../sim/contract/units.ts';
 import type { RunOptions } from '../../run/run-options.ts';
 import type { Facts } from './explanation.ts';
 import type { Finding } from './mechanisms/mechanism.ts';
@@ -13,4 +14,6 @@ export interface ObserveOptions extends RunOptions {
 export interface Observed {
   readonly facts: Facts;
   readonly findings: readonly Finding[];
+  /** Of the calls up to there (priceOfCalls). */
+  readonly callsNs: Ns;
 }

@@ -1,15 +1,17 @@
-import { bytes, columns, count, counted, percent } from '../../../sim/contract/format.ts';
+import { bytes, columns, count, counted } from '../../../sim/contract/format.ts';
 import { escapeLine, escapeLineStart } from '../../report/escape.ts';
-import { classBytes, isShown, withinName } from '../../report/names.ts';
+import { classBytes, className, isShown } from '../../report/names.ts';
 import { shortFrame } from '../../report/sites/frames.ts';
 import { columnBlocks, fold } from '../../report/text/fold.ts';
 import { interruptedMark, type Palette, PLAIN } from '../../report/text/palette.ts';
 import { processColumn } from '../../report/text/recorded-process.ts';
 import { type AreaGroup, groupAreas, returnTexts } from './area-groups.ts';
 import type { Explanation } from './explanation.ts';
+import { isMallocUnused } from './return-text.ts';
 import { siteLines } from './site-text.ts';
+import { originOf } from './tunable-text.ts';
 import { groupText } from './verdict.ts';
-import { callsOf } from './what-if.ts';
+import { whatIfLines } from './what-if-text.ts';
 
 const SHOWN_AREAS = 16;
 const CLASSES = ['requested', 'slack', 'metadata', 'cached', 'pinned', 'withinSlabs', 'returnable'] as const;
@@ -31,7 +33,7 @@ export function explanationText(
   const isEmpty = e.sample.rssBytes === 0 && e.areas.length === 0;
   const sections = isEmpty
     ? [headlines, recorded]
-    : [headlines, areas, recorded, pinning, sites, returns, thresholds, whatIf, toPaste];
+    : [headlines, areas, recorded, pinning, sites, returns, thresholds, settings, toPaste];
   return `${sections.flatMap((section) => section(e, { palette, width, everyArea })).join('\n')}\n`;
 }
 
@@ -66,13 +68,9 @@ function areas(e: Explanation, { palette, width, everyArea }: Shown): string[] {
   lines.push(
     ...columnBlocks(
       [
-        [
-          '',
-          'resident',
-          ...classes.map((key) => (key === 'withinSlabs' ? withinName(e.run.allocator) : key)),
-          'live blocks',
-          'mapped',
-        ].map(palette.dim),
+        ['', 'resident', ...classes.map((key) => className(key, e.run.allocator)), 'live blocks', 'mapped'].map(
+          palette.dim,
+        ),
         ...shown.map((g) => [
           g.count > 1 ? `${g.name} × ${count(g.count)}` : g.name,
           bytes(g.residentBytes),
@@ -111,15 +109,15 @@ function pinning(e: Explanation, { palette, width }: Shown): string[] {
   const pins = e.pinning.filter((g) => g.returnsBytes >= 2 * g.ownBytes);
   if (pins.length === 0) lines.push('  none');
   else {
-    lines.push(
-      ...columns(
-        [
-          ['returns', 'when', 'own', 'where', 'blocks'].map(palette.dim),
-          ...pins.map((g) => [bytes(g.returnsBytes), g.by, bytes(g.ownBytes), g.area, blocksText(g)]),
-        ],
-        'rlrll',
-      ),
+    const [head, ...rows] = columns(
+      [
+        ['returns', 'when', 'own', 'where'].map(palette.dim),
+        ...pins.map((g) => [bytes(g.returnsBytes), g.by, bytes(g.ownBytes), g.area]),
+      ],
+      'rlrl',
     );
+    const blocks = (g: Explanation['pinning'][number]) => fold(`    ${blocksText(g)}`, width, '    ');
+    lines.push(head!, ...rows.flatMap((row, i) => [row, ...blocks(pins[i]!)]));
   }
   const freeOnHeld = e.heldPages.reduce((sum, page) => sum + page.freeBytes, 0);
   lines.push(
@@ -143,6 +141,7 @@ function sites(e: Explanation, { palette }: Shown): string[] {
 }
 
 function returns(e: Explanation, { palette, width }: Shown): string[] {
+  if (isMallocUnused(e)) return [];
   const wrap = wrapper(width);
   const lines: string[] = [];
   lines.push('', palette.bold('What a request to give back would return'));
@@ -158,68 +157,19 @@ function returns(e: Explanation, { palette, width }: Shown): string[] {
 }
 
 function thresholds(e: Explanation, { palette }: Shown): string[] {
-  const lines: string[] = [];
-  if (e.tunables) {
-    lines.push('', palette.bold('Thresholds now'));
-    lines.push(
-      ...columns(
-        Object.entries(e.tunables).map(([name, value]) => [name, count(value)]),
-        'lr',
-      ),
-    );
-    lines.push(palette.dim(`  ${counted(e.tunableChanges.length, 'change')} while the program ran`));
-  }
-  return lines;
+  if (!e.tunables || isMallocUnused(e)) return [];
+  return [
+    '',
+    palette.bold('Thresholds now'),
+    ...columns(
+      Object.entries(e.tunables).map(([name, value]) => [name, count(value), palette.dim(originOf(name, value, e))]),
+      'lrl',
+    ),
+    palette.dim(`  ${counted(e.tunableChanges.length, 'change')} while the program ran`),
+  ];
 }
 
-function whatIf(e: Explanation, { palette, width }: Shown): string[] {
-  const { sample } = e;
-  const lines: string[] = [];
-  if (e.whatIf.length > 0) {
-    const inOrders = e.whatIf.some((w) => w.orders);
-    lines.push('', palette.bold('What other settings would do (each was run)'));
-    lines.push(
-      ...columnBlocks(
-        [
-          [
-            '',
-            'resident',
-            '',
-            ...(inOrders ? ['in other orders'] : []),
-            'peak',
-            'mapped',
-            'faults',
-            'system calls',
-          ].map(palette.dim),
-          [
-            'as it is',
-            bytes(sample.rssBytes),
-            '',
-            ...(inOrders ? [''] : []),
-            bytes(e.rssPeakBytes),
-            bytes(sample.vszBytes),
-            count(sample.faults),
-            count(callsOf(sample.syscalls)),
-          ],
-          ...e.whatIf.map((w) => [
-            w.setting,
-            bytes(w.rssBytes),
-            sample.rssBytes === 0
-              ? ''
-              : `${w.rssBytes <= sample.rssBytes ? '' : '+'}${percent(w.rssBytes / sample.rssBytes - 1)}`,
-            ...(inOrders ? [w.orders ? `${bytes(w.orders.leastBytes)} to ${bytes(w.orders.mostBytes)}` : ''] : []),
-            bytes(w.rssPeakBytes),
-            bytes(w.vszBytes),
-            count(w.faults),
-            count(w.syscalls),
-          ]),
-        ],
-        width,
-      ),
-    );
-  }
-  return lines;
-}
+const settings = (e: Explanation, { palette, width }: Shown): string[] => whatIfLines(e, palette, width);
 
 function toPaste({ verdict, run }: Explanation, { palette, width }: Shown): string[] {
   const pasted = verdict.advice?.paste;

@@ -1,3 +1,5 @@
+import { OP_CALLOC, OP_MALLOC, OP_MEMALIGN, OP_REALLOC } from '../../../sim/contract/event.ts';
+import { hasOperation } from '../../../sim/contract/operation-set.ts';
 import type { RunOptions } from '../../run/run-options.ts';
 import type { Facts } from './explanation.ts';
 import type { Finding } from './mechanisms/mechanism.ts';
@@ -12,13 +14,23 @@ const ENOUGH = 0.8;
 
 /** The usual settings: they are tried whatever is found. */
 export const usualTrials = (options: RunOptions, end: number): Trial[] =>
-  distinct(USUAL.map((setting) => trialOf(options, end, setting, 'usual')));
+  distinct(USUAL.map((setting) => usedTrial(options, end, setting, 'usual')));
+
+/** What malloc is set to is nothing to a program of which PHP's heap serves all that it asks for, with memory of the kernel's. */
+function usedTrial(options: RunOptions, end: number, setting: Setting, mechanism: string): Trial | undefined {
+  const { spec, events } = options;
+  const isBelow = spec.below !== undefined && spec.model.name !== setting.allocator;
+  const isUsed = !isBelow || spec.version.startsWith('5') || MALLOCS.some((op) => hasOperation(events, op));
+  return isUsed ? trialOf(options, end, setting, mechanism) : undefined;
+}
+
+const MALLOCS = [OP_MALLOC, OP_CALLOC, OP_REALLOC, OP_MEMALIGN];
 
 /** What the findings propose, then the usual settings; each once. */
 export function firstTrials(options: RunOptions, end: number, findings: readonly Finding[]): Trial[] {
   const wanted = findings.flatMap(({ mechanism, settings }) => settings.map((setting) => ({ setting, mechanism })));
   return distinct([
-    ...wanted.map(({ setting, mechanism }) => trialOf(options, end, setting, mechanism)),
+    ...wanted.map(({ setting, mechanism }) => usedTrial(options, end, setting, mechanism)),
     ...usualTrials(options, end),
   ]);
 }

@@ -1,4 +1,11 @@
-import { type EventBuffer, MALLOPT_NAMES, OP_FREE, OP_MASK } from '../../../sim/contract/event.ts';
+import {
+  type EventBuffer,
+  MALLOPT_NAMES,
+  OP_EREALLOC,
+  OP_MASK,
+  OP_REALLOC,
+  OP_REQUEST_END,
+} from '../../../sim/contract/event.ts';
 import type { Bytes } from '../../../sim/contract/units.ts';
 import type { LockstepRun } from '../../run/modes/lockstep.ts';
 import type { Demand } from './demand.ts';
@@ -8,7 +15,7 @@ export interface TunableChange {
   readonly event: number;
   /** `opt M_TRIM_THRESHOLD 131072`, or the block whose free or realloc did it. */
   readonly cause: string;
-  readonly causedBy: 'mallopt' | 'free' | 'realloc';
+  readonly causedBy: 'mallopt' | 'free' | 'realloc' | 'request end';
   /** Requested size of the freed block; undefined for mallopt. */
   readonly blockBytes: Bytes | undefined;
   readonly changes: Readonly<Record<string, readonly [before: number, after: number]>>;
@@ -55,16 +62,20 @@ export function runWatchingTunables(
     const size = largeFrees.sizes[i]!;
     if (size < WATCHED_BYTES) return;
     optionsUntil(row);
-    watch(row, (events.head[row]! & OP_MASK) === OP_FREE ? 'free' : 'realloc', size);
+    watch(row, freeingCall(events, row), size);
   });
   optionsUntil(end);
   run.advance(end);
   return changes;
 }
 
+function freeingCall({ head }: EventBuffer, row: number): 'free' | 'realloc' | 'request end' {
+  const op = head[row]! & OP_MASK;
+  if (op === OP_REQUEST_END) return 'request end';
+  return op === OP_REALLOC || op === OP_EREALLOC ? 'realloc' : 'free';
+}
+
 function causeText(events: EventBuffer, row: number, blockBytes: Bytes | undefined): string {
-  if (blockBytes !== undefined) {
-    return `${(events.head[row]! & OP_MASK) === OP_FREE ? 'free' : 'realloc'} of a block of ${blockBytes} bytes`;
-  }
+  if (blockBytes !== undefined) return `${freeingCall(events, row)} of a block of ${blockBytes} bytes`;
   return `mallopt(${MALLOPT_NAMES[events.slot[row]!]}, ${events.a[row]! | 0})`;
 }

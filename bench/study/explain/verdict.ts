@@ -1,18 +1,19 @@
 import { bytes, count, counted, percent } from '../../../sim/contract/format.ts';
 import type { Bytes } from '../../../sim/contract/units.ts';
+import { CLASSES, classBytes, className } from '../../report/names.ts';
 import { shortFrame } from '../../report/sites/frames.ts';
 import { RESERVED } from '../../run/areas.ts';
 import type { Paste } from '../paste.ts';
 import { type Allowed, adviseOn, LEAST_SAVING, WORTH_IT } from './advice.ts';
 import { adviceSentences } from './advice-text.ts';
-import { countedName, groupAreas, returnTexts } from './area-groups.ts';
+import { countedName, groupAreas } from './area-groups.ts';
 import type { Explanation, Facts, Verdict, VerdictKind } from './explanation.ts';
 import { growthSentences } from './growth-text.ts';
 import { atWork } from './mechanisms/at-work.ts';
-import type { Finding } from './mechanisms/mechanism.ts';
-import type { ReturnPrediction } from './returns.ts';
+import { type Finding, WORTH_FINDING } from './mechanisms/mechanism.ts';
+import { onlyEndsSentence, returnSentences, unreachedBytes } from './return-text.ts';
 import { siteSentences } from './site-text.ts';
-import type { TunableChange } from './tunable-changes.ts';
+import { changeSentences, givenSentences } from './tunable-text.ts';
 import type { WhatIf } from './what-if.ts';
 
 /** Areas and groups below this share of the resident bytes are not worth a sentence. */
@@ -65,7 +66,7 @@ export function judge(
     headline: headline(kind, shares, facts),
     sentences: [
       ...abortSentences(facts),
-      ...shareSentences(shares, rssBytes),
+      ...shareSentences(facts),
       ...growthSentences(facts, kind),
       ...processSentences(facts),
       ...findings.flatMap((f) => f.sentences),
@@ -86,19 +87,6 @@ export function judge(
   };
 }
 
-/**
- * Whole free pages of heaps, extents and mappings that a request does not return, and chunks without a live block: nothing
- * but a rule keeps them. Zend's heap keeps its first chunk from request to request.
- */
-function unreachedBytes(facts: Facts, request: ReturnPrediction): Bytes {
-  const returned = new Map(request.byArea.map((a) => [a.index, a.returnsBytes]));
-  return facts.areas.reduce((sum, { kind, breakdown, liveBlocks }, i) => {
-    if (kind === 'chunk' && liveBlocks === 0) return sum + breakdown.pinned + breakdown.returnable;
-    const whole = kind !== 'slab' && kind !== 'chunk' && kind !== 'metadata';
-    return sum + (whole ? Math.max(0, breakdown.returnable - (returned.get(i) ?? 0)) : 0);
-  }, 0);
-}
-
 function largest(shares: Verdict['shares']): keyof Verdict['shares'] {
   const entries = Object.entries(shares) as [keyof Verdict['shares'], Bytes][];
   return entries.reduce((best, entry) => (entry[1] > best[1] ? entry : best))[0];
@@ -113,11 +101,11 @@ function headline(kind: VerdictKind, shares: Verdict['shares'], { sample, growth
     case 'leak':
       return `Leak, or a program that needs ever more: ${part(shares['in use'])} are what it asked for and holds, and the least sum of that rises from quarter to quarter of the run.`;
     case 'in use':
-      return `In use: ${part(shares['in use'])} are what the program asked for and holds.`;
+      return `Requested: ${part(shares['in use'])} are what the program asked for and holds.`;
     case 'rounding':
-      return `Rounding: ${part(shares.rounding)} are what blocks have beyond what was asked for: they are smaller than the allocator’s smallest, or lie between its sizes.`;
+      return `Slack: ${part(shares.rounding)} are what blocks have beyond what was asked for: they are smaller than the allocator’s smallest, or lie between its sizes.`;
     case 'cache':
-      return `Cache: ${part(shares.cache)} are free, in caches of threads and of the allocator.`;
+      return `Cached: ${part(shares.cache)} are free, in caches of threads and of the allocator.`;
     case 'retention by policy':
       return `Retention by policy: ${part(shares[kind])} are free, and a rule of the allocator keeps them, not a live block on the page. ${growth.rises ? 'That part is no leak' : 'It is not a leak'}.`;
     case 'fragmentation by pinning':
@@ -132,12 +120,13 @@ function abortSentences({ abort }: Facts): string[] {
   return [`The run ends at event ${count(abort.event)}: the real program would have aborted there (${abort.message}).`];
 }
 
-function shareSentences(shares: Verdict['shares'], rss: Bytes): string[] {
+function shareSentences({ sample, run }: Facts): string[] {
+  const rss = sample.rssBytes;
   if (rss === 0) return [];
-  const parts = Object.entries(shares)
-    .filter(([, value]) => value >= rss * WORTH_A_SHARE)
-    .sort(([, x], [, y]) => y - x)
-    .map(([name, value]) => `${name} ${percent(value / rss)}`);
+  const parts = CLASSES.map(({ key }) => ({ name: className(key, run.allocator), value: classBytes(sample, key) }))
+    .filter(({ value }) => value >= rss * WORTH_A_SHARE)
+    .sort((x, y) => y.value - x.value)
+    .map(({ name, value }) => `${name} ${percent(value / rss)}`);
   return [`Of the resident bytes: ${parts.join(', ')}.`];
 }
 
@@ -196,45 +185,26 @@ function liveText({
   return `between ${counted(liveBlocks, 'live block')} of ${bytes(breakdown.requested)} in all`;
 }
 
-function returnSentences(facts: Facts): string[] {
-  const [best] = facts.returns;
-  if (facts.sample.rssBytes === 0) return [];
-  const call = best.call.startsWith('malloc_trim') ? best.call : `A ${best.call}`;
-  const from = returnTexts(best, facts.areas);
-  const unreached = unreachedBytes(facts, best);
-  const sentences = [
-    best.returnsBytes === 0
-      ? `${call} would return nothing now.`
-      : `${call} would return ${bytes(best.returnsBytes)} now, ${counted(best.returnsBytes, 'byte')}: ${from.slice(0, 3).join(', ')}${from.length > 3 ? ' and others' : ''}.`,
-  ];
-  if (unreached >= facts.sample.rssBytes * WORTH_A_SENTENCE) {
-    const threshold = facts.tunables?.['trim_threshold'];
-    const rule =
-      threshold === undefined
-        ? ''
-        : `: malloc_trim cuts the free end of the main heap alone, and that of an arena goes only by a free that finds it larger than the trim threshold, ${bytes(threshold)} now`;
-    sentences.push(`It does not reach ${bytes(unreached)} more that lie on whole free pages${rule}.`);
-  }
-  return sentences;
-}
-
-/** What keeps free memory below a live block in glibc's heap, where nothing else was found to. */
-function onlyEndsSentence({ returns: [best], sample, run }: Facts, findings: readonly Finding[]): string[] {
-  if (!best.call.startsWith('malloc_trim') || best.returnsBytes < sample.rssBytes * WORTH_A_SENTENCE) return [];
-  if (!run.allocator.includes('glibc') || findings.some(({ mechanism }) => TOLD_ALREADY.includes(mechanism))) return [];
+/** Where no few blocks keep much, all of them together do. */
+function pinnedSentence({ sample, heldPages }: Facts): string[] {
+  const { pinned } = sample.breakdown;
+  if (pinned < sample.rssBytes * WORTH_FINDING || heldPages.length === 0) return [];
+  const blocks = new Set(heldPages.flatMap(({ events }) => events)).size;
+  const who =
+    blocks === 0
+      ? 'cached blocks and structures of the allocator keep'
+      : `${counted(blocks, 'live block')} ${blocks === 1 ? 'keeps' : 'keep'}`;
   return [
-    'glibc gives back the free end of a heap alone by itself: what is free below a live block stays until that block is freed, or malloc_trim(0) is called.',
+    `Pinned: ${bytes(pinned)} are free on ${counted(heldPages.length, 'page')} that ${who}; no few of them hold much of it.`,
   ];
 }
-
-const TOLD_ALREADY = ['thresholds', 'holes of large blocks', 'unmerged chunks', 'memalign splinters', 'arenas'];
 
 function pinningSentences(facts: Facts, kind: VerdictKind): string[] {
   const group = facts.pinning[0];
-  if (!group) return [];
+  if (!group) return pinnedSentence(facts);
   const share = group.returnsBytes / facts.sample.rssBytes;
-  if (share < WORTH_A_SENTENCE && kind !== 'fragmentation by pinning') return [];
-  if (group.ownBytes * 2 > group.returnsBytes) return [];
+  const isFew = share < WORTH_A_SENTENCE && kind !== 'fragmentation by pinning';
+  if (isFew || group.ownBytes * 2 > group.returnsBytes) return pinnedSentence(facts);
   const them = group.blocks.length === 1 ? 'it' : 'them';
   const how =
     group.by === 'free'
@@ -259,56 +229,6 @@ export function groupText(group: Explanation['pinning'][number]): string {
   }
   const size = sizes.size === 1 ? `of ${counted([...sizes][0]!, 'byte')}` : `of ${bytes(group.ownBytes)} in all`;
   return `${blocks.length} blocks ${size} (first: event ${count(blocks[0]!.event)}; ${from})`;
-}
-
-/** What changed thresholds mean, for the names that people ask about. */
-export function changeSentences(changes: readonly TunableChange[]): string[] {
-  const sentences: string[] = [];
-  const raises = changes.filter((c) => c.causedBy !== 'mallopt' && c.changes['mmap_threshold']);
-  const last = raises.at(-1);
-  if (last) {
-    const [from] = raises[0]!.changes['mmap_threshold']!;
-    const [, to] = last.changes['mmap_threshold']!;
-    const steps = raises.length > 1 ? ` in ${raises.length} steps, the last` : '';
-    sentences.push(
-      `The mmap threshold was raised from ${bytes(from)} to ${bytes(to)}${steps} ${byWhat(last)}: since then blocks below it are carved from a heap instead of mapped on their own, and their free unmaps nothing.`,
-    );
-    const trims = raises.map((c) => c.changes['trim_threshold']).filter((pair) => pair !== undefined);
-    if (trims.length > 0) {
-      sentences.push(
-        `With it the trim threshold rose from ${bytes(trims[0]![0])} to ${bytes(trims.at(-1)![1])}: the free end of a heap is cut off only beyond that.`,
-      );
-    }
-  }
-  for (const change of changes) {
-    if (change.changes['no_dyn_threshold']?.[1] === 1) {
-      sentences.push(
-        `The mmap threshold stopped adapting ${byWhat(change)}: setting any of the thresholds, even to its default, freezes it.`,
-      );
-    }
-    for (const [name, [before, after]] of Object.entries(change.changes)) {
-      const told = change.causedBy !== 'mallopt' && (name === 'mmap_threshold' || name === 'trim_threshold');
-      if (name === 'no_dyn_threshold' || told) continue;
-      sentences.push(`${name} changed from ${count(before)} to ${count(after)} ${byWhat(change)}.`);
-    }
-  }
-  return sentences;
-}
-
-function byWhat(change: TunableChange): string {
-  const at = `at event ${count(change.event)}`;
-  return change.causedBy === 'mallopt'
-    ? `by ${change.cause} ${at}`
-    : `by the ${change.causedBy} of a block of ${bytes(change.blockBytes!)} ${at}`;
-}
-
-/** Settings that were given at the start and silently change something else. */
-function givenSentences(facts: Facts): string[] {
-  if (facts.tunables?.['no_dyn_threshold'] !== 1) return [];
-  if (facts.tunableChanges.some((c) => c.changes['no_dyn_threshold']?.[1] === 1)) return [];
-  return [
-    'The mmap threshold does not adapt in this run: a threshold was given as an option, and any of them, even at its default, freezes it.',
-  ];
 }
 
 /** Where no setting helps, and the program can ask. */

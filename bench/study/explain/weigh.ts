@@ -4,6 +4,7 @@ import { type Allowed, adviseOn } from './advice.ts';
 import type { RunTimes } from './explanation.ts';
 import { atWork } from './mechanisms/at-work.ts';
 import type { Observed } from './observed.ts';
+import { createPricing } from './priced-work.ts';
 import { settingName } from './setting.ts';
 import type { SharedRuns } from './shared-runs.ts';
 import type { Timings } from './timed.ts';
@@ -20,15 +21,17 @@ export const UNWEIGHED: Weighed = { orders: new Map(), times: new Map(), asItIs:
 
 /** Of the trials that have been run. */
 export function whatIfsOf(
-  { spec }: RunOptions,
+  options: RunOptions,
+  { callsNs }: Observed,
   shared: SharedRuns,
   trials: readonly Trial[],
   { orders, times }: Weighed = UNWEIGHED,
 ): WhatIf[] {
+  const priceOf = createPricing(options, callsNs);
   return trials.flatMap((trial) => {
     const result = shared.of(trial);
     if (!result) return [];
-    const whatIf = whatIfOf(trial, result, spec);
+    const whatIf = whatIfOf(trial, result, options.spec, priceOf);
     const range = orders.get(trial);
     const { cpuNs = null, lockWaitNs = null } = times.get(trial) ?? {};
     return [{ ...whatIf, orders: range ? withOrder(range, whatIf.rssBytes) : null, cpuNs, lockWaitNs }];
@@ -43,12 +46,13 @@ const withOrder = ({ leastBytes, mostBytes }: OrderRange, bytes: Bytes): OrderRa
 /** What would be advised by what is known so far. */
 export function bestTrial(
   options: RunOptions & Allowed,
-  { facts, findings }: Observed,
+  observed: Observed,
   shared: SharedRuns,
   trials: readonly Trial[],
   known: Weighed = UNWEIGHED,
 ): Trial | undefined {
-  const whatIf = whatIfsOf(options, shared, trials, known);
+  const { facts, findings } = observed;
+  const whatIf = whatIfsOf(options, observed, shared, trials, known);
   const { best } = adviseOn({ ...facts, times: known.asItIs }, atWork(findings, facts, whatIf), whatIf, options);
   return trials.find(({ setting }) => settingName(setting) === best?.setting);
 }

@@ -7,6 +7,7 @@ import type { RunResult } from '../../run/result.ts';
 import type { RunOptions } from '../../run/run-options.ts';
 import type { RunTask } from '../parallel/run-task.ts';
 import { type Pasted, paste } from './paste.ts';
+import type { PriceOf } from './priced-work.ts';
 import { applySetting, type Setting, settingName } from './setting.ts';
 
 /** Resident bytes under one setting in several orders of the threads' calls. */
@@ -31,6 +32,8 @@ export interface WhatIf {
   readonly breakdown: Breakdown;
   readonly faults: number;
   readonly syscalls: number;
+  /** The price of what was counted in file order, locks and waits aside. */
+  readonly workNs: Ns;
   /** Work of all threads and their waits for locks in virtual time; null where it was not asked for. */
   readonly cpuNs: Ns | null;
   readonly lockWaitNs: Ns | null;
@@ -100,7 +103,12 @@ export function taskOf(options: RunOptions, end: number, allocator: string, thp?
 const upTo = (events: EventBuffer, end: number): EventBuffer =>
   end >= events.length ? events : { ...events, length: end, begins: events.begins.filter(({ row }) => row < end) };
 
-export function whatIfOf({ setting, mechanism, task }: Trial, result: RunResult, spec: RunOptions['spec']): WhatIf {
+export function whatIfOf(
+  { setting, mechanism, task }: Trial,
+  result: RunResult,
+  spec: RunOptions['spec'],
+  priceOf: PriceOf,
+): WhatIf {
   const sample = result.samples.at(-1)!;
   return {
     setting: settingName(setting),
@@ -114,6 +122,7 @@ export function whatIfOf({ setting, mechanism, task }: Trial, result: RunResult,
     breakdown: sample.breakdown,
     faults: sample.faults,
     syscalls: callsOf(sample.syscalls),
+    workNs: priceOf(result.operations!),
     cpuNs: null,
     lockWaitNs: null,
     failed: result.abort !== null || result.summary.failedAllocations > 0,

@@ -21,6 +21,7 @@ export function tuneText(result: TuneResult, palette: Palette = PLAIN, width = 8
       ? `${objective} ${metricText(metric, from.value)} → ${palette.bold(metricText(metric, best.value))}${change}`
       : `${objective} ${metricText(metric, from.value)}: ${nothingText(result, palette)}`,
     ...fold(`  ${palette.bold(best.allocator)}`, width, '    '),
+    ...(gained ? [] : reachedText(result).flatMap((text) => fold(text, width, '  '))),
     '',
     ...frontLines(result, palette, width),
     '',
@@ -33,7 +34,30 @@ export function tuneText(result: TuneResult, palette: Palette = PLAIN, width = 8
 /** Of a search that is not over it is not known. */
 function nothingText({ settled, runs, refuted }: TuneResult, palette: Palette): string {
   if (!settled) return `${palette.bold('nothing found')} in ${counted(runs, 'run')}; the search is not over (--budget)`;
-  return `${palette.bold('nothing to gain')} within the bounds${refuted.length > 0 ? ' that other seeds confirm' : ''}`;
+  return `${palette.bold('nothing to gain')} within the bounds${refuted.length > 0 ? ' that other seeds confirm' : ''}, in ${counted(runs, 'run')}`;
+}
+
+/** How far the search got where it found nothing: the nearest within the bounds, and what there is beyond them. */
+function reachedText({ points, from, objective, columns: names }: TuneResult): string[] {
+  const metric = metricNamed(objective);
+  const isBetter = (x: number, y: number) => (metric.better === 'lower' ? x < y : x > y);
+  const best = (isOne: (p: TunePoint) => boolean) =>
+    points
+      .filter((p) => !p.failed && isOne(p) && p.allocator !== from.allocator && p.figures[objective] !== null)
+      .reduce<TunePoint | undefined>(
+        (x, y) => (x && !isBetter(y.figures[objective]!, x.figures[objective]!) ? x : y),
+        undefined,
+      );
+  const within = best((p) => p.withinBounds);
+  const beyond = best((p) => !p.withinBounds && isBetter(p.figures[objective]!, from.value));
+  const value = (p: TunePoint) => metricText(metric, p.figures[objective] ?? null);
+  const work = names.includes('cpuNs') ? 'cpuNs' : 'faults';
+  const price = (p: TunePoint) =>
+    `${SHORT[work] ?? work} ${metricText(metricNamed(work), p.figures[work] ?? null)} instead of ${metricText(metricNamed(work), points[0]!.figures[work] ?? null)}`;
+  return [
+    ...(within ? [`Of the rest within the bounds the best has ${value(within)}: ${within.allocator}.`] : []),
+    ...(beyond ? [`Beyond them there is ${value(beyond)}, at ${price(beyond)}: ${beyond.allocator}.`] : []),
+  ];
 }
 
 const indented = (text: string) => text.replace(/^/gm, '  ');

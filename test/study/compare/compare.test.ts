@@ -4,7 +4,9 @@ import { differ, spreadOf } from '../../../bench/metrics/statistics.ts';
 import { runLockstep } from '../../../bench/run/modes/lockstep.ts';
 import type { RunResult } from '../../../bench/run/result.ts';
 import { splitAllocators } from '../../../bench/study/compare/allocator-list.ts';
+import { answerSentences } from '../../../bench/study/compare/answer-text.ts';
 import { comparisonText } from '../../../bench/study/compare/text.ts';
+import { csvText } from '../../../sim/contract/escape.ts';
 import { bumpOptions } from '../../helpers/bump-run.ts';
 
 describe('compare', () => {
@@ -90,4 +92,52 @@ describe('compare', () => {
     expect(text.split('\n').filter((line) => line.length > width)).toEqual([]);
     for (const letter of 'ABCDEFGHI') expect(text).toMatch(new RegExp(`^ .* ${letter}( |$)`, 'm'));
   });
+});
+
+describe('the answer of a comparison', () => {
+  type Figures = Partial<Record<'rssPeakBytes' | 'rssBytes' | 'cpuNs' | 'faults' | 'waitNs', number>>;
+  async function answerOf(...columns: readonly (readonly Figures[])[]): Promise<string> {
+    const base = await runLockstep(bumpOptions(['m 0 1 1000', 'f 0 1']));
+    const runs = columns.map((figures, i) =>
+      figures.map((own, seed) => ({
+        ...base,
+        run: { ...base.run, allocator: 'abc'[i]!, seed, mode: 'virtual' as const },
+        summary: { ...base.summary, rssPeakBytes: 1 << 20, rssBytes: 1 << 20, cpuNs: 1000, faults: 100, ...own },
+      })),
+    );
+    return answerSentences(compareResults(runs), ['A', 'B', 'C']).join(' ');
+  }
+
+  test('which needs least, by how much, and what that costs', async () => {
+    expect(await answerOf([{}], [{ rssPeakBytes: 1 << 19, cpuNs: 1200, waitNs: 5000 }])).toBe(
+      'B needs least memory at its peak: 512.0 KiB, 50.0 % less than A, at 20.0 % more work, 5.00 µs of waits for locks instead of 0 ns.',
+    );
+    expect(await answerOf([{}], [{ rssPeakBytes: 1 << 19 }])).toContain('at no more time, work, faults or calls.');
+  });
+
+  test('the first one is an answer too, and another one may be it at the end', async () => {
+    expect(await answerOf([{}], [{ rssPeakBytes: 1 << 21 }])).toBe(
+      'A needs least memory at its peak: 1.00 MiB; B is next with 100.0 % more.',
+    );
+    expect(await answerOf([{}], [{ rssBytes: 1 << 18, faults: 300 }], [{}])).toBe(
+      'None needs less memory at its peak than A, 1.00 MiB, by 1.0 % or more. B needs least memory at the end: 256.0 KiB, 75.0 % less than A, at 200.0 % more page faults.',
+    );
+  });
+
+  test('seeds that overlap confirm nothing, and of runs that are the same nothing is said', async () => {
+    const wide = [{ rssPeakBytes: 900_000 }, { rssPeakBytes: 1_200_000 }];
+    expect(
+      await answerOf(
+        [{}, {}],
+        wide.map((f) => ({ rssPeakBytes: f.rssPeakBytes - 60_000 })),
+      ),
+    ).toMatch(/confirm|None needs less/);
+    expect(await answerOf([{}], [{}])).toBe('');
+  });
+});
+
+test('figures of a table have no more digits than they are good for', () => {
+  expect(csvText(['x'], [[764225198.2988265], [1.147154559269217], [31254.188105], [0.1 + 0.2], [12], [null]])).toBe(
+    'x\n764225198\n1.14715\n31254.2\n0.3\n12\n\n',
+  );
 });

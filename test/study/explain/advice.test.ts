@@ -36,6 +36,7 @@ const setting = (over: Partial<WhatIf>): WhatIf => ({
   breakdown: seen.sample.breakdown,
   faults: 2000,
   syscalls: 100,
+  workNs: 1000,
   cpuNs: 1000,
   lockWaitNs: 0,
   failed: false,

@@ -64,6 +64,15 @@ describe('tune', () => {
     expect(text).toContain('? better with this seed, not with others');
   });
 
+  test('nothing to gain: says so, in how many runs, and what lies beyond the bounds', async () => {
+    const events = eventsOf(Array.from({ length: 500 }, (_, i) => `m 0 ${i} 5000`));
+    const result = await tune({ ...options, task: { ...task, events }, options: ['top_pad', 'mxfast'] });
+    expect(result.best).toEqual(result.from);
+    const text = tuneText(result).replace(/\s+/g, ' ');
+    expect(text).toMatch(/: nothing to gain within the bounds, in \d+ runs /);
+    expect(text).toMatch(/Of the rest within the bounds the best has \S+ [KM]iB: glibc@2\.36:/);
+  });
+
   test('finds a threshold that lets mapped blocks go, and stops when nothing is better', async () => {
     const result = await tune({ ...options, options: ['mmap_threshold', 'top_pad'] });
     expect(result.best.value).toBeLessThan(result.from.value / 10);

@@ -1,0 +1,81 @@
+import { bytes, duration, percent } from '../../../sim/contract/format.ts';
+import type { Comparison, ComparisonCell } from '../../metrics/comparison.ts';
+
+/** What differs by less than this share is not spoken of. */
+const WORTH_SAYING = 0.01;
+/** What less memory may cost, by metric. */
+const COSTS: readonly (readonly [metric: string, name: string])[] = [
+  ['virtualNs', 'time'],
+  ['cpuNs', 'work'],
+  ['faults', 'page faults'],
+  ['syscalls', 'system calls'],
+];
+
+/** Which one needs least memory, by how much, and what that costs against the first; nothing where there is nothing to choose. */
+export function answerSentences(c: Comparison, letters: readonly string[]): string[] {
+  if (c.columns.length < 2 || c.same.some((group) => group.length === c.columns.length)) return [];
+  const peak = leastOf(c, 'rssPeakBytes');
+  const end = leastOf(c, 'rssBytes');
+  if (!peak) return [];
+  const sentences = [
+    peak.isFirst ? firstText(c, letters) : `${leastText(peak, letters, 'at its peak')}${costText(c, peak.index)}`,
+  ];
+  if (end && end.index !== peak.index && !end.isFirst) {
+    sentences.push(`${leastText(end, letters, 'at the end')}${costText(c, end.index)}`);
+  }
+  return sentences;
+}
+
+interface Least {
+  readonly index: number;
+  readonly cell: ComparisonCell;
+  readonly first: ComparisonCell;
+  /** No other one needs less by what is worth a word. */
+  readonly isFirst: boolean;
+}
+
+function leastOf(c: Comparison, metric: string): Least | undefined {
+  const cells = c.rows.find((row) => row.metric === metric)?.cells;
+  const first = cells?.[0];
+  if (!cells || !first) return undefined;
+  let index = 0;
+  cells.forEach((cell, i) => {
+    if (cell && cell.median < cells[index]!.median) index = i;
+  });
+  const cell = cells[index]!;
+  return { index, cell, first, isFirst: cell.median >= first.median * (1 - WORTH_SAYING) };
+}
+
+function leastText({ index, cell, first }: Least, letters: readonly string[], when: string): string {
+  const less = percent(1 - cell.median / first.median);
+  const sure = cell.differsFromFirst ? '' : ', which other seeds do not confirm';
+  return `${letters[index]} needs least memory ${when}: ${bytes(cell.median)}, ${less} less than ${letters[0]}${sure}`;
+}
+
+function firstText(c: Comparison, letters: readonly string[]): string {
+  const medians = c.rows.find((row) => row.metric === 'rssPeakBytes')!.cells.map((cell) => cell?.median ?? Infinity);
+  const [own, ...others] = medians as [number, ...number[]];
+  const least = Math.min(...others);
+  if (least <= own * (1 + WORTH_SAYING)) {
+    return `None needs less memory at its peak than ${letters[0]}, ${bytes(own)}, by ${percent(WORTH_SAYING)} or more.`;
+  }
+  const next = letters[medians.indexOf(least)];
+  return `${letters[0]} needs least memory at its peak: ${bytes(own)}; ${next} is next with ${percent(least / own - 1)} more.`;
+}
+
+/** Against the first: what grows by more than is worth a word. */
+function costText(c: Comparison, index: number): string {
+  const costs = COSTS.flatMap(([metric, name]) => {
+    const cells = c.rows.find((row) => row.metric === metric)?.cells;
+    const [from, to] = [cells?.[0]?.median, cells?.[index]?.median];
+    if (from === undefined || to === undefined || to <= from * (1 + WORTH_SAYING)) return [];
+    return [from === 0 ? `${to} ${name}` : `${percent(to / from - 1)} more ${name}`];
+  });
+  const waits = c.rows.find((row) => row.metric === 'lockWaitNs')?.cells;
+  const [before, after] = [waits?.[0]?.median ?? 0, waits?.[index]?.median ?? 0];
+  if (after > before * (1 + WORTH_SAYING))
+    costs.push(`${duration(after)} of waits for locks instead of ${duration(before)}`);
+  return costs.length > 0
+    ? `, at ${costs.join(', ')}.`
+    : `, at no more ${c.mode === 'lockstep' ? '' : 'time, work, '}faults or calls.`;
+}

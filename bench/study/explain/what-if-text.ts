@@ -1,0 +1,87 @@
+import { bytes, count, duration, percent } from '../../../sim/contract/format.ts';
+import { columnBlocks, fold } from '../../report/text/fold.ts';
+import type { Palette } from '../../report/text/palette.ts';
+import type { Explanation } from './explanation.ts';
+import { callsOf, type WhatIf } from './what-if.ts';
+
+/** A row a setting that changes something, with what it takes beside what it saves. */
+export function whatIfLines(e: Explanation, palette: Palette, width: number): string[] {
+  if (e.whatIf.length === 0) return [];
+  const rows = e.whatIf.filter((w) => hasEffect(w, e));
+  const without = e.whatIf.filter((w) => !rows.includes(w)).map(({ setting }) => setting);
+  const remark = (text: string) => fold(`  ${text}`, width, '  ').map(palette.dim);
+  return [
+    '',
+    palette.bold('What other settings would do (each was run)'),
+    ...(rows.length > 0 ? table(e, rows, palette, width) : []),
+    ...(without.length > 0 ? remark(`Without effect here: ${without.join('; ')}.`) : []),
+    ...(rows.length > 0 ? remark(WORK) : []),
+    ...(rows.some(isDefaults) ? remark(DEFAULTS) : []),
+  ];
+}
+
+const WORK = 'work: what was counted in file order, times the price list; waits for locks are not in it.';
+
+/** What every glibc begins with: mallopt(3). */
+const DEFAULT_THRESHOLD = /^(mmap|trim)_threshold=131072$/;
+const isDefaults = ({ setting }: WhatIf): boolean => setting.split(',').some((part) => DEFAULT_THRESHOLD.test(part));
+const DEFAULTS =
+  '131072 is what both thresholds begin with. It helps because it is set: then neither rises when a mapped block is freed.';
+
+function hasEffect(w: WhatIf, { sample, rssPeakBytes }: Explanation): boolean {
+  return (
+    w.failed ||
+    w.rssBytes !== sample.rssBytes ||
+    w.rssPeakBytes !== rssPeakBytes ||
+    w.vszBytes !== sample.vszBytes ||
+    w.faults !== sample.faults ||
+    w.syscalls !== callsOf(sample.syscalls)
+  );
+}
+
+function table(e: Explanation, shown: readonly WhatIf[], palette: Palette, width: number): string[] {
+  const { sample, workNs } = e;
+  const inOrders = shown.some((w) => w.orders);
+  return columnBlocks(
+    [
+      [
+        '',
+        'resident',
+        '',
+        ...(inOrders ? ['in other orders'] : []),
+        'work',
+        'peak',
+        'mapped',
+        'faults',
+        'system calls',
+      ].map(palette.dim),
+      [
+        'as it is',
+        bytes(sample.rssBytes),
+        '',
+        ...(inOrders ? [''] : []),
+        duration(workNs),
+        bytes(e.rssPeakBytes),
+        bytes(sample.vszBytes),
+        count(sample.faults),
+        count(callsOf(sample.syscalls)),
+      ],
+      ...shown.map((w) => [
+        w.setting,
+        bytes(w.rssBytes),
+        change(w.rssBytes, sample.rssBytes),
+        ...(inOrders ? [w.orders ? `${bytes(w.orders.leastBytes)} to ${bytes(w.orders.mostBytes)}` : ''] : []),
+        change(w.workNs, workNs),
+        bytes(w.rssPeakBytes),
+        bytes(w.vszBytes),
+        count(w.faults),
+        count(w.syscalls),
+      ]),
+    ],
+    width,
+  );
+}
+
+/** `-33.0 %`. */
+const change = (now: number, before: number): string =>
+  before === 0 ? '' : `${now <= before ? '' : '+'}${percent(now / before - 1)}`;

@@ -1,0 +1,134 @@
+import { describe, expect, test } from 'vitest';
+import { parseAllocator } from '../../../allocators/spec.ts';
+import { CLASSES, className } from '../../../bench/report/names.ts';
+import { explain } from '../../../bench/study/explain/explain.ts';
+import type { Explanation } from '../../../bench/study/explain/explanation.ts';
+import { explanationText } from '../../../bench/study/explain/text.ts';
+import { eventsOf } from '../../helpers/bump-run.ts';
+
+function of(lines: readonly string[], allocator = 'glibc@2.36', at?: string): Explanation {
+  const spec = parseAllocator(allocator, 4);
+  return explain({ events: eventsOf(lines), workload: 'test', spec, cpus: 4, ...(at && { at }) });
+}
+
+const repeat = (n: number, lines: (i: number) => readonly string[]) =>
+  Array.from({ length: n }, (_, i) => lines(i)).flat();
+const said = (e: Explanation) => e.verdict.sentences.join(' ');
+
+/** A worker that takes and frees the same blocks of many sizes, round after round. */
+const rounds = repeat(6, (round) => [
+  ...repeat(3000, (i) => [`m 0 ${round * 3000 + i} ${24 + ((i * 37) % 90) * 16}`]),
+  ...repeat(3000, (i) => [`f 0 ${round * 3000 + ((i * 7) % 3000)}`]),
+]);
+
+describe('a moment at which nothing lives', () => {
+  test('is named, with one at which something did, and nothing is advised whose memory is taken again', () => {
+    const e = of(rounds);
+    expect(e.sample).toMatchObject({ liveBlocks: 0 });
+    expect(e.moment.about).toMatch(/where no block lives any more \(where the last one was allocated: --at #32999\)$/);
+    const dear = e.whatIf.filter((w) => w.rssBytes < e.sample.rssBytes / 2 && w.faults > e.sample.faults * 1.05);
+    expect(dear.map((w) => w.setting)).toContain('mxfast=0,tcache_count=0');
+    expect(dear).not.toContain(e.verdict.advice);
+    expect(said(e)).toMatch(/No block lives here: .*At a price: with /);
+    const living = of(rounds, 'glibc@2.36', '#32999');
+    expect(living.sample.liveBlocks).toBe(3000);
+    expect(living.moment.about).toBe('after event 32999');
+  });
+});
+
+describe('a leak', () => {
+  const growing = repeat(4000, (i) => [`m 0 ${i} 1000`]);
+
+  test('is what grows to its end', () => {
+    expect(of(growing).verdict.kind).toBe('leak');
+  });
+
+  test('is not what falls in the last quarter, however its quarters rise', () => {
+    const e = of([...growing, ...repeat(600, (i) => [`f 0 ${i}`])]);
+    const [, , third, fourth] = e.growth.floors;
+    expect(fourth).toBeGreaterThan(third * 1.1);
+    expect(e.verdict.kind).toBe('in use');
+    expect(said(e)).not.toContain('rises from quarter to quarter');
+  });
+
+  test('says beside it what is pinned', () => {
+    const e = of([
+      ...repeat(1500, (i) => [`m 0 ${2 * i} 1400`, `m 0 ${2 * i + 1} 3000`]),
+      ...repeat(1500, (i) => [`f 0 ${2 * i}`, `m 0 ${5000 + i} 5000`]),
+    ]);
+    expect(e.verdict.kind).toBe('leak');
+    expect(said(e)).toMatch(/Pinned: \S+ [KM]iB are free on [\d,]+ pages that [\d,]+ live blocks keep/);
+  });
+});
+
+describe('thresholds say where they are from', () => {
+  const shown = (e: Explanation) => /\nThresholds now\n(.*?)\n\n/s.exec(explanationText(e))![1]!;
+
+  test('an option, mallopt, a free, a request that ends, nothing', () => {
+    expect(shown(of(['m 0 1 100'], 'glibc@2.36:trim_threshold=262144'))).toMatch(
+      /mmap_threshold +131,072 {2}the default\n +trim_threshold +262,144 {2}set as an option\n.*no_dyn_threshold +1 {2}an option is set/s,
+    );
+    expect(shown(of(['opt 0 M_MMAP_THRESHOLD 65536', 'm 0 1 100']))).toMatch(
+      /mmap_threshold +65,536 {2}since event 0 \(mallopt\)/,
+    );
+    expect(shown(of(['m 0 1 200000', 'f 0 1', 'm 0 2 9']))).toMatch(
+      /mmap_threshold +200,704 {2}since event 1 \(free\)/,
+    );
+    const requests = ['eb 0', 'em 0 1 300000', 'em 0 2 400000', 'ef 0 2', 'ee 0'];
+    const e = of(requests);
+    expect(e.tunableChanges.map(({ causedBy }) => causedBy)).toEqual(['free']);
+    expect(of(['eb 0', 'em 0 1 300000', 'ee 0', 'eb 0', 'em 0 2 9', 'ee 0']).tunableChanges).toMatchObject([
+      { causedBy: 'request end', blockBytes: 300000, changes: { mmap_threshold: [131072, 303104] } },
+    ]);
+  });
+});
+
+describe('PHP’s own heap', () => {
+  const requests = ['eb 0', ...repeat(2000, (i) => [`em 0 ${i} 2000`]), 'ee 0'];
+
+  test('has nothing to do with what malloc is set to, nor with malloc_trim', () => {
+    const e = of([...requests, ...requests], 'zendmm@8.2');
+    expect(e.whatIf.filter((w) => w.allocator.includes('glibc@2.36:'))).toEqual([]);
+    const text = explanationText(e);
+    expect(text).not.toContain('Thresholds now');
+    expect(text).not.toContain('would return nothing');
+    expect(text.replace(/\s+/g, ' ')).toContain(
+      "malloc_trim and glibc's settings reach the memory of malloc, not these.",
+    );
+  });
+
+  test('but for the memory of malloc beside it', () => {
+    const e = of([...repeat(3000, (i) => [`m 0 ${9000 + i} 3000`]), ...requests], 'zendmm@8.2');
+    expect(e.whatIf.some((w) => w.allocator.includes('glibc@2.36:'))).toBe(true);
+    expect(explanationText(e)).toContain('Thresholds now');
+  });
+});
+
+describe('the table of other settings', () => {
+  test('has what each takes, leaves out what changes nothing, and says why a default helps', () => {
+    const e = of(['m 0 1 31457280', 'f 0 1', 'm 0 2 20000000', 'm 0 3 24', 'f 0 2']);
+    const text = explanationText(e);
+    expect(text).toMatch(/resident +work +peak/);
+    expect(e.workNs).toBeGreaterThan(0);
+    for (const w of e.whatIf) expect(w.workNs, w.setting).toBeGreaterThan(0);
+    expect(text.replace(/\s+/g, ' ')).toContain(
+      '131072 is what both thresholds begin with. It helps because it is set',
+    );
+    expect(text).toMatch(/Without effect here: tcache_count=0/);
+  });
+
+  test('work that grows is the price of what was counted', () => {
+    const e = of(rounds);
+    const without = e.whatIf.find((w) => w.setting === 'tcache_count=0')!;
+    expect(without.workNs).toBeGreaterThan(e.workNs);
+  });
+});
+
+test('the classes are called alike in sentences, tables and pages', () => {
+  const e = of([...rounds, 'm 0 99999 500']);
+  const names = CLASSES.filter(({ key }) => key !== 'withinSlabs').map(({ key }) => className(key, 'glibc'));
+  expect(names).toEqual(['requested', 'slack', 'metadata', 'cached', 'pinned', 'returnable']);
+  expect(CLASSES.map(({ name }) => name.toLowerCase())).toEqual(expect.arrayContaining(names));
+  const [shares] = e.verdict.sentences.filter((text) => text.startsWith('Of the resident bytes'));
+  for (const [, name] of shares!.matchAll(/([a-z]+) [\d.]+ %/g)) expect(names).toContain(name);
+});
