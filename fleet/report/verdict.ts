@@ -7,7 +7,7 @@ import { copiedFinding, copyingFinding } from './copies-finding.ts';
 import { destinationOf, WHOLE } from './destination.ts';
 import type { FleetFigures, PoolFigures } from './figures.ts';
 import type { Finding, Severity } from './finding.ts';
-import { groupFindings } from './group-finding.ts';
+import { groupFindings, isHeldUp } from './group-finding.ts';
 import { growingFinding } from './growing-finding.ts';
 import { layerText } from './heap-text.ts';
 import { killFindings } from './kill-finding.ts';
@@ -64,6 +64,9 @@ function summaryOf(findings: readonly Finding[], figures: FleetFigures, scenario
   const refused = refusedOf(figures);
   if (refused > 0)
     return `Nobody is killed in ${length}, but ${counted(refused, 'request')} ${refused === 1 ? 'was' : 'were'} refused, since the queue was full${findings[0]?.severity === 'ends' ? ', and something climbs to a limit' : ''} (at the worst moment ${left} are left).`;
+  const heldUp = figures.groups.filter(isHeldUp).map(({ name }) => name);
+  if (heldUp.length > 0)
+    return `Nobody is killed in ${length}, but ${heldUp.join(', ')} is held up: it stands above its memory.high by what reclaim cannot take.`;
   if (findings[0]?.severity === 'ends')
     return `It holds for ${length}, but not for good: something climbs to a limit (at the worst moment ${left} are left).`;
   if (isBarely(margin)) return `It holds for ${length}, but barely: at the worst moment ${left} are left.`;
@@ -106,7 +109,7 @@ function poolFindings(pool: PoolFigures, figures: FleetFigures, scenario: Scenar
     found.push({
       severity: 'fine',
       about: pool.name,
-      text: `What the workers of ${pool.name} keep of private memory between requests rises from ${bytes(kept.firstBytes)} to ${bytes(kept.lastBytes)}, nearly all of it by ${durationText(kept.settledUs)}, ${kept.stays ? 'and stays there' : `and goes up and down after that (at most ${bytes(pool.mostPrivateBytes)})`}: ${file.pm.mode === 'static' ? 'each worker takes a step when it first serves the largest request, and no further one' : `it follows the number of workers (at most ${pool.mostWorkers} at once)`}. ${layerText(pool)}${ceiling}`,
+      text: `What the workers of ${pool.name} keep of private memory between requests rises from ${bytes(kept.firstBytes)} to ${bytes(kept.lastBytes)}, nearly all of it by ${durationText(kept.settledUs)}, ${kept.stays ? 'and stays there' : `and goes up and down after that (at most ${bytes(pool.mostPrivateBytes)})`}: ${file.pm.mode === 'static' ? `each worker takes ${kept.stays ? 'a step when it first serves the largest request, and no further one' : 'its one large step when it first serves the largest request'}` : `it follows the number of workers (at most ${pool.mostWorkers} at once)`}. ${layerText(pool)}${ceiling}`,
     });
   else
     found.push({
@@ -146,10 +149,13 @@ function climbing(pool: PoolFigures, figures: FleetFigures, scenario: Scenario):
   const trend = pool.privateBytes.kept;
   const file = scenario.pools.find(({ name }) => name === pool.name)!;
   const nearest = nearestLimit(file.group, figures);
-  if (isOfCopies(pool, trend.riseBytes)) return copyingFinding(pool, file, figures, nearest);
+  if (isOfCopies(pool, trend.riseBytes) && !pool.isHeapClimbing) return copyingFinding(pool, file, figures, nearest);
   const toLimit = trendTo(trend, nearest);
   const ceiling = recyclingCeiling(pool, file, nearest);
   const climbs = `What the workers of ${pool.name} keep of private memory between requests climbs ${sinceText(trend, lengthOf(figures))}, by ${bytes(trend.perHourBytes)} an hour at the end (${bytes(trend.firstBytes)} → ${bytes(trend.lastBytes)})`;
+  const both = isOfCopies(pool, trend.riseBytes)
+    ? `${bytes(pool.copiedBytes * pool.workers)} of it is copies of preloaded pages, which come to an end; the heaps climb beside them. `
+    : '';
   if (ceiling && ceiling.bytes <= nearest.bytes)
     return {
       severity: figures.kills > 0 ? 'fails' : 'watch',
@@ -157,14 +163,14 @@ function climbing(pool: PoolFigures, figures: FleetFigures, scenario: Scenario):
       ...(ceiling.bytes > 0.95 * nearest.bytes && {
         course: `climbs: its ceiling is ${percent(ceiling.bytes / nearest.bytes)} of ${nearest.what}`,
       }),
-      text: `${climbs}. ${layerText(pool)}${ceiling.text}`,
+      text: `${climbs}. ${both}${layerText(pool)}${ceiling.text}`,
     };
   const { isBelow, course, text } = destinationOf(toLimit, nearest, lengthOf(figures), WHOLE);
   return {
     severity: figures.kills > 0 ? 'fails' : toLimit.isSteady && !isBelow ? 'ends' : 'watch',
     about: pool.name,
     ...course,
-    text: `${climbs}, ${text}. ${layerText(pool)}${ceiling?.text ?? noCeilingText(pool, file, isBelow)}`,
+    text: `${climbs}, ${text}. ${both}${layerText(pool)}${ceiling?.text ?? noCeilingText(pool, file, isBelow)}`,
   };
 }
 
