@@ -54,6 +54,7 @@ summary::before { content: '▸'; width: 10px; color: var(--dim); } details[open
 .detail { border-left: 3px solid var(--accent); margin: 8px 0; padding: 4px 10px; overflow-wrap: anywhere; }
 canvas.heat { width: 100%; height: 460px; display: block; cursor: crosshair; touch-action: pan-y; }
 .legend { display: flex; flex-wrap: wrap; gap: 4px 10px; align-items: center; margin-top: 6px; } .scale { width: 160px; height: 10px; border-radius: 3px; }
+.whole { white-space: nowrap; }
 .status { min-height: 21px; overflow-wrap: anywhere; } #heat .status { position: sticky; bottom: 0; background: var(--panel); padding: 4px 0; }
 td.wide { width: 40%; min-width: 90px; } .difference-bar { display: block; position: relative; height: 12px; background: linear-gradient(var(--dim), var(--dim)) center / 1px 100% no-repeat; }
 .difference-bar > span { position: absolute; top: 1px; bottom: 1px; border-radius: 2px; }

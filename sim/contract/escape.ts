@@ -12,6 +12,9 @@ export const shownByNumber = (c: string) => {
  */
 // biome-ignore lint/suspicious/noControlCharactersInRegex: these are the characters that are shown by number
 export const CONTROLS = /[\u0000-\u001f\u007f-\u009f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]/g;
+/** All but ends of lines, of which long texts have millions. */
+// biome-ignore lint/suspicious/noControlCharactersInRegex: as above
+const CONTROLS_WITHIN_LINES = /[\u0000-\u0009\u000b-\u001f\u007f-\u009f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]/g;
 
 /** A name inside a line of text: controls are shown as `\x1b`. */
 export function escapeLine(text: string): string {
@@ -26,7 +29,7 @@ const jsonNumber = (c: string) => `\\u${c.charCodeAt(0).toString(16).padStart(4,
  */
 export function jsonText(value: unknown, indent?: number): string {
   const text = JSON.stringify(value, null, indent).replaceAll('##[', `##${jsonNumber('[')}`);
-  return text.replace(CONTROLS, (c) => (c === '\n' ? c : jsonNumber(c)));
+  return text.replace(CONTROLS_WITHIN_LINES, jsonNumber);
 }
 
 /** A name in data for programs that has no way of its own to hold an order of GitHub's runner. */

@@ -29,6 +29,7 @@ function sim(args: readonly string[], env: NodeJS.ProcessEnv = {}) {
   return { status, stdout, stderr };
 }
 
+const ROWS = 'rows:threads=2,rounds=20';
 const SAMPLE = fileURLToPath(new URL('../../workloads/samples/lanczos-3-sizes.htrace.gz', import.meta.url));
 const RECORDED = fileURLToPath(new URL('../fixtures/explain/shop.htrace.gz', import.meta.url));
 /** A figure, or two, and nothing else. */
@@ -57,46 +58,53 @@ describe('terminal', () => {
     expect(sim(['help']).stdout).toContain('Commands');
   });
 
-  test.each([60, 80])('%i columns are enough', (width) => {
-    const rows = 'rows:threads=2,rounds=20';
-    const wrong: string[] = [];
-    const helps = commands.map(({ name }) => [...name.split(' '), '--help']);
-    for (const args of [
-      ['--help'],
-      ...helps,
-      ['list'],
-      ['run', rows],
-      ['run', rows, '--plot'],
-      ['run', rows, '--tlb', 'zen3'],
-      ['run', rows, '--threads', '1,2'],
-      ['run', 'php-pool:requests=2', '-a', 'zendmm@8.2'],
-      ['run', SAMPLE],
-      ['run', RECORDED, '--sites'],
-      ['compare', rows, '--allocators', 'glibc,jemalloc,glibc:arena_max=1', '--seeds', '2'],
-      ['compare', RECORDED, '--allocators', 'glibc,jemalloc', '--sites'],
-      ['explain', SAMPLE],
-      ['explain', SAMPLE, '--areas', '-a', 'jemalloc', '--no-what-if'],
-      ['explain', RECORDED],
-      ['sweep', rows, '--cpus', '1,2'],
-      ['tune', rows, '--budget', '12'],
-      ['plan', rows],
-      ['trace', 'info', RECORDED],
-    ]) {
-      const { status, stdout, stderr } = sim(args, { COLUMNS: `${width}` });
-      expect(status, stderr).toBe(0);
-      const lines = stdout.split('\n');
-      const about = (line: string) => `${args.join(' ')}: ${line}`;
-      // A word that is longer than a line stays whole, what is to be pasted too, and rows of perf are perf's.
-      const isWhole = (line: string) =>
-        !/ \S+ \S/.test(line.trim()) || /^ *[\w ]*[A-Z_]+=\S/.test(line) || / # /.test(line);
-      wrong.push(...lines.filter((line) => line.length > width && !isWhole(line)).map(about));
-      // A row of a table is not broken: its last figure would stand alone. Lists are prose.
-      if (args.length === 1) continue;
-      const alone = lines.filter((line, i) => ALONE.test(line) && /\S {2,}\S.* {2,}\S/.test(lines[i - 1] ?? ''));
-      wrong.push(...alone.map(about));
-    }
-    expect(wrong).toEqual([]);
+  /** What of an output does not fit. */
+  function tooWide(args: readonly string[], width: number): string[] {
+    const { status, stdout, stderr } = sim(args, { COLUMNS: `${width}` });
+    expect(status, stderr).toBe(0);
+    const lines = stdout.split('\n');
+    // A word that is longer than a line stays whole, what is to be pasted too, and rows of perf are perf's.
+    const isWhole = (line: string) =>
+      !/ \S+ \S/.test(line.trim()) || /^ *[\w ]*[A-Z_]+=\S/.test(line) || / # /.test(line);
+    const long = lines.filter((line) => line.length > width && !isWhole(line));
+    if (args.length === 1) return long; // lists are prose
+    // A row of a table is not broken: its last figure would stand alone.
+    return [...long, ...lines.filter((line, i) => ALONE.test(line) && /\S {2,}\S.* {2,}\S/.test(lines[i - 1] ?? ''))];
+  }
+
+  test.each([
+    [['--help']],
+    [['list']],
+    [['run', ROWS]],
+    [['run', ROWS, '--plot']],
+    [['run', ROWS, '--tlb', 'zen3']],
+    [['run', ROWS, '--threads', '1,2']],
+    [['run', 'php-pool:requests=2', '-a', 'zendmm@8.2']],
+    [['run', SAMPLE]],
+    [['run', RECORDED, '--sites']],
+    [['compare', ROWS, '--allocators', 'glibc,jemalloc,glibc:arena_max=1', '--seeds', '2']],
+    [['compare', RECORDED, '--allocators', 'glibc,jemalloc', '--sites']],
+    [['explain', SAMPLE]],
+    [['explain', SAMPLE, '--areas', '-a', 'jemalloc', '--no-what-if']],
+    [['explain', RECORDED]],
+    [['sweep', ROWS, '--cpus', '1,2']],
+    [['tune', ROWS, '--budget', '12']],
+    [['plan', ROWS]],
+    [['trace', 'info', RECORDED]],
+  ])('60 columns are enough for %j', (args) => {
+    expect(tooWide(args, 60)).toEqual([]);
   });
+
+  test('60 columns are enough for the help of every command', () => {
+    for (const { name } of commands) expect(tooWide([...name.split(' '), '--help'], 60), name).toEqual([]);
+  });
+
+  test.each([[['--help']], [['run', '--help']], [['list']], [['run', ROWS]], [['explain', SAMPLE]]])(
+    '80 columns are enough for %j',
+    (args) => {
+      expect(tooWide(args, 80)).toEqual([]);
+    },
+  );
 
   test('a line is broken after words, and goes on below its last column', () => {
     expect(fold('one two three', 8, '  ')).toEqual(['one two', '  three']);

@@ -79,7 +79,7 @@ test('a plan of two pools in one group tells what both need there, and its table
     .map((line) => line.split(','));
   const column = (name: string) => rows.map((row) => row[head!.indexOf(name)]);
   expect(column('risk')).toEqual(['0.0001', '0.0001', '0.0001', '0.0001']);
-  expect(column('horizon_hours').map((hours) => Math.round(Number(hours) * 60))).toEqual([10, 10, 20, 20]);
+  expect(column('horizon_hours')).toEqual(['0.166667', '0.166667', '0.333333', '0.333333']);
   for (const name of head!.filter((word) => word.endsWith('_bytes')))
     expect(column(name)).toEqual(column(name).map((value) => `${Math.round(Number(value))}`));
   // With a limit for both nobody is killed, though both come together.

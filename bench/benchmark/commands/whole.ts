@@ -39,7 +39,9 @@ export async function measureWhole(options: WholeOptions): Promise<void> {
   await seconds('sim run lanczos-32t in virtual time', 0.8, ['run', 'lanczos-32t', '--mode', 'virtual']);
   const two = await pathOf(2, 'htb');
   await seconds(`sim explain, ${many(2)}`, 5, ['explain', two]);
-  await seconds(`sim explain, ${many(2)} of many threads`, 5, ['explain', `stress:profile=mix,events=${2e6 * share}`]);
+  const threads = join(folder, 'threads.htb');
+  await runCommand(['trace', 'convert', `stress:profile=mix,events=${2e6 * share}`, threads], signal);
+  await seconds(`sim explain, ${many(2)} of four threads`, 5, ['explain', threads]);
 
   await measureCompare(options, two);
   await measureLoads(options, pathOf);

@@ -80,13 +80,14 @@ function drawCellDetail(
     detail.append(emptyNote(text));
     return;
   }
+  const many = Math.max(live, listed.length);
   const free = parts.filter(({ c }) => c.key === 'pinned').reduce((sum, { value }) => sum + value, 0);
   detail.append(
     element(
       'p',
       {},
-      `${live === 1 ? 'One block holds it' : `${countText(Math.max(live, listed.length))} blocks hold it`}` +
-        (free > 0 ? ` and ${live === 1 ? 'keeps' : 'keep'} ${bytesText(free)} of free memory from going back:` : ':'),
+      `${many === 1 ? 'One block holds it' : `${countText(many)} blocks hold it`}` +
+        (free > 0 ? ` and ${many === 1 ? 'keeps' : 'keep'} ${bytesText(free)} of free memory from going back:` : ':'),
     ),
   );
   if (free > 0 && whose !== '') detail.append(element('p', {}, `Of what is free: ${whose}`));

@@ -232,6 +232,7 @@ function drawStrongMark(u: uPlot, { x, label }: Mark): void {
   ctx.stroke();
   ctx.font = `bold ${11 * ratio}px system-ui, sans-serif`;
   ctx.textBaseline = 'top';
+  ctx.textAlign = 'left';
   const width = ctx.measureText(label).width + 6 * ratio;
   const left = at + width + 3 * ratio > bbox.left + bbox.width ? at - width - 3 * ratio : at + 3 * ratio;
   ctx.fillStyle = styleValue('--panel');

@@ -33,8 +33,14 @@ function verdictPanel(verdict: VerdictData, explanation: readonly string[], why:
 /** A line of a verdict; what can be pasted as it stands is set apart. */
 function sentence(line: string): HTMLElement {
   const [, before, command] = /^(.*: )(sim explain .*|[A-Z_]+=\S+)$/.exec(line) ?? [];
-  return command ? element('p', {}, before!, element('code', {}, command)) : element('p', {}, line);
+  return command ? element('p', {}, before!, element('code', {}, command)) : element('p', {}, ...withOptions(line));
 }
+
+/** An option is not broken after its dashes. */
+const withOptions = (line: string): (string | HTMLElement)[] =>
+  line
+    .split(/(--[a-z-]+(?: #?\w+)?)/)
+    .map((part, i) => (i % 2 === 1 ? element('span', { class: 'whole' }, part) : part));
 
 /** Lines that open on demand, and on paper. */
 function folded(title: string, lines: readonly string[]): HTMLElement[] {

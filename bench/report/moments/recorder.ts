@@ -38,7 +38,10 @@ export function createMomentRecorder(events: EventBuffer, who: Holders, judged?:
   function finish(): MomentData[] {
     if (!last) return [];
     const end = captureMoment('at the end', last.sample, last.assembled, who);
-    const moments = [verdictOn, end, idle, peak].filter((m) => m !== undefined);
+    const others = [verdictOn, end, idle].filter((m) => m !== undefined);
+    // It is looked at in steps: where another moment has more, that one is higher.
+    const isHighest = peak && others.every((m) => m.rssBytes <= peak!.rssBytes);
+    const moments = [...others, ...(isHighest ? [peak!] : [])];
     // One that says the same as one before it is none of its own.
     const isSame = (m: MomentData, other: MomentData) => m.event === other.event && m.rssBytes === other.rssBytes;
     return moments.filter((m, i) => !moments.slice(0, i).some((other) => isSame(m, other)));

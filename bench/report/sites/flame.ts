@@ -13,12 +13,12 @@ interface Node {
 }
 
 const TITLES: Readonly<Record<SiteClass, string>> = {
-  held: 'Resident bytes of live blocks, by who allocated them',
-  pinned: 'Free bytes that cannot go back, by who allocated the blocks beside them',
-  freed: 'Free resident bytes, by who had allocated what was freed there last',
+  held: 'Held (requested and slack), by who allocated it',
+  pinned: 'Pinned, by who allocated the blocks beside it',
+  freed: 'Free (cached, pinned, returnable), by who had allocated what was freed there last',
 };
 const COLUMNS =
-  '<b>held</b>: in live blocks that the line allocated; <b>pins</b>: free memory that goes only when these blocks go; <b>was freed</b>: free memory in which a block of the line was the last.';
+  '<b>held</b>: requested and slack, of blocks that the line allocated; <b>pins</b>: pinned, and goes only when these blocks go; <b>was freed</b>: cached, pinned or returnable, where a block of the line was the last.';
 /** Narrower boxes than this share are left out: nobody could see them. */
 const NARROWEST = 0.0005;
 const ROW = 20;

@@ -91,10 +91,17 @@ function tooDearSentences(facts: Facts, best: WhatIf, whatIf: readonly WhatIf[])
     );
 }
 
+function residentText({ sample }: Facts, { rssBytes }: WhatIf): string {
+  const [now, before] = [bytes(rssBytes), bytes(sample.rssBytes)];
+  return now === before
+    ? `as much would be resident here, ${now}`
+    : `${now} would be resident here instead of ${before}`;
+}
+
 const savingSentence = (facts: Facts, w: WhatIf): string => `With ${savingText(facts, w)}`;
 
 const savingText = (facts: Facts, w: WhatIf): string =>
-  `${w.setting} (${w.about}) ${bytes(w.rssBytes)} would be resident here instead of ${bytes(facts.sample.rssBytes)}, at ${priceOf(facts, w)}: run, not estimated.`;
+  `${w.setting} (${w.about}) ${residentText(facts, w)}, at ${priceOf(facts, w)}: run, not estimated.`;
 
 const faultsSentence = (facts: Facts, w: WhatIf): string =>
-  `With ${w.setting} (${w.about}) it stops: ${priceOf(facts, w)}; ${bytes(w.rssBytes)} would be resident here instead of ${bytes(facts.sample.rssBytes)}: run, not estimated.`;
+  `With ${w.setting} (${w.about}) it stops: ${priceOf(facts, w)}; ${residentText(facts, w)}: run, not estimated.`;

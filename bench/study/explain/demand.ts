@@ -79,19 +79,23 @@ export function demandOf(events: EventBuffer, end: number, hasLayer: boolean): D
     },
   });
   floors[EIGHTHS - 1] = Math.min(floors[EIGHTHS - 1]!, sum);
-  return { growth: growthOf(floors), largeFrees, optionRows };
+  return { growth: growthOf(floors, end), largeFrees, optionRows };
 }
 
 const EIGHTHS = 8;
 
-function growthOf(eighths: Float64Array): Growth {
+/** Of a shorter run nothing can be said. */
+const EVENTS_AN_EIGHTH = 16;
+
+function growthOf(eighths: Float64Array, events: number): Growth {
   for (let e = 1; e < EIGHTHS; e++) if (eighths[e] === Infinity) eighths[e] = eighths[e - 1]!;
   const quarter = (q: number): Bytes => Math.min(eighths[2 * q]!, eighths[2 * q + 1]!);
   const floors = [quarter(0), quarter(1), quarter(2), quarter(3)] as const;
   const [first, second, third, fourth] = floors;
+  const isLong = events >= EIGHTHS * EVENTS_AN_EIGHTH;
   const lasts = eighths[EIGHTHS - 1]! >= eighths[EIGHTHS - 2]!;
   return {
     floors,
-    rises: first < second && second < third && fourth >= third * 1.1 && fourth > 0 && lasts,
+    rises: isLong && first < second && second < third && fourth >= third * 1.1 && fourth > 0 && lasts,
   };
 }

@@ -32,8 +32,11 @@ export function siteLines(sites: readonly StackBytes[], palette: Palette): strin
       ],
       'rrrl',
     ),
+    palette.dim(`  ${COLUMNS}`),
   ];
 }
+
+const COLUMNS = 'held: requested and slack; pins: pinned; was freed: cached, pinned, returnable';
 
 /** Names the lines of code behind what is resident. */
 export function siteSentences({ sites, sample }: Facts): string[] {

@@ -73,7 +73,7 @@ export function judge(
       ...place,
       ...returnSentences(facts),
       ...onlyEndsSentence(facts, findings),
-      ...pinningSentences(facts, kind),
+      ...pinningSentences(facts, kind, shares['fragmentation by pinning']),
       ...siteSentences(facts),
       ...changeSentences(facts.tunableChanges),
       ...givenSentences(facts),
@@ -185,9 +185,8 @@ function liveText({
   return `between ${counted(liveBlocks, 'live block')} of ${bytes(breakdown.requested)} in all`;
 }
 
-/** Where no few blocks keep much, all of them together do. */
-function pinnedSentence({ sample, heldPages }: Facts): string[] {
-  const { pinned } = sample.breakdown;
+/** Where no few blocks keep much, all of them together do; `pinned`: what no request returns. */
+function pinnedSentence({ sample, heldPages }: Facts, pinned: Bytes): string[] {
   if (pinned < sample.rssBytes * WORTH_FINDING || heldPages.length === 0) return [];
   const blocks = new Set(heldPages.flatMap(({ events }) => events)).size;
   const who =
@@ -199,12 +198,12 @@ function pinnedSentence({ sample, heldPages }: Facts): string[] {
   ];
 }
 
-function pinningSentences(facts: Facts, kind: VerdictKind): string[] {
+function pinningSentences(facts: Facts, kind: VerdictKind, pinned: Bytes): string[] {
   const group = facts.pinning[0];
-  if (!group) return pinnedSentence(facts);
+  if (!group) return pinnedSentence(facts, pinned);
   const share = group.returnsBytes / facts.sample.rssBytes;
   const isFew = share < WORTH_A_SENTENCE && kind !== 'fragmentation by pinning';
-  if (isFew || group.ownBytes * 2 > group.returnsBytes) return pinnedSentence(facts);
+  if (isFew || group.ownBytes * 2 > group.returnsBytes) return pinnedSentence(facts, pinned);
   const them = group.blocks.length === 1 ? 'it' : 'them';
   const how =
     group.by === 'free'

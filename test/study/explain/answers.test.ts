@@ -51,6 +51,10 @@ describe('a leak', () => {
     expect(said(e)).not.toContain('rises from quarter to quarter');
   });
 
+  test('is not said of a run of a few events', () => {
+    expect(of(repeat(100, (i) => [`m 0 ${i} 5000`])).verdict.kind).toBe('in use');
+  });
+
   test('says beside it what is pinned', () => {
     const e = of([
       ...repeat(1500, (i) => [`m 0 ${2 * i} 1400`, `m 0 ${2 * i + 1} 3000`]),
@@ -59,6 +63,15 @@ describe('a leak', () => {
     expect(e.verdict.kind).toBe('leak');
     expect(said(e)).toMatch(/Pinned: \S+ [KM]iB are free on [\d,]+ pages that [\d,]+ live blocks keep/);
   });
+});
+
+test('what fastbins keep from going back is not said to be pinned by live blocks', () => {
+  const threads = [1, 2, 3].flatMap((t) => repeat(4000, (i) => [`m ${t} ${t * 10000 + i} 60`]));
+  const frees = [1, 2, 3].flatMap((t) => repeat(3990, (i) => [`f ${t} ${t * 10000 + i}`]));
+  const e = of([...threads, ...frees]);
+  expect(e.verdict.kind).toBe('retention by policy');
+  expect(e.sample.breakdown.pinned).toBeGreaterThan(e.sample.rssBytes / 2);
+  expect(said(e)).not.toContain('Pinned:');
 });
 
 describe('thresholds say where they are from', () => {

@@ -1,0 +1,2 @@
+// Tests create models without waiting for their code.
+import '../allocators/all.ts';
