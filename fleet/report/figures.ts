@@ -12,9 +12,10 @@ import {
   lowestGroupFigures,
   type MomentFigures,
 } from './kill-figures.ts';
+import { type GrowingRegion, growingRegions, type ResidentSeries, residentOf, sharedBytes } from './pool-memory.ts';
 import { eachTrend, type MakeSeries, type OfRequests, ofRequests, type Series, seriesOver } from './series.ts';
 
-export interface PoolFigures {
+export interface PoolFigures extends ResidentSeries {
   readonly name: string;
   readonly allocator: string;
   readonly workers: number;
@@ -43,17 +44,14 @@ export interface PoolFigures {
   readonly privateBytes: Series;
   /** Whether what a worker keeps climbs, and not the number of them alone. */
   readonly isClimbing: boolean;
+  /** Whether that climbs beside copies of what was preloaded: heaps do. */
+  readonly isHeapClimbing: boolean;
   /** … at most, between samples too. */
   readonly mostPrivateBytes: number;
   /** … and by how much an hour it climbed until somebody was killed first; 0: it did not, or nobody was. */
   readonly climbedPerHourBytes: number;
-  /** Pss of all workers: of shared pages their part. */
-  readonly pssBytes: Series;
-  /** Resident memory of all workers, shared pages in each of them; and what is filled of their shared regions. */
-  readonly rssBytes: Series;
+  /** What is filled of their shared regions at the end. */
   readonly sharedBytes: number;
-  /** Resident memory of the largest worker. */
-  readonly largestBytes: Series;
   /** Of a heap: the mean at the end, the most it keeps between requests, and the most within one. */
   readonly heapMeanBytes: number;
   readonly heapKeptBytes: number;
@@ -74,15 +72,6 @@ export interface PoolFigures {
   readonly allocatorUs: Readonly<Record<string, number>>;
   /** … and of all requests together. */
   readonly requestUs: number;
-}
-
-/** A shared region to which each request adds, until it is full. */
-export interface GrowingRegion {
-  readonly name: string;
-  readonly sizeBytes: number;
-  readonly firstBytes: number;
-  readonly lastBytes: number;
-  readonly perHourBytes: number;
 }
 
 export interface FleetFigures {
@@ -270,6 +259,7 @@ function poolFigures(run: FleetRun, index: number, series: MakeSeries): PoolFigu
     isClimbing:
       privateBytes.kept.shape === 'climbs' &&
       eachTrend(timesUs, privateBytes.values, workers, ofThem)?.shape === 'climbs',
+    isHeapClimbing: isHeapClimbing(run, index, privateBytes, workers, ofThem),
     mostPrivateBytes: run.worst.privateBytes[index]!,
     climbedPerHourBytes: climbedUntilKill(run, privateBytes, workers, ofThem),
     ...residentOf(workersAt, name, series),
@@ -288,6 +278,27 @@ function poolFigures(run: FleetRun, index: number, series: MakeSeries): PoolFigu
   };
 }
 
+/** What each worker keeps beside its copies of preloaded pages. */
+function isHeapClimbing(
+  { pools, samples }: FleetRun,
+  index: number,
+  { values }: Series,
+  workers: readonly number[],
+  of: OfRequests,
+): boolean {
+  const pool = pools[index]!;
+  if (!pool.pool.preload) return false;
+  const timesUs = samples.map(({ atUs }) => atUs);
+  const beside = values.map((bytes, sample) => {
+    const copied = pool.timelines.reduce(
+      (sum, { layout }, slot) => (layout[sample]! < 0 ? sum : sum + pool.ownPreloadPages(slot, sample)),
+      0,
+    );
+    return bytes - copied * 4096;
+  });
+  return eachTrend(timesUs, beside, workers, of)?.shape === 'climbs';
+}
+
 function climbedUntilKill(
   { firstKill, samples }: FleetRun,
   { values }: Series,
@@ -300,56 +311,6 @@ function climbedUntilKill(
   const ofThem = { within: until(of.within), begun: of.begun && until(of.begun) };
   const each = eachTrend(timesUs, until(values), until(workers), ofThem);
   return each?.shape === 'climbs' ? each.perHourBytes : 0;
-}
-
-const residentBytes = ({ anonBytes, fileBytes, shmemBytes }: FleetRun['samples'][number]['processes'][number]) =>
-  anonBytes + fileBytes + shmemBytes;
-
-/** Resident memory of a pool's workers, together and of the largest. */
-function residentOf(
-  workersAt: readonly FleetRun['samples'][number]['processes'][],
-  name: string,
-  series: MakeSeries,
-): Pick<PoolFigures, 'pssBytes' | 'rssBytes' | 'largestBytes'> {
-  return {
-    pssBytes: series(
-      `workers of ${name}, each shared page once`,
-      workersAt.map((list) => list.reduce((sum, p) => sum + p.pssBytes, 0)),
-    ),
-    rssBytes: series(
-      `workers of ${name}, shared pages in each`,
-      workersAt.map((list) => list.reduce((sum, p) => sum + residentBytes(p), 0)),
-    ),
-    largestBytes: series(
-      `largest worker of ${name}`,
-      workersAt.map((list) => Math.max(0, ...list.map(residentBytes))),
-    ),
-  };
-}
-
-/** What is filled of a pool's shared regions at the end. */
-const sharedBytes = ({ shared }: FleetRun['pools'][number]['pool'], growing: readonly GrowingRegion[]) =>
-  shared.reduce((sum, { used = 0 }) => sum + sizeBytes(used)!, 0) +
-  growing.reduce((sum, { firstBytes, lastBytes }) => sum + lastBytes - firstBytes, 0);
-
-function growingRegions(run: FleetRun, index: number): GrowingRegion[] {
-  const { pool, tasks } = run.pools[index]!;
-  const untilUs = run.samples.at(-1)!.atUs;
-  const requests = tasks.reduce((sum, { startUs }) => sum + startUs.length, 0);
-  return pool.shared
-    .map(({ name, size, used = 0, grows }) => {
-      const firstBytes = sizeBytes(used)!;
-      const allBytes = sizeBytes(size)!;
-      const added = requests * sizeBytes(grows)!;
-      return {
-        name,
-        sizeBytes: allBytes,
-        firstBytes,
-        lastBytes: Math.min(allBytes, firstBytes + added),
-        perHourBytes: (added / untilUs) * 3600e6,
-      };
-    })
-    .filter(({ perHourBytes }) => perHourBytes > 0);
 }
 
 export const heapBytes = (h: Holdings): number =>

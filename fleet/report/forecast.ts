@@ -44,6 +44,18 @@ function timeText({ perHourBytes, thirdsBytes }: Trend, leftBytes: number, lengt
     : `about ${roughTime(us)}`;
 }
 
+/** Of a time from the end on that something else than a pace tells. */
+export const reachedText = (us: number, lengthUs: number): string =>
+  us > FORECAST_LENGTHS * lengthUs
+    ? `not within ${durationText(FORECAST_LENGTHS * lengthUs)}`
+    : `about ${roughTime(us)} after the end of this run`;
+
+/** The same in a few words. */
+export const courseToText = (us: number, what: string, lengthUs: number): string =>
+  us > FORECAST_LENGTHS * lengthUs
+    ? `climbs to ${what}, not within ${durationText(FORECAST_LENGTHS * lengthUs)}`
+    : `climbs to ${what} about ${roughTime(us)} after the end`;
+
 const [SECOND, MINUTE, HOUR, DAY] = [1e6, 60e6, 3600e6, 86400e6];
 const STEPS = [1, 5, 10, 30].flatMap((number) => [number * SECOND, number * MINUTE]).concat(HOUR);
 /** From here on days are told. */

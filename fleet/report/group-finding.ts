@@ -32,18 +32,31 @@ export function groupFindings(group: GroupFigures, figures: FleetFigures, scenar
   ];
 }
 
-function highFindings({ name, highBytes, mostFirmBytes, events }: GroupFigures): Finding[] {
+/** Whether reclaim cannot bring it below its memory.high any more: whoever of it wants memory waits, each time anew. */
+export const isHeldUp = ({ highBytes, firmBytes, events }: GroupFigures): boolean =>
+  highBytes !== null && (events['high'] ?? 0) > 0 && firmBytes.trend.endBytes >= highBytes;
+
+/** How the course of such a group begins. */
+export const HELD_UP = 'held up';
+
+function highFindings(group: GroupFigures): Finding[] {
+  const { name, highBytes, mostFirmBytes, events } = group;
   const times = events['high'] ?? 0;
   if (times === 0 || highBytes === null) return [];
+  const isStuck = isHeldUp(group);
+  const stuck = isStuck
+    ? ' At the end it stands there: its processes hardly go on, and need less, or a higher memory.high.'
+    : '';
   const why =
     mostFirmBytes < highBytes
       ? ` By page cache alone: what it holds beside it is ${bytes(mostFirmBytes)} at most, so reclaim finds what to take.`
       : ` What it holds beside page cache comes to ${bytes(mostFirmBytes)}: reclaim cannot take that, and the wait grows with it.`;
   return [
     {
-      severity: 'watch',
+      severity: isStuck ? 'ends' : 'watch',
       about: name,
-      text: `${name} went over memory.high (${bytes(highBytes)}) ${counted(times, 'time')}: its processes were made to wait while memory was reclaimed.${why}`,
+      ...(isStuck && { course: `${HELD_UP} above memory.high of ${name}, by what reclaim cannot take` }),
+      text: `${name} went over memory.high (${bytes(highBytes)}) ${counted(times, 'time')}: its processes were made to wait while memory was reclaimed.${why}${stuck}`,
     },
   ];
 }
@@ -103,11 +116,16 @@ function climbFindings(group: GroupFigures, limit: number, figures: FleetFigures
     ...figures.pools.map(({ privateBytes: { kept } }, i) => ({ trend: kept, group: scenario.pools[i]!.group })),
     ...figures.services.map(({ trend: own }, i) => ({ trend: own, group: scenario.services[i]!.group })),
   ].filter(({ trend: own, group: of }) => isWithin(of, name) && own.shape === 'climbs');
-  const told = rises.reduce((sum, { trend: own }) => sum + own.riseBytes, 0);
+  // Shared regions that requests fill have a ceiling, which their own finding tells.
+  const filled = figures.pools.flatMap(({ growing }, i) => (isWithin(scenario.pools[i]!.group, name) ? growing : []));
+  const told =
+    rises.reduce((sum, { trend: own }) => sum + own.riseBytes, 0) +
+    filled.reduce((sum, { firstBytes, lastBytes }) => sum + lastBytes - firstBytes, 0);
   const isSnapshot = scenario.services.some(
     ({ group: own, snapshot, grows }) => isWithin(own, name) && snapshot !== undefined && sizeBytes(grows)! > 0,
   );
-  if (trend.shape !== 'climbs' || isOfWorkers || isSnapshot || told > NEARLY * trend.riseBytes) return [];
+  if (isHeldUp(group) || trend.shape !== 'climbs' || isOfWorkers || isSnapshot || told > NEARLY * trend.riseBytes)
+    return [];
   const untilUs = figures.timesUs.at(-1)!;
   const what = `memory.${limit === group.maxBytes ? 'max' : 'high'} of ${name}`;
   const { isBelow, course, text } = destinationOf(

@@ -1,8 +1,9 @@
 import { bytes } from '../../sim/contract/format.ts';
-import type { GrowingRegion, PoolFigures } from './figures.ts';
+import type { PoolFigures } from './figures.ts';
 import type { Finding } from './finding.ts';
 import { roughTime } from './forecast.ts';
 import type { Limit } from './limits.ts';
+import type { GrowingRegion } from './pool-memory.ts';
 
 /** A shared region that requests fill: whether there is room for all of it. `wasKilled`: somebody was, of that pool or its group. */
 export function growingFinding(region: GrowingRegion, pool: PoolFigures, limit: Limit, wasKilled: boolean): Finding {

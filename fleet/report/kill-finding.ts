@@ -88,7 +88,13 @@ function raiseText(kill: KillFigures, figures: FleetFigures, scenario: Scenario,
   const own = figures.groups.find(({ name }) => name === kill.group);
   if (!own || own.maxBytes === null) return [];
   const burst = kill.inProgress.reduce((sum, one) => sum + one.bytes, 0);
-  const least = Math.max(knownBytes, own.maxBytes + Math.max(0, burst - kill.roomBytes));
+  const filling = figures.pools.flatMap(({ growing }, i) =>
+    isWithin(scenario.pools[i]!.group, own.name)
+      ? growing.filter(({ atKillBytes, sizeBytes }) => atKillBytes < sizeBytes)
+      : [],
+  );
+  const toFill = filling.reduce((sum, { sizeBytes, atKillBytes }) => sum + sizeBytes - atKillBytes, 0);
+  const least = Math.max(knownBytes, own.maxBytes + Math.max(0, burst - kill.roomBytes)) + toFill;
   const room = `The machine had ${bytes(kill.availableBytes)} available then`;
   const trial = scenario.pools.length > 0 ? 'sim plan tries what is enough' : 'a setting with more tries it';
   if (least <= own.maxBytes) return [`${room}; what memory.max would be enough this run does not tell: ${trial}.`];
@@ -97,7 +103,8 @@ function raiseText(kill: KillFigures, figures: FleetFigures, scenario: Scenario,
   const climbing = figures.pools.filter(
     ({ climbedPerHourBytes }, i) => climbedPerHourBytes > 0 && isWithin(scenario.pools[i]!.group, own.name),
   );
-  const more = `raising memory.max by at least ${bytes(least - own.maxBytes)}, to ${bytes(least)},`;
+  const until = filling.length > 0 ? ` (until ${filling.map(({ name }) => name).join(' and ')} is full)` : '';
+  const more = `raising memory.max by at least ${bytes(least - own.maxBytes)}, to ${bytes(least)}${until},`;
   // A known ceiling is what a climb comes to.
   if (climbing.length === 0 || knownBytes === least) return [`${room}: ${more} is one remedy (${trial}).`];
   const climb = climbing.map(({ name, climbedPerHourBytes: perHour }) => `${name}, by ${bytes(perHour)} an hour`);

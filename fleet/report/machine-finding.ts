@@ -73,6 +73,14 @@ const FREE_SHARE = 0.1;
 /** So much of memory is worth a word when somebody is killed. */
 const KILL_SHARE = 0.1;
 
+/** Whether nearly all of what Shmem rises by is regions that requests fill: these have a ceiling, which is told of them. */
+const isOfRegions = ({ pools, shmemBytes }: FleetFigures): boolean =>
+  pools.flatMap(({ growing }) => growing).reduce((sum, { firstBytes, lastBytes }) => sum + lastBytes - firstBytes, 0) >
+  NEARLY * shmemBytes.trend.riseBytes;
+
+/** So much of a rise is all of it. */
+const NEARLY = 0.8;
+
 export function machineFindings(figures: FleetFigures): Finding[] {
   const found: Finding[] = [];
   const { shmemBytes, slabBytes, pageTableBytes, cacheBytes, anonBytes, activeAnonBytes, totalBytes, availableBytes } =
@@ -93,6 +101,7 @@ export function machineFindings(figures: FleetFigures): Finding[] {
     if (
       figures.kills === 0 &&
       trend.shape === 'climbs' &&
+      !(series === shmemBytes && isOfRegions(figures)) &&
       trend.isSteady &&
       !endsBelow(trend, availableBytes.trend.endBytes) &&
       us < FORECAST_LENGTHS * figures.timesUs.at(-1)!

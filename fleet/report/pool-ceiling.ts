@@ -35,5 +35,23 @@ export function ceilingOf(pool: PoolFigures, { pm, worker }: PoolFile, limit: Li
   };
 }
 
+/**
+ * When workers that are never replaced have copied so much more, all together: each request writes a share of the pages, at places drawn evenly,
+ * so that what is not copied yet falls by one factor an hour. Undefined: it never comes to so much, or goes by something else.
+ */
+export function copiesUs(
+  { preloadBytes, copiedBytes, workers, requests }: PoolFigures,
+  { pm, recycle, preload }: PoolFile,
+  moreBytes: number,
+  lengthUs: number,
+): number | undefined {
+  const restBytes = preloadBytes - copiedBytes;
+  const thenBytes = restBytes - moreBytes / Math.max(1, workers);
+  if (pm.max_requests > 0 || recycle !== undefined || !preload || requests === 0 || thenBytes <= 0) return undefined;
+  const usPerRequest = (lengthUs * workers) / requests;
+  const share = Math.min(1, sizeBytes(preload.writes)! / preloadBytes);
+  return (Math.log(thenBytes / restBytes) / Math.log(1 - share)) * usPerRequest;
+}
+
 /** Whether most of a rise is copies of what the pool's workers had from their master. */
 export const isOfCopies = (pool: PoolFigures, riseBytes: number) => pool.copiedBytes * pool.workers > 0.5 * riseBytes;

@@ -1,5 +1,6 @@
 import { bytes, count, duration, percent } from '../../sim/contract/format.ts';
 import { durationText } from '../../sim/contract/quantities.ts';
+import { HELD_UP } from './group-finding.ts';
 import { isBarely, leftText, limitText, MARGIN_RULE, type Margin, marginLike, tightest } from './margin.ts';
 import type { SettingResult } from './setting-result.ts';
 
@@ -140,6 +141,7 @@ function outcomeLegend(settings: readonly SettingResult[]): string[] {
   const parts = [
     ...(found.has(BARELY) ? [`${BARELY}: ${MARGIN_RULE}`] : []),
     ...(found.has(CLIMBS) ? [`${CLIMBS}: to what and when the lines above say, by the rule of forecasts below`] : []),
+    ...(found.has(HELD_UP) ? [`${HELD_UP}: above memory.high, so that whoever wants memory there waits`] : []),
     ...(isFound((text) => text.endsWith(' refused')) ? ['refused: so many requests, since the backlog was full'] : []),
     ...(isFound((text) => text.endsWith(' killed')) ? ['killed: so many processes'] : []),
     ...(found.has(NO_MEMORY) ? [`${NO_MEMORY}: the kernel refused a fork or memory`] : []),
@@ -169,6 +171,7 @@ function outcome({ kills, refused, severity, course, margins, unreached }: Setti
   if (kills > 0) return `${kills} killed`;
   if (severity === 'fails') return NO_MEMORY;
   if (refused > 0) return `${count(refused)} refused`;
+  if (course?.startsWith(HELD_UP)) return HELD_UP;
   if (course !== null) return CLIMBS;
   if (unreached !== null) return NOT_TESTED;
   return isBarely(tightest(margins)) ? BARELY : 'holds';

@@ -1,17 +1,17 @@
 import { bytes, count, counted, percent } from '../../sim/contract/format.ts';
 import { durationText } from '../../sim/contract/quantities.ts';
 import { isWithin } from '../machine/worst-moments.ts';
-import type { PoolFile, Scenario } from '../scenario/scenario.ts';
+import type { Scenario } from '../scenario/scenario.ts';
 import { noCeilingText, recyclingCeiling } from './climbing-finding.ts';
+import { copiedFinding, copyingFinding } from './copies-finding.ts';
 import { destinationOf, WHOLE } from './destination.ts';
 import type { FleetFigures, PoolFigures } from './figures.ts';
 import type { Finding, Severity } from './finding.ts';
-import { courseText, whenText } from './forecast.ts';
-import { groupFindings } from './group-finding.ts';
+import { groupFindings, isHeldUp } from './group-finding.ts';
 import { growingFinding } from './growing-finding.ts';
 import { layerText } from './heap-text.ts';
 import { killFindings } from './kill-finding.ts';
-import { type Limit, limitOf, nearestLimit, trendTo } from './limits.ts';
+import { limitOf, nearestLimit, trendTo } from './limits.ts';
 import { burstFinding, machineFindings } from './machine-finding.ts';
 import { isBarely, leftText, limitText, marginsOf, tightest } from './margin.ts';
 import { ceilingOf, isOfCopies } from './pool-ceiling.ts';
@@ -64,6 +64,9 @@ function summaryOf(findings: readonly Finding[], figures: FleetFigures, scenario
   const refused = refusedOf(figures);
   if (refused > 0)
     return `Nobody is killed in ${length}, but ${counted(refused, 'request')} ${refused === 1 ? 'was' : 'were'} refused, since the queue was full${findings[0]?.severity === 'ends' ? ', and something climbs to a limit' : ''} (at the worst moment ${left} are left).`;
+  const heldUp = figures.groups.filter(isHeldUp).map(({ name }) => name);
+  if (heldUp.length > 0)
+    return `Nobody is killed in ${length}, but ${heldUp.join(', ')} is held up: it stands above its memory.high by what reclaim cannot take.`;
   if (findings[0]?.severity === 'ends')
     return `It holds for ${length}, but not for good: something climbs to a limit (at the worst moment ${left} are left).`;
   if (isBarely(margin)) return `It holds for ${length}, but barely: at the worst moment ${left} are left.`;
@@ -106,7 +109,7 @@ function poolFindings(pool: PoolFigures, figures: FleetFigures, scenario: Scenar
     found.push({
       severity: 'fine',
       about: pool.name,
-      text: `What the workers of ${pool.name} keep of private memory between requests rises from ${bytes(kept.firstBytes)} to ${bytes(kept.lastBytes)}, nearly all of it by ${durationText(kept.settledUs)}, ${kept.stays ? 'and stays there' : `and goes up and down after that (at most ${bytes(pool.mostPrivateBytes)})`}: ${file.pm.mode === 'static' ? 'each worker takes a step when it first serves the largest request, and no further one' : `it follows the number of workers (at most ${pool.mostWorkers} at once)`}. ${layerText(pool)}${ceiling}`,
+      text: `What the workers of ${pool.name} keep of private memory between requests rises from ${bytes(kept.firstBytes)} to ${bytes(kept.lastBytes)}, nearly all of it by ${durationText(kept.settledUs)}, ${kept.stays ? 'and stays there' : `and goes up and down after that (at most ${bytes(pool.mostPrivateBytes)})`}: ${file.pm.mode === 'static' ? `each worker takes ${kept.stays ? 'a step when it first serves the largest request, and no further one' : 'its one large step when it first serves the largest request'}` : `it follows the number of workers (at most ${pool.mostWorkers} at once)`}. ${layerText(pool)}${ceiling}`,
     });
   else
     found.push({
@@ -115,7 +118,7 @@ function poolFindings(pool: PoolFigures, figures: FleetFigures, scenario: Scenar
       text: `The workers of ${pool.name} keep ${bytes(kept.lastBytes)} of private memory between requests at the end, and that does not climb (${bytes(pool.mostPrivateBytes)} at most with requests in progress). ${layerText(pool)}${ceiling}`,
     });
   found.push(...pool.growing.map((region) => growingFinding(region, pool, limit, wasKilled)));
-  if (pool.preloadBytes > 0) found.push(copied(pool, wasKilled, limit, file));
+  if (pool.preloadBytes > 0) found.push(copiedFinding(pool, wasKilled, limit, file));
   found.push(...sharingFindings(pool, figures, limit), ...servingFindings(pool, file));
   if (pool.failures > 0)
     found.push({
@@ -146,26 +149,13 @@ function climbing(pool: PoolFigures, figures: FleetFigures, scenario: Scenario):
   const trend = pool.privateBytes.kept;
   const file = scenario.pools.find(({ name }) => name === pool.name)!;
   const nearest = nearestLimit(file.group, figures);
-  const copies = pool.copiedBytes * pool.workers;
-  if (isOfCopies(pool, trend.riseBytes)) {
-    const { bytes: ceiling, besideBytes } = ceilingOf(pool, file, nearest);
-    const isAbove = ceiling > nearest.bytes;
-    const left = nearest.worstLeftBytes;
-    const when = isAbove
-      ? `; it is reached ${whenText(trend, left, lengthOf(figures))}${trend.isSteady ? ', or later' : ''}`
-      : '';
-    return {
-      severity: !isAbove ? 'watch' : figures.kills > 0 ? 'fails' : 'ends',
-      about: pool.name,
-      ...(ceiling > 0.95 * nearest.bytes && {
-        course: `${isAbove ? `${courseText(trend, nearest.what, left, lengthOf(figures))}${trend.isSteady ? ' or later' : ''}` : 'climbs'}, more slowly with time: its ceiling is ${percent(ceiling / nearest.bytes)} of ${nearest.what}`,
-      }),
-      text: `What the workers of ${pool.name} keep of private memory between requests climbs ${sinceText(trend, lengthOf(figures))} (${bytes(trend.firstBytes)} → ${bytes(trend.lastBytes)}), and ${bytes(copies)} of it is copies of preloaded pages. It slows down as fewer pages are left to copy; its ceiling is ${bytes(ceiling)} with ${mostText(pool)} copied in ${file.pm.max_children} workers and ${bytes(besideBytes)} beside them, ${isAbove ? 'which is more than' : `${percent(ceiling / nearest.bytes)} of`} ${nearest.what} (${bytes(nearest.bytes)})${when}. No setting of the allocator changes that; fewer writes to what is shared, fewer workers or recycling (max_requests) do.`,
-    };
-  }
+  if (isOfCopies(pool, trend.riseBytes) && !pool.isHeapClimbing) return copyingFinding(pool, file, figures, nearest);
   const toLimit = trendTo(trend, nearest);
   const ceiling = recyclingCeiling(pool, file, nearest);
   const climbs = `What the workers of ${pool.name} keep of private memory between requests climbs ${sinceText(trend, lengthOf(figures))}, by ${bytes(trend.perHourBytes)} an hour at the end (${bytes(trend.firstBytes)} → ${bytes(trend.lastBytes)})`;
+  const both = isOfCopies(pool, trend.riseBytes)
+    ? `${bytes(pool.copiedBytes * pool.workers)} of it is copies of preloaded pages, which come to an end; the heaps climb beside them. `
+    : '';
   if (ceiling && ceiling.bytes <= nearest.bytes)
     return {
       severity: figures.kills > 0 ? 'fails' : 'watch',
@@ -173,20 +163,16 @@ function climbing(pool: PoolFigures, figures: FleetFigures, scenario: Scenario):
       ...(ceiling.bytes > 0.95 * nearest.bytes && {
         course: `climbs: its ceiling is ${percent(ceiling.bytes / nearest.bytes)} of ${nearest.what}`,
       }),
-      text: `${climbs}. ${layerText(pool)}${ceiling.text}`,
+      text: `${climbs}. ${both}${layerText(pool)}${ceiling.text}`,
     };
   const { isBelow, course, text } = destinationOf(toLimit, nearest, lengthOf(figures), WHOLE);
   return {
     severity: figures.kills > 0 ? 'fails' : toLimit.isSteady && !isBelow ? 'ends' : 'watch',
     about: pool.name,
     ...course,
-    text: `${climbs}, ${text}. ${layerText(pool)}${ceiling?.text ?? noCeilingText(pool, file, isBelow)}`,
+    text: `${climbs}, ${text}. ${both}${layerText(pool)}${ceiling?.text ?? noCeilingText(pool, file, isBelow)}`,
   };
 }
-
-/** The most that a worker comes to copy. */
-const mostText = ({ mostCopiedBytes, preloadBytes }: PoolFigures) =>
-  mostCopiedBytes < preloadBytes ? `${bytes(mostCopiedBytes)} (by the last request before max_requests)` : 'all pages';
 
 function ceilingText(pool: PoolFigures, children: number): string {
   const each = (size: number) => `${bytes(size * children)} (${bytes(size)} each)`;
@@ -196,29 +182,6 @@ function ceilingText(pool: PoolFigures, children: number): string {
       ? ', in the middle of a request too'
       : `, and to ${each(heapPeakBytes)} if all of them were in the middle of the largest request at once`;
   return `The heaps of ${children} workers, which is not all of their private memory, come to ${each(heapKeptBytes)} at most between requests${within}.`;
-}
-
-function copied(pool: PoolFigures, wasKilled: boolean, limit: Limit, file: PoolFile): Finding {
-  const { copiedBytes, preloadBytes, workers } = pool;
-  const share = copiedBytes / preloadBytes;
-  const children = file.pm.max_children;
-  const worst = pool.mostCopiedBytes * children;
-  const ceiling = ceilingOf(pool, file, limit);
-  const text = `Of the ${bytes(preloadBytes)} that ${pool.name} preloads before it forks a worker has copied ${bytes(copiedBytes)} (${percent(share)}) on average by the end: writing to a shared page copies it. ${workers} workers have ${bytes(copiedBytes * workers)} of copies together; at worst it is ${bytes(worst)}, ${pool.mostCopiedBytes < preloadBytes ? `with ${mostText(pool)} copied in each` : 'as if nothing had been preloaded'}.`;
-  const isCause = wasKilled && ceiling.bytes > limit.bytes;
-  const cause = isCause
-    ? ` That is what ${limit.what} (${bytes(limit.bytes)}) was used up by: ${children} workers with ${mostText(pool)} copied need ${bytes(ceiling.bytes)} (${bytes(ceiling.workerBytes)} each with their heaps, and ${bytes(ceiling.besideBytes)} beside them), whatever the allocator; ${count(ceiling.fits)} fit.`
-    : '';
-  const advice =
-    share > 0.3 || isCause
-      ? ' What writes there (reference counts, a collector that marks) decides, not the allocator: freeze or move what is preloaded out of its reach, recycle workers before they have copied much, or have fewer of them' +
-        ` (at most ${pool.mostBusy} of ${children} were busy at once).`
-      : '';
-  return {
-    severity: isCause ? 'fails' : share > 0.3 ? 'watch' : 'fine',
-    about: pool.name,
-    text: `${text}${cause}${advice}`,
-  };
 }
 
 function refusalFindings({ refusals }: FleetFigures, scenario: Scenario): Finding[] {

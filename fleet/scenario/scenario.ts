@@ -6,7 +6,7 @@ import { durationUs, sizeBytes } from '../../sim/contract/quantities.ts';
 import { applyChange, type Change } from './change.ts';
 import { contradictionIn } from './contradictions.ts';
 import { contentOf, scenarioDocument } from './document.ts';
-import { type ScenarioFile, scenarioSchema } from './schema.ts';
+import { type PoolFile, type ScenarioFile, scenarioSchema } from './schema.ts';
 
 export type { PoolFile, RequestFile, ServiceFile } from './schema.ts';
 
@@ -46,6 +46,7 @@ export function parseScenario(text: string, from: string, change: Change = {}): 
   const name = read.data.name ?? basename(from).replace(/\.ya?ml$/, '');
   const scenario: Scenario = {
     ...read.data,
+    pools: read.data.pools.map(withoutNever),
     name,
     folder: dirname(from),
     durationUs: durationUs(read.data.duration)!,
@@ -55,4 +56,10 @@ export function parseScenario(text: string, from: string, change: Change = {}): 
   const wrong = contradictionIn(scenario);
   if (wrong) throw new UserError(`${placeOf(wrong.path)}: ${wrong.text}`);
   return scenario;
+}
+
+/** A pool as the file says it, without a size to recycle at where that is 0: never, as for max_requests. */
+function withoutNever(pool: PoolFile): PoolFile {
+  const { recycle, ...rest } = pool;
+  return recycle !== undefined && sizeBytes(recycle) === 0 ? rest : pool;
 }

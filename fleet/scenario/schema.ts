@@ -168,7 +168,7 @@ const poolSchema = z.strictObject({
   recycle: size
     .optional()
     .describe(
-      'a worker ends after a request that leaves its heap (what the allocator has of memory, not the RSS) larger',
+      'a worker ends after a request that leaves its heap (what the allocator has of memory, not the RSS) larger; 0: never',
     ),
   respawn: z.boolean().default(true).describe('a worker that the kernel killed is replaced'),
   oom_score_adj: z.number().int().min(-1000).max(1000).default(0).describe('of the workers; -1000: never killed'),

@@ -2,11 +2,13 @@ import { describe, expect, test } from 'vitest';
 import type { FleetEvent } from '../../fleet/follower.ts';
 import { eventLines } from '../../fleet/report/events-text.ts';
 import { courseText, roughTime, whenText } from '../../fleet/report/forecast.ts';
+import { tableOfSettings } from '../../fleet/report/settings-table.ts';
 import { fleetText } from '../../fleet/report/text.ts';
 import { trendOf } from '../../fleet/report/trend.ts';
 import { runFleet } from '../../fleet/run-fleet.ts';
 import { parseScenario } from '../../fleet/scenario/scenario.ts';
 import { studyFleet } from '../../fleet/study.ts';
+import { durationUs } from '../../sim/contract/quantities.ts';
 
 const here = { workers: 1 } as const;
 const MIB = 2 ** 20;
@@ -67,6 +69,34 @@ test('a service in a group climbs to the memory.max of that, told once, and come
   expect(longer.group).toBe('web');
   expect(Math.abs(longer.atUs / HOUR - Number(between))).toBeLessThan(1);
   expect(figures.kills).toBe(0);
+});
+
+/** A preforking server whose workers write a little of what was preloaded in each request. */
+const decaying = (duration: string) => `duration: ${duration}
+samples: 61
+machine: { memory: 2G }
+cgroups: [{ name: app, max: 350M }]
+pools:
+  - name: py
+    group: app
+    allocator: glibc
+    pm: { max_children: 4 }
+    preload: { size: 80M, writes: 128K }
+    worker: { anonymous: 2M }
+requests:
+  - { name: view, pool: py, workload: "php-pool:requests=1,kept=0,calls=3,blocks=20,strings=0,baseline=20000", time: 20ms, rate: 1440/h }
+`;
+
+test('copies of what was preloaded come to a limit when their law says, and not by the pace of a third', async () => {
+  const { verdict, figures } = (await studyFleet(decaying('2h'), 's.yaml', here)).result;
+  expect(figures.kills).toBe(0);
+  const finding = verdict.findings.find(({ severity }) => severity === 'ends')!;
+  const [, told] = /that is reached about (\S+) after the end of this run if as many requests come/.exec(finding.text)!;
+  expect(finding.course).toContain(`climbs to memory.max of app about ${told} after the end, more slowly with time`);
+  const { firstKill } = (await studyFleet(decaying('6h'), 's.yaml', here)).result.figures;
+  const afterUs = firstKill!.atUs - 2 * HOUR;
+  expect(afterUs).toBeGreaterThan(0.8 * durationUs(told!)!);
+  expect(afterUs).toBeLessThan(1.25 * durationUs(told!)!);
 });
 
 describe('what happened', () => {
@@ -160,4 +190,82 @@ requests:
   expect(www!.text).toContain('lies between live blocks');
   expect(www!.text).not.toContain('given back only beyond trim_threshold');
   expect((await runFleet(parseScenario(text, 's.yaml'), here)).events).toEqual([]);
+});
+
+/** APCu that grows in a group, until it is full. */
+const filling = (max: string, extra = '') => `duration: 3h
+samples: 37
+machine: { memory: 2G }
+cgroups: [{ name: php, max: ${max} }]
+pools:
+  - { name: www, group: php, allocator: glibc, pm: { max_children: 2 }, shared: [{ name: apcu, size: 300M, used: 4M, worker: 0.2, grows: 64K }], worker: { anonymous: 4M } }
+requests:
+  - { name: page, pool: www, workload: "php-pool:requests=1,kept=0,calls=3,blocks=20,strings=0,baseline=20000", time: 20ms, rate: 1200/h }
+${extra}`;
+
+test('a shared region that fills up ends at its size: nothing is said to climb beyond, and a limit has room for all of it', async () => {
+  const { verdict, figures, settings } = (
+    await studyFleet(filling('600M', 'settings: [{ name: small, change: { cgroups.php.max: 150M } }]'), 's.yaml', here)
+  ).result;
+  expect(figures.shmemBytes.trend.shape).toBe('climbs');
+  expect(verdict.findings.filter(({ course, severity }) => course !== undefined || severity === 'ends')).toEqual([]);
+  expect(verdict.findings.map(({ text }) => text).join('\n')).toContain('Its ceiling is its size, 300.0 MiB');
+  expect(settings[1]!.kills).toBeGreaterThan(0);
+  const small = (await studyFleet(filling('150M'), 's.yaml', here)).result;
+  const [region] = small.figures.pools[0]!.growing;
+  expect(region!.atKillBytes).toBeLessThan(region!.lastBytes);
+  const [, to] = /raising memory\.max by at least \S+ MiB, to (\S+) MiB \(until apcu is full\)/.exec(
+    small.verdict.findings[0]!.text,
+  )!;
+  const longer = filling(`${Math.ceil(Number(to)) + 8}M`).replace('3h', '9h');
+  const { figures: enough } = (await studyFleet(longer, 's.yaml', here)).result;
+  expect(enough.pools[0]!.growing[0]!.lastBytes).toBe(300 * MIB);
+  expect(enough.kills).toBe(0);
+});
+
+test('a group above memory.high by what reclaim cannot take is held up: it does not hold for good, though nobody is killed', async () => {
+  const text = `duration: 4h
+samples: 25
+machine: { memory: 2G }
+cgroups: [{ name: render, high: 200M, max: 400M }]
+services: [{ name: render, group: render, anonymous: 100M, tmpfs_grows: 20M, every: 15m }]
+settings: [{ name: high enough, change: { cgroups.render.high: 380M } }]
+`;
+  const { verdict, figures, settings } = (await studyFleet(text, 's.yaml', here)).result;
+  expect(figures.kills).toBe(0);
+  expect(verdict.severity).toBe('ends');
+  expect(verdict.summary).toContain('render is held up: it stands above its memory.high');
+  const table = tableOfSettings(settings);
+  expect(table.rows[0]![1]).toBe('held up');
+  expect(table.rows[1]![1]).not.toBe('held up');
+  expect(table.legend).toContain('held up: above memory.high');
+});
+
+const copying = (pool: string) => `duration: 4h
+samples: 41
+machine: { memory: 2G }
+pools:
+  - name: puma
+    allocator: glibc
+    pm: { max_children: 2 }
+    preload: { size: 120M, writes: 256K }
+    worker: { anonymous: 2M }
+    ${pool}
+requests:
+  - { name: page, pool: puma, workload: "php-pool:requests=1,kept=4000,calls=20,blocks=20,strings=0,baseline=20000", time: 20ms, rate: 400/h }
+`;
+
+test('heaps that climb beside copies of what was preloaded have no ceiling of copies', async () => {
+  const { figures, verdict } = (await studyFleet(copying('recycle: 200M'), 's.yaml', here)).result;
+  const [pool] = figures.pools;
+  // Most of what is there is copies.
+  expect(pool!.copiedBytes * pool!.workers).toBeGreaterThan(0.5 * pool!.privateBytes.kept.riseBytes);
+  expect(pool!.isHeapClimbing).toBe(true);
+  const climbing = verdict.findings.find(({ text }) => text.includes('the heaps climb beside them'))!;
+  // Two workers of 200 MiB, with all pages copied.
+  const [, ceiling] = /Its ceiling is (\S+) MiB/.exec(climbing.text)!;
+  expect(Number(ceiling)).toBeGreaterThan(2 * (200 + 120));
+  // 0 is never, as for max_requests.
+  const never = (await runFleet(parseScenario(copying('recycle: 0'), 's.yaml'), here)).pools[0]!;
+  expect(never.timelines.map(({ recycled }) => recycled.length)).toEqual([0, 0]);
 });
