@@ -13,9 +13,19 @@ export class PageTree {
   private readonly levels: Map<number, Node>[] = [];
   private hasFirst = false;
   private entries = 0;
+  /** The leaf that an entry came to last, which the next one mostly comes to as well; no longer one of the tree where nothing is left in it. */
+  private lastLeaf: Node | undefined;
+  private lastLeafAt = 0;
 
   /** xas_expand, xas_create: an entry comes to be. @returns the number of nodes made for it. */
   add(index: number, group: number): number {
+    const leafAt = Math.floor(index / SLOTS);
+    if (this.lastLeaf && this.lastLeaf.used > 0 && leafAt === this.lastLeafAt) {
+      this.lastLeaf.used++;
+      this.entries++;
+      if (index === 0) this.hasFirst = true;
+      return 0;
+    }
     const { levels } = this;
     let made = 0;
     for (let room = SLOTS ** levels.length; index >= room; room *= SLOTS) {
@@ -37,6 +47,8 @@ export class PageTree {
     }
     this.entries++;
     if (index === 0) this.hasFirst = true;
+    this.lastLeaf = levels[0]?.get(leafAt);
+    this.lastLeafAt = leafAt;
     return made;
   }
 
@@ -66,6 +78,7 @@ export class PageTree {
     this.levels.length = 0;
     this.entries = 0;
     this.hasFirst = false;
+    this.lastLeaf = undefined;
     return groups;
   }
 
@@ -78,6 +91,7 @@ export class PageTree {
       if (top?.used !== 1 || !(below ? below.has(0) : this.hasFirst)) return;
       freed.push(top.group);
       levels.pop();
+      this.lastLeaf = undefined;
     }
   }
 }

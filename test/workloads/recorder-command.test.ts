@@ -10,7 +10,7 @@ const temporaries = (bench: RecordingBench) =>
   [bench.temporaries, '/dev/shm']
     .flatMap((folder) => (existsSync(folder) ? readdirSync(folder) : []))
     .filter((name) => /^allocsim-(record|rings)-/.test(name))
-    .filter((name) => !existsSync(`/proc/${name.split('-')[2]}`));
+    .filter((name) => !existsSync(`/proc/${name.split('-')[3]}`));
 
 /** Waits until the set of the process's signals has SIGUSR2, or not. */
 async function untilSignals(pid: number, set: 'SigCgt' | 'ShdPnd', present: boolean): Promise<void> {
