@@ -22,6 +22,16 @@ const areaSchema = z.object({
   withinSlabsBytes: bytes.default(0),
   liveBlocks: z.number().int(),
   largestFreeBytes: bytes,
+  wholeFree: z
+    .object({
+      atEnd: bytes,
+      belowFreed: bytes.describe('below freed chunks of thread caches and fastbins alone'),
+      belowOwn: bytes.describe('below a structure of the allocator, no live block'),
+      belowLive: bytes,
+    })
+    .nullable()
+    .default(null)
+    .describe('of a heap: whole free resident pages by what lies above them; adds up to returnable'),
 });
 
 const returnSchema = z.object({

@@ -109,7 +109,7 @@ function headline(kind: VerdictKind, shares: Verdict['shares'], { sample, growth
     case 'retention by policy':
       return `Retention by policy: ${part(shares[kind])} are free, and a rule of the allocator keeps them, not a live block on the page. ${growth.rises ? 'That part is no leak' : 'It is not a leak'}.`;
     case 'fragmentation by pinning':
-      return `Fragmentation by pinning: ${part(shares[kind])} are free, but live blocks or the allocator’s own structures keep their pages, slabs or chunks.`;
+      return `Fragmentation by pinning: ${part(shares[kind])} are free, but live blocks, cached ones or the allocator’s own structures keep their pages, slabs or chunks.`;
     case 'metadata':
       return `Metadata: ${part(shares.metadata)} are headers and structures of the allocator.`;
   }
@@ -188,13 +188,17 @@ function liveText({
 /** Where no few blocks keep much, all of them together do; `pinned`: what no request returns. */
 function pinnedSentence({ sample, heldPages }: Facts, pinned: Bytes): string[] {
   if (pinned < sample.rssBytes * WORTH_FINDING || heldPages.length === 0) return [];
-  const blocks = new Set(heldPages.flatMap(({ events }) => events)).size;
-  const who =
-    blocks === 0
-      ? 'cached blocks and structures of the allocator keep'
-      : `${counted(blocks, 'live block')} ${blocks === 1 ? 'keeps' : 'keep'}`;
+  const byLive = heldPages.filter(({ events }) => events.length > 0);
+  const blocks = new Set(byLive.flatMap(({ events }) => events)).size;
+  const sum = (pages: typeof heldPages) => pages.reduce((total, { freeBytes }) => total + freeBytes, 0);
+  const own = 'cached blocks and structures of the allocator';
+  const whole = `Pinned: ${bytes(pinned)} are free on ${counted(heldPages.length, 'page')}`;
+  const live = `${counted(blocks, 'live block')} ${blocks === 1 ? 'keeps' : 'keep'}`;
+  if (byLive.length === 0) return [`${whole} that ${own} keep.`];
+  if (byLive.length === heldPages.length) return [`${whole} that ${live}; no few of them hold much of it.`];
+  const others = heldPages.filter(({ events }) => events.length === 0);
   return [
-    `Pinned: ${bytes(pinned)} are free on ${counted(heldPages.length, 'page')} that ${who}; no few of them hold much of it.`,
+    `${whole}: ${bytes(sum(byLive))} on ${count(byLive.length)} that ${live}, ${bytes(sum(others))} on ${count(others.length)} that ${own} keep; no few blocks hold much of it.`,
   ];
 }
 
