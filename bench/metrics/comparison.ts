@@ -1,3 +1,4 @@
+import { outOfOrderSentences } from '../run/out-of-order.ts';
 import type { Mode, Pace, RunResult } from '../run/result.ts';
 import { timeSource } from '../run/time-source.ts';
 import { METRICS } from './index.ts';
@@ -43,6 +44,8 @@ export interface Comparison {
   readonly rows: readonly ComparisonRow[];
   /** Columns, by index, whose runs did the same in everything: what they were given to differ in, nothing used. */
   readonly same: readonly (readonly number[])[];
+  /** What makes figures of memory unreliable, in sentences. */
+  readonly cautions: readonly string[];
 }
 
 /** `runs[column][seed]`: the same workload everywhere. */
@@ -65,6 +68,7 @@ export function compareResults(runs: readonly (readonly RunResult[])[]): Compari
       .map((metric) => row(metric, runs))
       .filter((r) => r.cells.some((cell) => cell !== null && (cell.max !== 0 || cell.min !== 0))),
     same: sameColumns(runs),
+    cautions: outOfOrderSentences(runs.flat()),
   };
 }
 

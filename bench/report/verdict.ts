@@ -1,4 +1,5 @@
 import { bytes, count, counted, duration, percent } from '../../sim/contract/format.ts';
+import { outOfOrderSentences } from '../run/out-of-order.ts';
 import type { RunResult } from '../run/result.ts';
 import { axisOf } from './axis.ts';
 import { shellWord } from './escape.ts';
@@ -21,6 +22,7 @@ export function verdictOf(reported: ReportRun): VerdictData {
   const headline = headlineOf(result);
   const sentences = [
     ...abortSentence(result),
+    ...outOfOrderSentences([result]),
     // An explanation says where and what in its own words.
     ...(end && !verdict ? placeSentence(end) : []),
     ...(verdict ? [] : otherClasses(result)),

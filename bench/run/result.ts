@@ -76,6 +76,12 @@ export interface TlbResult {
   readonly counts: Readonly<TlbCounts>;
 }
 
+/** A run whose threads got so far out of the order of their trace that the program held more at once than it ever did there. */
+export interface OutOfOrder {
+  /** The most that the program asks for at once in the order of the trace. */
+  readonly requestedPeakBytes: Bytes;
+}
+
 export interface RunResult {
   readonly schema: typeof RESULT_SCHEMA;
   readonly run: RunDescription;
@@ -92,6 +98,8 @@ export interface RunResult {
   readonly concurrency: ConcurrencyResult | null;
   /** In file order: how often each operation of the price list was counted; where time passes it is in `concurrency`. */
   readonly operations?: Readonly<Record<string, number>>;
+  /** Where its threads got so far out of the trace's order that more was held at once than ever there. */
+  readonly outOfOrder?: OutOfOrder;
   /** Where `--tlb` asked for it. */
   readonly tlb?: TlbResult;
   readonly stats: AllocatorStats;

@@ -6,6 +6,7 @@ import type { Bytes, Ns } from '../../sim/contract/units.ts';
 import { KERNEL_DEFAULTS, type Kernel } from '../../sim/kernel/kernel.ts';
 import type { Sample } from '../../sim/metrics/sample.ts';
 import type { Assembled } from './machine.ts';
+import { outOfOrder } from './out-of-order.ts';
 import { recordedProcess } from './recorded-process.ts';
 import {
   type ConcurrencyResult,
@@ -94,6 +95,7 @@ export function assembleResult(run: FinishedRun): RunResult {
   const { machine, top } = assembled;
   const last = run.samples.at(-1)!;
   const rssPeakBytes = machine.kernel.residency.residentPeakPages() * 4096;
+  const late = outOfOrder(options, requestedPeakBytes);
   const futexCalls = timing?.locks.reduce((sum, lock) => sum + lock.futexWaits + lock.futexWakes, 0) ?? 0;
   return {
     schema: RESULT_SCHEMA,
@@ -128,6 +130,7 @@ export function assembleResult(run: FinishedRun): RunResult {
     recordedProcess: recordedProcess(options.events, run.samples),
     locks: timing?.locks ?? [],
     concurrency: timing?.concurrency ?? null,
+    ...(timing && late && { outOfOrder: late }),
     ...(!timing && { operations: countsByName(machine.operations) }),
     ...(run.tlb && { tlb: run.tlb }),
     stats: last.stats,

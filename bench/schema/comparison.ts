@@ -36,6 +36,7 @@ export const comparisonSchema = z.object({
     }),
   ),
   same: z.array(z.array(z.number().int())).describe('columns, by index, that are the same in every figure'),
+  cautions: z.array(z.string()).default([]).describe('what makes figures of memory unreliable'),
   runs: z.array(z.array(runResultSchema)).describe('by allocator, then by seed'),
   sites: z
     .object({

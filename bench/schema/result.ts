@@ -220,6 +220,10 @@ export const runResultSchema = z.object({
   locks: z.array(lockSchema),
   concurrency: concurrencySchema,
   operations: z.record(z.string(), z.number()).optional().describe('in file order: how often each was counted'),
+  outOfOrder: z
+    .object({ requestedPeakBytes: bytes })
+    .optional()
+    .describe('threads got out of the order of the trace, in which the program asks for so much at most'),
   tlb: tlbSchema.optional(),
   stats: statsSchema,
   notModelled: z.array(z.string()),

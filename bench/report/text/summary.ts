@@ -1,4 +1,5 @@
 import { bytes, columns, count, counted, duration, percent } from '../../../sim/contract/format.ts';
+import { outOfOrderSentences } from '../../run/out-of-order.ts';
 import type { RunResult } from '../../run/result.ts';
 import { timeSource } from '../../run/time-source.ts';
 import { escapeLine, escapeLineStart } from '../escape.ts';
@@ -67,6 +68,7 @@ function memory(result: RunResult, palette: Palette): string[] {
       ],
       'lrr',
     ),
+    ...outOfOrderSentences([result]).map((text) => `  ${palette.bold(text)}`),
   );
   return lines;
 }

@@ -20,6 +20,7 @@ export function comparisonText(c: Comparison, palette: Palette = PLAIN, width = 
     ...(parameters.length > 0 ? fold(`  ${parameters.join(' ')}`, width, '  ') : []),
     ...c.columns.flatMap((name, i) => fold(`  ${palette.bold(letters[i]!)}  ${escapeLine(name)}`, width, '     ')),
     '',
+    ...(c.cautions.length > 0 ? [...c.cautions.flatMap((text) => fold(text, width).map(palette.bold)), ''] : []),
     ...answerLines(c, letters, palette, width),
   ];
   for (const block of blocksOf(c, letters, palette, width)) lines.push(...block, '');

@@ -1,5 +1,6 @@
 import { Interrupted, UserError } from '../../../sim/contract/assert.ts';
 import type { Bytes, Ns } from '../../../sim/contract/units.ts';
+import { outOfOrderSentences } from '../../run/out-of-order.ts';
 import type { Mode, Pace, RunResult } from '../../run/result.ts';
 import { orFinished } from '../parallel/finished.ts';
 import { type RunAllOptions, runAll } from '../parallel/run-all.ts';
@@ -205,5 +206,6 @@ function assumptions(results: readonly RunResult[], kinds: readonly PlanKind[], 
     `Independent: processes do not wait for each other, and the memory is exceeded with a probability of ${risk} at a moment.`,
     ...(kinds.length > 1 ? ['The kinds are there in their shares at any time.'] : []),
     ...(kinds.some((kind) => kind.tasks.length > 1) ? ['Mean and percentiles are over all seeds.'] : []),
+    ...outOfOrderSentences(results),
   ];
 }
