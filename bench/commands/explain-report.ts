@@ -7,6 +7,7 @@ import { JUDGED } from '../report/moments/recorder.ts';
 import { buildPage } from '../report/page-document.ts';
 import type { RunOptions } from '../run/run-options.ts';
 import type { Explanation } from '../study/explain/explanation.ts';
+import { AT_END } from '../study/explain/moment.ts';
 import { recordRun } from '../study/record.ts';
 
 const WORTH_A_SENTENCE = 0.02;
@@ -29,7 +30,7 @@ export async function writeReport(
   });
   if (run.result.partial) return false;
   const lines = [...(advice?.paste ? [advice.paste.shell] : []), ...remedies.map((r) => `${r.place}: ${r.text}`)];
-  const judged = moment.kind === 'end' ? [] : [`Judged ${moment.about}.`];
+  const judged = moment.about === AT_END ? [] : [`Judged ${moment.about}.`];
   const told = [...place.slice(0, 1), ...judged, ...answers];
   const verdict = [headline, ...told, ...lines.map((line) => `To paste: ${line}`)];
   const why = sentences.filter((sentence) => !told.includes(sentence));
