@@ -4,8 +4,8 @@ import { CLASSES, classBytes, className } from '../../report/names.ts';
 import { shortFrame } from '../../report/sites/frames.ts';
 import { RESERVED } from '../../run/areas.ts';
 import type { Paste } from '../paste.ts';
-import { type Allowed, adviseOn, LEAST_SAVING, WORTH_IT } from './advice.ts';
-import { adviceSentences } from './advice-text.ts';
+import { type Advised, type Allowed, advisedIn, adviseOn, LEAST_SAVING, WORTH_IT } from './advice.ts';
+import { adviceSentences, leadOf } from './advice-text.ts';
 import { countedName, groupAreas } from './area-groups.ts';
 import type { Explanation, Facts, Verdict, VerdictKind } from './explanation.ts';
 import { growthSentences } from './growth-text.ts';
@@ -59,7 +59,9 @@ export function judge(
   }
   const advice = adviseOn(facts, findings, whatIf, allowed);
   const place = placeSentences(facts, kind, shares);
-  const answer = adviceSentences(facts, advice, whatIf, partial);
+  const isFree = IS_FREE.has(kind);
+  const answer = adviceSentences(facts, advice, whatIf, partial, isFree);
+  const advised = advisedIn(advice, isFree);
   return {
     kind,
     shares,
@@ -81,11 +83,26 @@ export function judge(
     ],
     place,
     answer,
-    advice: advice.best,
-    remedies: [...findings.flatMap(({ remedies = [] }) => remedies), ...(advice.best ? [] : trimRemedy(facts))],
+    advice: advised[0]?.whatIf ?? null,
+    alsoAdvised: advised[1]?.whatIf ?? null,
+    pastes: pastesOf(advised),
+    remedies: [
+      ...findings.flatMap(({ remedies = [] }) => remedies),
+      ...(advice.memory || (advice.faults && !isFree) ? [] : trimRemedy(facts)),
+    ],
     mechanisms: findings.map(({ mechanism, bytes: held, sentences }) => ({ name: mechanism, bytes: held, sentences })),
   };
 }
+
+/** Kinds of which the answer is less of it, before all else. */
+const IS_FREE: ReadonlySet<VerdictKind> = new Set(['cache', 'retention by policy', 'fragmentation by pinning']);
+
+/** What is advised, ready to paste, under what it is for where there are two. */
+const pastesOf = (advised: readonly Advised[]): Verdict['pastes'] =>
+  advised.flatMap((one) => {
+    const { paste } = one.whatIf;
+    return paste ? [{ ...paste, lead: advised.length > 1 ? leadOf(one) : '' }] : [];
+  });
 
 function largest(shares: Verdict['shares']): keyof Verdict['shares'] {
   const entries = Object.entries(shares) as [keyof Verdict['shares'], Bytes][];
