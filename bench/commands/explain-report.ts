@@ -7,6 +7,7 @@ import { JUDGED } from '../report/moments/recorder.ts';
 import { buildPage } from '../report/page-document.ts';
 import type { RunOptions } from '../run/run-options.ts';
 import type { Explanation } from '../study/explain/explanation.ts';
+import { AT_END } from '../study/explain/moment.ts';
 import { recordRun } from '../study/record.ts';
 
 const WORTH_A_SENTENCE = 0.02;
@@ -19,7 +20,7 @@ const withinUnits = (size: Bytes): string =>
 export async function writeReport(
   to: string,
   options: RunOptions,
-  { event, moment, sample, verdict: { headline, sentences, place, answer: answers, advice, remedies } }: Explanation,
+  { event, moment, sample, verdict: { headline, sentences, place, answer: answers, pastes, remedies } }: Explanation,
   signal: AbortSignal,
 ): Promise<boolean> {
   if (signal.aborted) return false;
@@ -28,10 +29,13 @@ export async function writeReport(
     about: event < options.events.length ? JUDGED : 'at the end',
   });
   if (run.result.partial) return false;
-  const lines = [...(advice?.paste ? [advice.paste.shell] : []), ...remedies.map((r) => `${r.place}: ${r.text}`)];
-  const judged = moment.kind === 'end' ? [] : [`Judged ${moment.about}.`];
+  const lines = [
+    ...pastes.map(({ lead, shell }) => `To paste${lead ? `, f${lead.slice(1)}` : ''}: ${shell}`),
+    ...remedies.map((r) => `To paste: ${r.place}: ${r.text}`),
+  ];
+  const judged = moment.about === AT_END ? [] : [`Judged ${moment.about}.`];
   const told = [...place.slice(0, 1), ...judged, ...answers];
-  const verdict = [headline, ...told, ...lines.map((line) => `To paste: ${line}`)];
+  const verdict = [headline, ...told, ...lines];
   const why = sentences.filter((sentence) => !told.includes(sentence));
   const { rssBytes, breakdown } = run.result.summary;
   const verdictTellsEnd = rssBytes === sample.rssBytes;
