@@ -7,6 +7,7 @@ import { JUDGED } from '../report/moments/recorder.ts';
 import { buildPage } from '../report/page-document.ts';
 import type { RunOptions } from '../run/run-options.ts';
 import type { Explanation } from '../study/explain/explanation.ts';
+import { AT_END } from '../study/explain/moment.ts';
 import { recordRun } from '../study/record.ts';
 
 const WORTH_A_SENTENCE = 0.02;
@@ -32,7 +33,7 @@ export async function writeReport(
     ...pastes.map(({ lead, shell }) => `To paste${lead ? `, f${lead.slice(1)}` : ''}: ${shell}`),
     ...remedies.map((r) => `To paste: ${r.place}: ${r.text}`),
   ];
-  const judged = moment.kind === 'end' ? [] : [`Judged ${moment.about}.`];
+  const judged = moment.about === AT_END ? [] : [`Judged ${moment.about}.`];
   const told = [...place.slice(0, 1), ...judged, ...answers];
   const verdict = [headline, ...told, ...lines];
   const why = sentences.filter((sentence) => !told.includes(sentence));

@@ -31,7 +31,11 @@ const PASSING: ReadonlySet<number> = new Set([OP_CLOCK, OP_THREAD_BEGIN, OP_THRE
 export interface FinalFrees {
   /** Of the first one. */
   readonly row: number;
+  /** Behind the last one. */
+  readonly end: number;
   readonly frees: number;
+  /** Threads that end between them. */
+  readonly threadEnds: number;
   /** Calls of malloc's family between the last one and what follows: a last word that is printed takes a buffer. */
   readonly callsBehind: number;
   /** The time from the last one on. */
@@ -51,7 +55,7 @@ export function finalFrees(events: EventBuffer, end: number): FinalFrees | undef
       const run = freesBefore(events, row);
       live += run.frees;
       if (run.frees >= TORN_DOWN * live && run.frees > (found?.frees ?? 0)) {
-        found = { row: run.row, frees: run.frees, callsBehind: calls, idleNs };
+        found = { row: run.row, end: row, frees: run.frees, threadEnds: run.threadEnds, callsBehind: calls, idleNs };
       }
       calls += run.frees;
       idleNs += run.ns;
@@ -73,17 +77,20 @@ const isFree = (op: number): boolean => op === OP_FREE || op === OP_EFREE;
 const nsOf = ({ a, b }: EventBuffer, row: number): Ns => b[row]! * 2 ** 32 + a[row]!;
 
 /** Those that end before row `end`, with nothing but time between. */
-function freesBefore(events: EventBuffer, end: number): { row: number; frees: number; ns: Ns } {
+function freesBefore(events: EventBuffer, end: number): { row: number; frees: number; threadEnds: number; ns: Ns } {
   const { head, labels, a } = events;
-  const run = { row: end, frees: 0, ns: 0 };
+  const run = { row: end, frees: 0, threadEnds: 0, ns: 0 };
   let ns = 0;
+  let threadEnds = 0;
   for (let row = end; row > 0; row--) {
     const op = head[row - 1]! & OP_MASK;
     if (isFree(op)) {
       run.frees++;
       run.row = row - 1;
       run.ns = ns;
-    } else if (op === OP_CLOCK) ns += nsOf(events, row - 1);
+      run.threadEnds = threadEnds;
+    } else if (op === OP_THREAD_EXIT) threadEnds++;
+    else if (op === OP_CLOCK) ns += nsOf(events, row - 1);
     else if (op === OP_SAMPLE ? !isRecorders(labels[a[row - 1]!]!) : !PASSING.has(op)) break;
   }
   return run;

@@ -1,5 +1,5 @@
-import { bytes, count, duration } from '../../../sim/contract/format.ts';
-import { PAGE_BYTES } from '../../../sim/contract/units.ts';
+import { bytes, count, counted, duration } from '../../../sim/contract/format.ts';
+import { type Bytes, PAGE_BYTES } from '../../../sim/contract/units.ts';
 import { atOnce } from '../../../workloads/breathing.ts';
 import { LockstepRun } from '../../run/modes/lockstep.ts';
 import type { RunOptions } from '../../run/run-options.ts';
@@ -13,6 +13,7 @@ import {
   type Moment,
   momentFromEvents,
 } from './moment.ts';
+import { threadEnds } from './thread-ends.ts';
 
 /** Frees that leave less than this share resident have emptied the heap. */
 const EMPTIED = 0.5;
@@ -24,7 +25,8 @@ export const momentOf = (options: RunOptions, at: string | undefined): Moment =>
 /** The same in steps. */
 export function* momentSteps(options: RunOptions, at: string | undefined): Generator<void, Moment> {
   const known = momentFromEvents(options.events, at);
-  return known ?? (yield* at === 'peak' ? peakMoment(options) : beforeLocalsDied(options));
+  const moment = known ?? (yield* at === 'peak' ? peakMoment(options) : beforeLocalsDied(options));
+  return moment.kind === 'exit' || moment.kind === 'end' ? yield* withThreads(options, moment) : moment;
 }
 
 /**
@@ -36,19 +38,49 @@ function* beforeLocalsDied(options: RunOptions): Generator<void, Moment> {
   const exit = exitMoment(events);
   const last = localsDying(events, exit);
   if (!last) return exit;
-  const run = new LockstepRun({ ...options, mode: 'lockstep', lastSampleOnly: true });
-  const { residency } = run.assembled.machine.kernel;
-  yield* run.advanceInSteps(last.row);
-  const living = residency.residentPages();
-  yield* run.advanceInSteps(exit.end);
-  const left = residency.residentPages();
-  const leave = ` and leave ${bytes(left * PAGE_BYTES)} of ${bytes(living * PAGE_BYTES)} resident`;
-  if (left < living * EMPTIED && last.idleNs <= IDLE_NS) return beforeFrees(last, leave);
-  const at = `(before them: --at #${Math.max(0, last.row - 1)})`;
+  const [living, freed, left] = yield* residentAt(options, [last.row, last.end, exit.end]);
+  const leave = ` and leave ${bytes(freed!)} of ${bytes(living!)} resident`;
+  if (left! < living! * EMPTIED && last.idleNs <= IDLE_NS) {
+    const later = bytes(left!) === bytes(freed!) ? '' : `, of which the exit finds ${bytes(left!)}`;
+    return beforeFrees(last, `${leave}${later}`);
+  }
   return {
     ...exit,
-    about: `${EXIT_BEGINS}; ${freesText(last)} end ${duration(last.idleNs)} earlier${leave} ${at}`,
+    about: `${EXIT_BEGINS}; ${freesText(last)} end ${duration(last.idleNs)} earlier${leave} (before them: ${atRow(last.row)})`,
   };
+}
+
+/**
+ * A thread that ends gives up its cache, and what the cache kept apart may go back: while the threads live as much is resident as
+ * before the first of them ended, or a later one where more was resident there.
+ */
+function* withThreads(options: RunOptions, moment: Moment): Generator<void, Moment> {
+  const rows = threadEnds(options.events, moment.end);
+  if (rows.length === 0) return moment;
+  const resident = yield* residentAt(options, rows);
+  const most = Math.max(...resident);
+  const which = resident.indexOf(most);
+  const ended = counted(rows.length - which, 'thread');
+  const they = rows.length - which === 1 ? 'it' : 'they';
+  return {
+    ...moment,
+    about: `${moment.about}; ${ended} ended before: while ${they} lived ${bytes(most)} were resident, and other settings may help then (${atRow(rows[which]!)})`,
+  };
+}
+
+/** How to look at what was before the row. */
+const atRow = (row: number): string => `--at #${Math.max(0, row - 1)}`;
+
+/** Bytes before each of the rows, which ascend. */
+function* residentAt(options: RunOptions, rows: readonly number[]): Generator<void, Bytes[]> {
+  const run = new LockstepRun({ ...options, mode: 'lockstep', lastSampleOnly: true });
+  const { residency } = run.assembled.machine.kernel;
+  const resident: Bytes[] = [];
+  for (const row of rows) {
+    yield* run.advanceInSteps(row);
+    resident.push(residency.residentPages() * PAGE_BYTES);
+  }
+  return resident;
 }
 
 /** Where the most was resident: found in steps, then event by event within the step. */

@@ -60,19 +60,22 @@ export function exitMoment(events: EventBuffer): Moment {
 function endMoment({ length, labels, source }: EventBuffer): Moment {
   const last = labels.at(-1) ?? '';
   const how = isRecorded(source) && isEndedBySignal(last) ? `, where the program was ${last}` : '';
-  return { kind: 'end', end: length, about: `at the end of the trace${how}` };
+  return { kind: 'end', end: length, about: `${AT_END}${how}` };
 }
 
+export const AT_END = 'at the end of the trace';
 export const EXIT_BEGINS = 'just before the program began to exit';
 
 /** The frees right before the exit, where nothing else tells of it. */
 export const localsDying = (events: EventBuffer, exit: Moment): FinalFrees | undefined =>
   exit.about === EXIT_BEGINS && isRecorded(events.source) ? finalFrees(events, exit.end) : undefined;
 
-export const freesText = ({ frees, callsBehind }: FinalFrees): string =>
-  callsBehind === 0
-    ? `the last ${counted(frees, 'free')}`
-    : `${counted(frees, 'free')} (and ${counted(callsBehind, 'other call')} behind them)`;
+export function freesText({ frees, threadEnds, callsBehind }: FinalFrees): string {
+  const threads = threadEnds > 0 ? ` and ends of ${counted(threadEnds, 'thread')} between` : '';
+  return callsBehind === 0
+    ? `the last ${counted(frees, 'free')}${threads}`
+    : `${counted(frees, 'free')}${threads} (and ${counted(callsBehind, 'other call')} behind them)`;
+}
 
 export const beforeFrees = (last: FinalFrees, left: string): Moment => ({
   kind: 'exit',

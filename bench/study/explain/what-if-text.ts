@@ -1,7 +1,7 @@
 import { bytes, count, duration, percent } from '../../../sim/contract/format.ts';
 import { columnBlocks, fold } from '../../report/text/fold.ts';
 import type { Palette } from '../../report/text/palette.ts';
-import type { Explanation } from './explanation.ts';
+import type { Explanation, RunTimes } from './explanation.ts';
 import { callsOf, type WhatIf } from './what-if.ts';
 
 /** A row a setting that changes something, with what it takes beside what it saves. */
@@ -15,12 +15,18 @@ export function whatIfLines(e: Explanation, palette: Palette, width: number): st
     palette.bold('What other settings would do (each was run)'),
     ...(rows.length > 0 ? table(e, rows, palette, width) : []),
     ...(without.length > 0 ? remark(`Without effect here: ${without.join('; ')}.`) : []),
-    ...(rows.length > 0 ? remark(WORK) : []),
+    ...(rows.length > 0 ? remark(e.times && rows.some(isTimed) ? `${WORK} ${timedText(e.times)}` : WORK) : []),
     ...(rows.some(isDefaults) ? remark(DEFAULTS) : []),
   ];
 }
 
 const WORK = 'work: what was counted in file order, times the price list; waits for locks are not in it.';
+
+/** Run in virtual time, and judged by that. */
+const isTimed = ({ cpuNs }: WhatIf): boolean => cpuNs !== null;
+const TIMED = '*';
+const timedText = ({ cpuNs }: RunTimes): string =>
+  `${TIMED}: timed with threads beside each other, against ${duration(cpuNs)}: what a setting may cost goes by that.`;
 
 /** What every glibc begins with: mallopt(3). */
 const DEFAULT_THRESHOLD = /^(mmap|trim)_threshold=131072$/;
@@ -42,6 +48,7 @@ function hasEffect(w: WhatIf, { sample, rssPeakBytes }: Explanation): boolean {
 function table(e: Explanation, shown: readonly WhatIf[], palette: Palette, width: number): string[] {
   const { sample, workNs } = e;
   const inOrders = shown.some((w) => w.orders);
+  const unmarked = e.times && shown.some(isTimed) ? ' '.repeat(TIMED.length) : '';
   return columnBlocks(
     [
       [
@@ -60,7 +67,7 @@ function table(e: Explanation, shown: readonly WhatIf[], palette: Palette, width
         bytes(sample.rssBytes),
         '',
         ...(inOrders ? [''] : []),
-        duration(workNs),
+        `${duration(workNs)}${unmarked}`,
         bytes(e.rssPeakBytes),
         bytes(sample.vszBytes),
         count(sample.faults),
@@ -71,7 +78,7 @@ function table(e: Explanation, shown: readonly WhatIf[], palette: Palette, width
         bytes(w.rssBytes),
         change(w.rssBytes, sample.rssBytes),
         ...(inOrders ? [w.orders ? `${bytes(w.orders.leastBytes)} to ${bytes(w.orders.mostBytes)}` : ''] : []),
-        change(w.workNs, workNs),
+        e.times && isTimed(w) ? `${change(w.cpuNs!, e.times.cpuNs)}${TIMED}` : `${change(w.workNs, workNs)}${unmarked}`,
         bytes(w.rssPeakBytes),
         bytes(w.vszBytes),
         count(w.faults),

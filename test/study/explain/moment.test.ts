@@ -118,6 +118,55 @@ describe('the moment that is judged', () => {
     });
   });
 
+  describe('threads end before the moment', () => {
+    /** Each thread fills its cache and keeps every other block of a page: what it freed goes when the thread ends. */
+    const work = (thread: number) => {
+      const own = Array.from({ length: 7 }, (_, i) => thread * 100 + i);
+      return [...own.map((id) => `m ${thread} ${id} 1000`), ...own.map((id) => `f ${thread} ${id}`)];
+    };
+    const glibc = (lines: readonly string[], at?: string) =>
+      momentOf({ ...bumpOptions(lines), spec: parseAllocator('glibc:trim_threshold=4096,top_pad=0', 2) }, at);
+    const working = [...work(1), ...work(2), 'm 0 1 1000'];
+    const before = working.length - 1;
+
+    test('how much was resident while they lived is said, and where to look at it', () => {
+      const found = glibc([...working, 'te 2', 'm 0 2 10', 'te 1', 'm 0 3 10']);
+      expect(found).toMatchObject({ kind: 'end', end: working.length + 4 });
+      expect(found.about).toMatch(
+        new RegExp(`; 2 threads ended before: while they lived [\\d.]+ KiB were resident, .*\\(--at #${before}\\)$`),
+      );
+    });
+
+    test('of several, that where most was resident', () => {
+      const found = glibc([...working, 'te 2', 'm 0 2 100000', 'te 1', 'f 0 2']);
+      expect(found.about).toMatch(new RegExp(`; 1 thread ended .* it lived 1\\d\\d.* \\(--at #${before + 2}\\)$`));
+    });
+
+    test('those that others replaced are not spoken of, unless few were left', () => {
+      expect(glibc([...working, 'te 2', 'te 1', ...work(3), ...work(4)]).about).not.toContain('ended');
+      expect(glibc([...working, 'te 2', ...work(3), 'te 3', 'te 1']).about).toContain('2 threads ended');
+      expect(glibc([...working, ...work(3), 'te 1', 'te 2', 'te 3', ...work(4), 'te 4']).about).toMatch(/4 threads/);
+    });
+
+    test('a moment that was asked for by its place is told by it alone', () => {
+      const lines = [...working, 'te 2', 'te 1', '= after'];
+      for (const at of ['after', `#${lines.length - 1}`]) expect(glibc(lines, at).about).not.toContain('ended');
+      expect(glibc([...work(0), 'm 0 1 8']).about).not.toContain('ended');
+    });
+  });
+
+  test('what frees leave is told from right behind them, not from where threads have ended too', () => {
+    const held = Array.from({ length: 600 }, (_, i) => `m 1 ${i + 1} 1000`);
+    const freed = held.map((_, i) => `f 1 ${i + 1}`);
+    const lines = ['m 0 9999 8', ...held, ...freed, '+ 3000000', 'te 1', 'm 0 9998 8', '= exit'];
+    const events = { ...eventsOf([...lines, '= end']), source: RECORDED, exitRow: lines.length };
+    const spec = parseAllocator('glibc:tcache_count=600', 2);
+    const { about } = momentOf({ ...bumpOptions(['m 0 1 8']), events, spec }, undefined);
+    const [, leave] = /600 frees .*leave (\S+ KiB) of \S+ KiB resident/.exec(about)!;
+    const [, living] = /1 thread ended before: while it lived (\S+ KiB)/.exec(about)!;
+    expect(leave).toBe(living);
+  });
+
   describe('an interpreter takes itself down before the exit', () => {
     const held = Array.from({ length: 40 }, (_, i) => `m 0 ${i + 1} 1000`);
     /** Frees what it holds, and takes something small meanwhile. */

@@ -4,6 +4,7 @@ import { explain } from '../../../bench/study/explain/explain.ts';
 import { explainInParallel } from '../../../bench/study/explain/explain-in-parallel.ts';
 import { explanationText } from '../../../bench/study/explain/text.ts';
 import { Interrupted } from '../../../sim/contract/assert.ts';
+import { duration, percent } from '../../../sim/contract/format.ts';
 import { eventsOf } from '../../helpers/bump-run.ts';
 
 const LINES = [
@@ -36,6 +37,21 @@ describe('explain beside its trials', () => {
     expect(verdict.advice?.setting).toBe(expected.advice?.setting);
     expect(verdict.advice?.cpuNs).toBeGreaterThan(0);
     expect(verdict.sentences.slice(0, expected.sentences.length)).toEqual(expected.sentences);
+  });
+
+  test('the table shows the work by which a setting was judged, and says so', async () => {
+    const e = await explainInParallel(options(UNMERGED), { workers: 1 });
+    const { setting, cpuNs, workNs } = e.verdict.advice!;
+    const share = `+${percent(cpuNs! / e.times!.cpuNs - 1)}`;
+    expect(share).not.toBe(`+${percent(workNs / e.workNs - 1)}`);
+    const text = explanationText(e, undefined, { width: 200 });
+    expect(text.split('\n').find((line) => line.startsWith(`  ${setting}  `) && line.includes('%'))).toContain(
+      ` ${share}*`,
+    );
+    expect(text).toContain(`*: timed with threads beside each other, against ${duration(e.times!.cpuNs)}`);
+    expect(e.verdict.sentences.join(' ')).toContain(`(${share})`);
+    const untimed = explanationText(explain(options(UNMERGED)));
+    expect(untimed).not.toContain('*');
   });
 
   test('settings that start the allocator alike are one run', async () => {
