@@ -5,6 +5,7 @@ import type { Browser, Page } from 'playwright-core';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { parseAllocator } from '../../allocators/spec.ts';
 import { writeReport } from '../../bench/commands/explain-report.ts';
+import { keepingRule } from '../../bench/report/moments/keeping-rule.ts';
 import type { PageData } from '../../bench/report/page-data.ts';
 import type { RunOptions } from '../../bench/run/run-options.ts';
 import { explain } from '../../bench/study/explain/explain.ts';
@@ -100,6 +101,13 @@ describe('the page of an explanation', () => {
     const told = await page.locator('#verdict').innerText();
     expect(told).toMatch(/To paste, for less memory: L=1\s+To paste, for fewer page faults: K=1/);
     await page.close();
+  });
+
+  test('what freed chunks keep behind the last live block is not said to go with the end of the heap', () => {
+    const heap = { name: 'arena 1, heap 1', kind: 'heap', start: 0, end: 4096 } as const;
+    expect(keepingRule(heap, { trim_threshold: 131072 }).end).toMatch(
+      /cuts the end off, down to the last chunk that is in use or waits in a cache or fastbin, .* 128\.0 KiB now$/,
+    );
   });
 
   test('says of a free page whose it was, which arena it is in, and why it stays', async () => {
