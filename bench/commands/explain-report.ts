@@ -20,7 +20,7 @@ const withinUnits = (size: Bytes): string =>
 export async function writeReport(
   to: string,
   options: RunOptions,
-  { event, moment, sample, verdict: { headline, sentences, place, answer: answers, advice, remedies } }: Explanation,
+  { event, moment, sample, verdict: { headline, sentences, place, answer: answers, pastes, remedies } }: Explanation,
   signal: AbortSignal,
 ): Promise<boolean> {
   if (signal.aborted) return false;
@@ -29,10 +29,13 @@ export async function writeReport(
     about: event < options.events.length ? JUDGED : 'at the end',
   });
   if (run.result.partial) return false;
-  const lines = [...(advice?.paste ? [advice.paste.shell] : []), ...remedies.map((r) => `${r.place}: ${r.text}`)];
+  const lines = [
+    ...pastes.map(({ lead, shell }) => `To paste${lead ? `, f${lead.slice(1)}` : ''}: ${shell}`),
+    ...remedies.map((r) => `To paste: ${r.place}: ${r.text}`),
+  ];
   const judged = moment.about === AT_END ? [] : [`Judged ${moment.about}.`];
   const told = [...place.slice(0, 1), ...judged, ...answers];
-  const verdict = [headline, ...told, ...lines.map((line) => `To paste: ${line}`)];
+  const verdict = [headline, ...told, ...lines];
   const why = sentences.filter((sentence) => !told.includes(sentence));
   const { rssBytes, breakdown } = run.result.summary;
   const verdictTellsEnd = rssBytes === sample.rssBytes;

@@ -22,6 +22,16 @@ const areaSchema = z.object({
   withinSlabsBytes: bytes.default(0),
   liveBlocks: z.number().int(),
   largestFreeBytes: bytes,
+  wholeFree: z
+    .object({
+      atEnd: bytes,
+      belowFreed: bytes.describe('below freed chunks of thread caches and fastbins alone'),
+      belowOwn: bytes.describe('below a structure of the allocator, no live block'),
+      belowLive: bytes,
+    })
+    .nullable()
+    .default(null)
+    .describe('of a heap: whole free resident pages by what lies above them; adds up to returnable'),
 });
 
 const returnSchema = z.object({
@@ -52,6 +62,8 @@ const pinningSchema = z.object({
   line: z.string().optional().describe('the line of code that allocated the first block; with call sites'),
 });
 
+const pasteSchema = z.object({ shell: z.string(), systemd: z.string(), dockerfile: z.string() });
+
 const whatIfSchema = z.object({
   setting: z.string(),
   about: z.string(),
@@ -74,7 +86,7 @@ const whatIfSchema = z.object({
   lockWaitNs: z.number().nullable(),
   failed: z.boolean(),
   thp: z.enum(['never', 'madvise', 'always']).nullable(),
-  paste: z.object({ shell: z.string(), systemd: z.string(), dockerfile: z.string() }).nullable(),
+  paste: pasteSchema.nullable(),
 });
 
 /** What `sim explain --json` writes. */
@@ -138,6 +150,14 @@ export const explanationSchema = z.object({
     place: z.array(z.string()).default([]).describe('those of the sentences that say where most of it lies'),
     answer: z.array(z.string()).default([]).describe('those of the sentences that say what would change it'),
     advice: whatIfSchema.nullable(),
+    alsoAdvised: whatIfSchema
+      .nullable()
+      .default(null)
+      .describe('the other answer, where one setting lowers the memory and another the page faults'),
+    pastes: z
+      .array(pasteSchema.extend({ lead: z.string().describe('what it is for; empty where there is one') }))
+      .default([])
+      .describe('what is advised, ready to paste'),
     remedies: z
       .array(z.object({ place: z.string(), text: z.string() }))
       .default([])

@@ -116,6 +116,20 @@ describe('the page of an explanation', () => {
     await page.close();
   });
 
+  test('has both answers ready to paste, each with what it is for, where there are two', async () => {
+    const { options } = await pageOf('glibc@2.36', 'living');
+    const explanation = explain({ ...options, at: 'living', whatIf: false });
+    const pasted = (shell: string, lead: string) => ({ shell, systemd: '', dockerfile: '', lead });
+    const pastes = [pasted('L=1', 'For less memory'), pasted('K=1', 'For fewer page faults')];
+    const to = join(folder, 'two.html');
+    const verdict = { ...explanation.verdict, pastes };
+    await writeReport(to, options, { ...explanation, verdict }, new AbortController().signal);
+    const page = await open(readFileSync(to, 'utf8'));
+    const told = await page.locator('#verdict').innerText();
+    expect(told).toMatch(/To paste, for less memory: L=1\s+To paste, for fewer page faults: K=1/);
+    await page.close();
+  });
+
   test('says of a free page whose it was, which arena it is in, and why it stays', async () => {
     const { text } = await pageOf('glibc@2.36', 'living');
     const page = await open(text);

@@ -1,45 +1,67 @@
 import { bytes, count, counted, duration, percent } from '../../../sim/contract/format.ts';
-import { type Advice, isDead, isTooSlow, LEAST_SAVING, WORTH_IT } from './advice.ts';
+import { type Advice, type Advised, advisedIn, isDead, isTooSlow, LEAST_SAVING, WORTH_IT } from './advice.ts';
 import type { Facts } from './explanation.ts';
 import { worstBytes } from './orders.ts';
 import { callsOf, type OrderRange, type WhatIf } from './what-if.ts';
 
-/** What is advised, with what it saves and what it costs; what was passed over, and why. */
-export function adviceSentences(facts: Facts, advice: Advice, whatIf: readonly WhatIf[], partial: boolean): string[] {
+/** What is advised, with what it saves and what it costs; what was passed over, and why. `isFree`: most of the memory is free. */
+export function adviceSentences(
+  facts: Facts,
+  advice: Advice,
+  whatIf: readonly WhatIf[],
+  partial: boolean,
+  isFree: boolean,
+): string[] {
   const { sample } = facts;
   const interruption = `Interrupted when ${counted(whatIf.length, 'other setting')} had been run: a better one may be among the rest.`;
   if (whatIf.length === 0 || sample.rssBytes === 0) return partial ? [interruption] : [];
   const sentences: string[] = [];
   if (partial) sentences.push(interruption);
   if (isDead(facts)) sentences.push(DEAD);
-  if (advice.best) {
+  const advised = advisedIn(advice, isFree);
+  const none = `none of the ${count(whatIf.length)} tried saves ${percent(WORTH_IT)} of the process and ${bytes(LEAST_SAVING)} for a fair price.`;
+  for (const one of advised) {
+    const { whatIf: w, lowers } = one;
+    const lead = advised.length > 1 ? `${leadOf(one)}: with` : 'With';
     sentences.push(
-      advice.lowers === 'faults' ? faultsSentence(facts, advice.best) : savingSentence(facts, advice.best),
+      `${lead} ${lowers === 'memory' ? savingText(facts, w) : faultsText(facts, w)}`,
+      ...orderSentences(w),
+      ...(lowers === 'memory' && advice.version ? [versionSentence(facts, advice.version)] : []),
+      ...timeSentences(facts, w),
+      ...(lowers === 'faults' ? [] : tooDearSentences(facts, w, whatIf)),
     );
-    if (advice.best.orders) sentences.push(ordersSentence(advice.best.orders));
-    else if (advice.best.setting.includes('arena')) {
-      sentences.push(
-        'What threads leave in a heap that they share depends on how their calls fall between each other: it was run in the order of the trace, and the real saving may be more or less.',
-      );
-    }
-  } else if (advice.uncertain) {
+  }
+  if (isFree && advice.faults && !advice.memory && !partial) sentences.push(`For less memory: ${none}`);
+  if (advised.length > 0) return sentences;
+  if (advice.uncertain) {
     sentences.push(
       `It may help: with ${savingText(facts, advice.uncertain)}`,
       ordersSentence(advice.uncertain.orders!),
     );
-  } else if (!partial) {
-    sentences.push(
-      `Nothing to gain by a setting: none of the ${count(whatIf.length)} tried saves ${percent(WORTH_IT)} of the process and ${bytes(LEAST_SAVING)} for a fair price.`,
-    );
-  }
-  if (advice.version) sentences.push(`A newer version: with ${savingText(facts, advice.version)}`);
-  if (advice.best)
-    sentences.push(...timeSentences(facts, advice.best), ...tooDearSentences(facts, advice.best, whatIf));
+  } else if (!partial) sentences.push(`Nothing to gain by a setting: ${none}`);
+  if (advice.version) sentences.push(versionSentence(facts, advice.version));
   if (advice.costly) {
     sentences.push(`At a price: with ${savingText(facts, advice.costly)}`, ...timeSentences(facts, advice.costly));
     if (isTooSlow(facts, advice.costly)) sentences.push(PERCENT_FOR_PERCENT);
   }
   return sentences;
+}
+
+/** What it is for, where there are two. */
+export const leadOf = ({ lowers }: Advised): string =>
+  lowers === 'faults' ? 'For fewer page faults' : 'For less memory';
+
+const versionSentence = (facts: Facts, version: WhatIf): string =>
+  `A newer version: with ${savingText(facts, version)}`;
+
+/** What it leaves in other orders of the threads' calls. */
+function orderSentences({ orders, setting }: WhatIf): string[] {
+  if (orders) return [ordersSentence(orders)];
+  return setting.includes('arena')
+    ? [
+        'What threads leave in a heap that they share depends on how their calls fall between each other: it was run in the order of the trace, and the real saving may be more or less.',
+      ]
+    : [];
 }
 
 const DEAD = `No block lives here: a setting is advised only where next to nothing of what it gives back is taken again (${percent(WORTH_IT)} more faults and calls at most).`;
@@ -98,10 +120,8 @@ function residentText({ sample }: Facts, { rssBytes }: WhatIf): string {
     : `${now} would be resident here instead of ${before}`;
 }
 
-const savingSentence = (facts: Facts, w: WhatIf): string => `With ${savingText(facts, w)}`;
-
 const savingText = (facts: Facts, w: WhatIf): string =>
   `${w.setting} (${w.about}) ${residentText(facts, w)}, at ${priceOf(facts, w)}: run, not estimated.`;
 
-const faultsSentence = (facts: Facts, w: WhatIf): string =>
-  `With ${w.setting} (${w.about}) it stops: ${priceOf(facts, w)}; ${residentText(facts, w)}: run, not estimated.`;
+const faultsText = (facts: Facts, w: WhatIf): string =>
+  `${w.setting} (${w.about}) less memory goes back and forth: ${priceOf(facts, w)}; ${residentText(facts, w)}: run, not estimated.`;

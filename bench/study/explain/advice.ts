@@ -20,10 +20,12 @@ const MORE_MEMORY = 2;
 /** Each page more that stays resident must spare so many faults. */
 const FAULTS_A_PAGE = 8;
 
+/** Two questions, each with an answer of its own: they may be one setting. */
 export interface Advice {
-  readonly best: WhatIf | null;
-  /** What is to be lowered. */
-  readonly lowers: 'rssBytes' | 'faults';
+  /** Lowers the resident bytes most for a fair price. */
+  readonly memory: WhatIf | null;
+  /** Where memory goes back and forth: spares most page faults. */
+  readonly faults: WhatIf | null;
   /** A newer version that does as well, or helps where nothing else does. */
   readonly version: WhatIf | null;
   /** Lowers the resident bytes, but moves memory back and forth for it. */
@@ -88,7 +90,7 @@ export interface Allowed {
   readonly allowedWork?: number;
 }
 
-/** The setting that saves most for a fair price, in the worst order of the threads' calls. */
+/** The setting that saves most for a fair price, in the worst order of the threads' calls; where memory goes back and forth, also that which stops it. */
 export function adviseOn(
   facts: Facts,
   findings: readonly Finding[],
@@ -97,37 +99,51 @@ export function adviseOn(
 ): Advice {
   const { sample } = facts;
   const sound = whatIf.filter((w) => !w.failed);
-  const fewer = findings.some((f) => f.lowers === 'faults') ? fewerFaults(facts, sound) : null;
-  if (fewer) return { best: fewer, lowers: 'faults', version: null, costly: null, uncertain: null };
+  const faults = findings.some((f) => f.lowers === 'faults') ? fewerFaults(facts, sound) : null;
   const least = Math.max(LEAST_SAVING, ownBytes(facts) * WORTH_IT);
   const isEnough = (rssBytes: Bytes) => sample.rssBytes - rssBytes >= least;
   const saving = sound.filter((w) => isEnough(worstBytes(w)));
   const fair = (w: WhatIf) => isFair(facts, w, allowed);
   const isVersion = (w: WhatIf) => w.paste === null && w.thp === null;
-  const best = cheapestOfBest(
+  const memory = cheapestOfBest(
     facts,
     findings,
     saving.filter((w) => fair(w) && !isVersion(w)),
   );
+  const version = cheapestOfBest(
+    facts,
+    findings,
+    saving.filter((w) => fair(w) && isVersion(w)),
+  );
+  if (faults) return { memory, faults, version: null, costly: null, uncertain: null };
+  if (memory) return { memory, faults, version, costly: null, uncertain: null };
   return {
-    best,
-    lowers: 'rssBytes',
-    version: cheapestOfBest(
+    memory,
+    faults,
+    version,
+    costly: cheapestOfBest(
       facts,
       findings,
-      saving.filter((w) => fair(w) && isVersion(w)),
+      saving.filter((w) => !fair(w) && !isVersion(w)),
     ),
-    costly: best
-      ? null
-      : cheapestOfBest(
-          facts,
-          findings,
-          saving.filter((w) => !fair(w) && !isVersion(w)),
-        ),
-    uncertain: best
-      ? null
-      : (sound.find((w) => w.orders && isEnough(w.orders.leastBytes) && !isEnough(worstBytes(w))) ?? null),
+    uncertain: sound.find((w) => w.orders && isEnough(w.orders.leastBytes) && !isEnough(worstBytes(w))) ?? null,
   };
+}
+
+/** A setting that is advised, and for what. */
+export interface Advised {
+  readonly whatIf: WhatIf;
+  readonly lowers: 'memory' | 'faults' | 'both';
+}
+
+/** The answer to what most of the memory is comes first: to free memory that which lowers it. */
+export function advisedIn({ memory, faults }: Advice, isFree: boolean): Advised[] {
+  if (memory && memory === faults) return [{ whatIf: memory, lowers: 'both' }];
+  const answers: Advised[] = [
+    ...(memory ? [{ whatIf: memory, lowers: 'memory' as const }] : []),
+    ...(faults ? [{ whatIf: faults, lowers: 'faults' as const }] : []),
+  ];
+  return isFree ? answers : answers.reverse();
 }
 
 /**

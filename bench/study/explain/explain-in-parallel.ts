@@ -9,7 +9,7 @@ import { momentFromEvents } from './moment.ts';
 import { createSharedRuns, type SharedRuns } from './shared-runs.ts';
 import { createTimings, heard } from './timed.ts';
 import { usualTrials } from './trials.ts';
-import { bestTrial, weigh } from './weigh.ts';
+import { advisedTrials, weigh } from './weigh.ts';
 import type { Trial } from './what-if.ts';
 
 /** Beside the trials: the run that is looked at; mostly two that are timed. */
@@ -57,8 +57,8 @@ async function explainWith(
       }
       // A processor that finds no trial left begins with what comes next: mostly the best so far stays the best.
       const onFree = () => {
-        const trial = left() < workers ? bestTrial(options, observed, shared, trials) : undefined;
-        if (trial) timings.begin(trial);
+        if (left() >= workers) return;
+        for (const trial of advisedTrials(options, observed, shared, trials)) timings.begin(trial);
       };
       await Promise.all([early, begin(trials, onFree)]);
     } catch (error) {

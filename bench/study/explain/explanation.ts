@@ -6,6 +6,7 @@ import type { RunDescription, RunResult } from '../../run/result.ts';
 import type { Paste } from '../paste.ts';
 import type { Growth } from './demand.ts';
 import type { Moment } from './moment.ts';
+import type { Pasted } from './paste.ts';
 import type { HeldPage, PinningGroup } from './pinning.ts';
 import type { AreaReport } from './ranges.ts';
 import type { ReturnPrediction } from './returns.ts';
@@ -35,8 +36,12 @@ export interface Verdict {
   readonly place: readonly string[];
   /** Those of the sentences that say what would change it. */
   readonly answer: readonly string[];
-  /** The setting that saves most for what it costs; null: nothing to gain by one. */
+  /** The setting that answers the headline: that saves most for what it costs, or spares most faults; null: nothing to gain by one. */
   readonly advice: WhatIf | null;
+  /** The other answer, where one setting lowers the memory and another the page faults. */
+  readonly alsoAdvised: WhatIf | null;
+  /** Both ready to paste, each with what it is for (empty where there is one). */
+  readonly pastes: readonly (Pasted & { readonly lead: string })[];
   /** What mends a mechanism and is no setting of an allocator: lines of php.ini, of a pool, of the program. */
   readonly remedies: readonly Paste[];
   readonly mechanisms: readonly MechanismAtWork[];

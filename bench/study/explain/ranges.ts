@@ -69,7 +69,24 @@ export interface AreaReport extends Area {
   readonly liveBlocks: number;
   /** Length of the longest run of free bytes. */
   readonly largestFreeBytes: Bytes;
+  /** `breakdown.returnable` by what lies above it; null where that keeps nothing: heaps alone are given back from their end. */
+  readonly wholeFree: WholeFree | null;
 }
+
+/** Whole free pages of a heap by what keeps it from being cut off below them. */
+export interface WholeFree {
+  /** Nothing but the end of the heap lies above. */
+  readonly atEnd: Bytes;
+  /** Freed chunks alone, which nothing has merged: those of thread caches and fastbins. */
+  readonly belowFreed: Bytes;
+  /** A structure of the allocator, no live block. */
+  readonly belowOwn: Bytes;
+  readonly belowLive: Bytes;
+}
+
+const PLACES = ['atEnd', 'belowFreed', 'belowOwn', 'belowLive'] as const;
+/** Between headers and structures: a header is a word, a fencepost two. */
+const HEADER_BYTES = 16;
 
 /** Slabs, chunks and what the allocator keeps for itself: no page of one is given back while it stands. */
 export const goesWhole = ({ kind }: Area): boolean => kind === 'slab' || kind === 'chunk' || kind === 'metadata';
@@ -82,7 +99,7 @@ export function reportAreas(
   kept: Uint8Array,
 ): AreaReport[] {
   const { pages } = assembled.machine.kernel;
-  const sums = areas.map(() => ({ ...NOTHING, live: 0, largestFree: 0, withinSlabs: 0 }));
+  const sums = areas.map(() => ({ ...NOTHING, live: 0, largestFree: 0, withinSlabs: 0, whole: [0, 0, 0, 0] }));
   const resident = (from: number, to: number, wanted: (page: number) => boolean): Bytes => {
     let bytes = 0;
     for (let at = from; at < to; ) {
@@ -94,6 +111,7 @@ export function reportAreas(
     return bytes;
   };
   const any = () => true;
+  const placeOf = placesOf(areas, ranges);
   for (let i = 0; i < ranges.length; i++) {
     const index = areaAt(areas, ranges.start[i]!);
     if (index < 0) continue;
@@ -114,17 +132,19 @@ export function reportAreas(
       case RANGE_CACHED:
         sum.cached += resident(start, end, any);
         break;
-      default:
+      default: {
+        const wholeBytes = resident(start, end, (page) => kept[page] === 0);
         sum.largestFree = Math.max(sum.largestFree, end - start);
         sum.pinned += resident(start, end, (page) => kept[page] === 1);
-        sum.returnable += resident(start, end, (page) => kept[page] === 0);
-        if (ranges.kind[i] === RANGE_FREE_WITHIN) {
-          sum.withinSlabs += resident(start, end, (page) => kept[page] === 0);
-        }
+        sum.returnable += wholeBytes;
+        sum.whole[placeOf[i]!]! += wholeBytes;
+        if (ranges.kind[i] === RANGE_FREE_WITHIN) sum.withinSlabs += wholeBytes;
+      }
     }
   }
   return areas.map((area, i) => {
-    const { live, largestFree, withinSlabs, ...breakdown } = sums[i]!;
+    const { live, largestFree, withinSlabs, whole, ...breakdown } = sums[i]!;
+    const [atEnd, belowFreed, belowOwn, belowLive] = whole as [Bytes, Bytes, Bytes, Bytes];
     return {
       ...area,
       mappedBytes: area.end - area.start,
@@ -133,8 +153,30 @@ export function reportAreas(
       withinSlabsBytes: withinSlabs,
       liveBlocks: live,
       largestFreeBytes: largestFree,
+      wholeFree: area.kind === 'heap' ? { atEnd, belowFreed, belowOwn, belowLive } : null,
     };
   });
+}
+
+/** For each range an index of PLACES: the most lasting thing above it in its area. */
+function placesOf(areas: readonly Area[], ranges: Ranges): Uint8Array {
+  const places = new Uint8Array(ranges.length);
+  let area = -1;
+  let above = 0;
+  for (let i = ranges.length - 1; i >= 0; i--) {
+    const start = ranges.start[i]!;
+    if (area < 0 || start < areas[area]!.start) {
+      area = areaAt(areas, start);
+      above = PLACES.indexOf('atEnd');
+    }
+    places[i] = above;
+    const isHeader = ranges.end[i]! - start <= HEADER_BYTES;
+    if (ranges.kind[i] === RANGE_LIVE) above = PLACES.indexOf('belowLive');
+    else if (ranges.kind[i] === RANGE_METADATA && !isHeader) above = Math.max(above, PLACES.indexOf('belowOwn'));
+    // Free chunks side by side are not merged: one of them is in a fastbin.
+    else if (ranges.kind[i] !== RANGE_METADATA) above = Math.max(above, PLACES.indexOf('belowFreed'));
+  }
+  return places;
 }
 
 /** The classes over all areas: those of a sample. */

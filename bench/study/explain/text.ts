@@ -172,25 +172,29 @@ function thresholds(e: Explanation, { palette }: Shown): string[] {
 const settings = (e: Explanation, { palette, width }: Shown): string[] => whatIfLines(e, palette, width);
 
 function toPaste({ verdict, run }: Explanation, { palette, width }: Shown): string[] {
-  const pasted = verdict.advice?.paste;
-  const lines = [
-    ...(pasted
-      ? [
-          { place: 'shell', text: pasted.shell },
-          { place: 'systemd, a drop-in of the service', text: `[Service]\n${pasted.systemd}` },
-          { place: 'Dockerfile', text: pasted.dockerfile },
-        ]
-      : []),
-    ...verdict.remedies,
+  const { pastes, remedies } = verdict;
+  const blocks = [
+    ...pastes.map(({ lead, shell, systemd, dockerfile }) => ({
+      lead,
+      lines: [
+        { place: 'shell', text: shell },
+        { place: 'systemd, a drop-in of the service', text: `[Service]\n${systemd}` },
+        { place: 'Dockerfile', text: dockerfile },
+      ],
+    })),
+    ...(remedies.length > 0 ? [{ lead: '', lines: remedies }] : []),
   ];
-  if (lines.length === 0) return [];
-  const late = pasted && run.allocator.startsWith('zendmm') ? TOO_LATE : [];
+  if (blocks.length === 0) return [];
+  const late = pastes.length > 0 && run.allocator.startsWith('zendmm') ? TOO_LATE : [];
   return [
     '',
-    palette.bold('To paste'),
-    ...lines.flatMap(({ place, text }) => [
-      palette.dim(`  ${place}`),
-      ...text.split('\n').map((line) => `    ${line}`),
+    palette.bold(pastes.length > 1 ? 'To paste, one of the two' : 'To paste'),
+    ...blocks.flatMap(({ lead, lines }) => [
+      ...(lead ? [`  ${lead}`] : []),
+      ...lines.flatMap(({ place, text }) => [
+        palette.dim(`  ${place}`),
+        ...text.split('\n').map((line) => `    ${line}`),
+      ]),
     ]),
     ...late.flatMap((text) => wrapper(width)(palette.dim(text))),
   ];

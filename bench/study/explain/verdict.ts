@@ -4,8 +4,8 @@ import { CLASSES, classBytes, className } from '../../report/names.ts';
 import { shortFrame } from '../../report/sites/frames.ts';
 import { RESERVED } from '../../run/areas.ts';
 import type { Paste } from '../paste.ts';
-import { type Allowed, adviseOn, LEAST_SAVING, WORTH_IT } from './advice.ts';
-import { adviceSentences } from './advice-text.ts';
+import { type Advised, type Allowed, advisedIn, adviseOn, LEAST_SAVING, WORTH_IT } from './advice.ts';
+import { adviceSentences, leadOf } from './advice-text.ts';
 import { countedName, groupAreas } from './area-groups.ts';
 import type { Explanation, Facts, Verdict, VerdictKind } from './explanation.ts';
 import { growthSentences } from './growth-text.ts';
@@ -59,7 +59,9 @@ export function judge(
   }
   const advice = adviseOn(facts, findings, whatIf, allowed);
   const place = placeSentences(facts, kind, shares);
-  const answer = adviceSentences(facts, advice, whatIf, partial);
+  const isFree = IS_FREE.has(kind);
+  const answer = adviceSentences(facts, advice, whatIf, partial, isFree);
+  const advised = advisedIn(advice, isFree);
   return {
     kind,
     shares,
@@ -81,11 +83,26 @@ export function judge(
     ],
     place,
     answer,
-    advice: advice.best,
-    remedies: [...findings.flatMap(({ remedies = [] }) => remedies), ...(advice.best ? [] : trimRemedy(facts))],
+    advice: advised[0]?.whatIf ?? null,
+    alsoAdvised: advised[1]?.whatIf ?? null,
+    pastes: pastesOf(advised),
+    remedies: [
+      ...findings.flatMap(({ remedies = [] }) => remedies),
+      ...(advice.memory || (advice.faults && !isFree) ? [] : trimRemedy(facts)),
+    ],
     mechanisms: findings.map(({ mechanism, bytes: held, sentences }) => ({ name: mechanism, bytes: held, sentences })),
   };
 }
+
+/** Kinds of which the answer is less of it, before all else. */
+const IS_FREE: ReadonlySet<VerdictKind> = new Set(['cache', 'retention by policy', 'fragmentation by pinning']);
+
+/** What is advised, ready to paste, under what it is for where there are two. */
+const pastesOf = (advised: readonly Advised[]): Verdict['pastes'] =>
+  advised.flatMap((one) => {
+    const { paste } = one.whatIf;
+    return paste ? [{ ...paste, lead: advised.length > 1 ? leadOf(one) : '' }] : [];
+  });
 
 function largest(shares: Verdict['shares']): keyof Verdict['shares'] {
   const entries = Object.entries(shares) as [keyof Verdict['shares'], Bytes][];
@@ -109,7 +126,7 @@ function headline(kind: VerdictKind, shares: Verdict['shares'], { sample, growth
     case 'retention by policy':
       return `Retention by policy: ${part(shares[kind])} are free, and a rule of the allocator keeps them, not a live block on the page. ${growth.rises ? 'That part is no leak' : 'It is not a leak'}.`;
     case 'fragmentation by pinning':
-      return `Fragmentation by pinning: ${part(shares[kind])} are free, but live blocks or the allocator’s own structures keep their pages, slabs or chunks.`;
+      return `Fragmentation by pinning: ${part(shares[kind])} are free, but live blocks, cached ones or the allocator’s own structures keep their pages, slabs or chunks.`;
     case 'metadata':
       return `Metadata: ${part(shares.metadata)} are headers and structures of the allocator.`;
   }
@@ -188,13 +205,17 @@ function liveText({
 /** Where no few blocks keep much, all of them together do; `pinned`: what no request returns. */
 function pinnedSentence({ sample, heldPages }: Facts, pinned: Bytes): string[] {
   if (pinned < sample.rssBytes * WORTH_FINDING || heldPages.length === 0) return [];
-  const blocks = new Set(heldPages.flatMap(({ events }) => events)).size;
-  const who =
-    blocks === 0
-      ? 'cached blocks and structures of the allocator keep'
-      : `${counted(blocks, 'live block')} ${blocks === 1 ? 'keeps' : 'keep'}`;
+  const byLive = heldPages.filter(({ events }) => events.length > 0);
+  const blocks = new Set(byLive.flatMap(({ events }) => events)).size;
+  const sum = (pages: typeof heldPages) => pages.reduce((total, { freeBytes }) => total + freeBytes, 0);
+  const own = 'cached blocks and structures of the allocator';
+  const whole = `Pinned: ${bytes(pinned)} are free on ${counted(heldPages.length, 'page')}`;
+  const live = `${counted(blocks, 'live block')} ${blocks === 1 ? 'keeps' : 'keep'}`;
+  if (byLive.length === 0) return [`${whole} that ${own} keep.`];
+  if (byLive.length === heldPages.length) return [`${whole} that ${live}; no few of them hold much of it.`];
+  const others = heldPages.filter(({ events }) => events.length === 0);
   return [
-    `Pinned: ${bytes(pinned)} are free on ${counted(heldPages.length, 'page')} that ${who}; no few of them hold much of it.`,
+    `${whole}: ${bytes(sum(byLive))} on ${count(byLive.length)} that ${live}, ${bytes(sum(others))} on ${count(others.length)} that ${own} keep; no few blocks hold much of it.`,
   ];
 }
 

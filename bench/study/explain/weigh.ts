@@ -43,18 +43,26 @@ const withOrder = ({ leastBytes, mostBytes }: OrderRange, bytes: Bytes): OrderRa
   mostBytes: Math.max(mostBytes, bytes),
 });
 
-/** What would be advised by what is known so far. */
-export function bestTrial(
+/** What would be advised by what is known so far: for less memory, for fewer page faults. */
+export function advisedTrials(
   options: RunOptions & Allowed,
   observed: Observed,
   shared: SharedRuns,
   trials: readonly Trial[],
   known: Weighed = UNWEIGHED,
-): Trial | undefined {
+): Trial[] {
   const { facts, findings } = observed;
   const whatIf = whatIfsOf(options, observed, shared, trials, known);
-  const { best } = adviseOn({ ...facts, times: known.asItIs }, atWork(findings, facts, whatIf), whatIf, options);
-  return trials.find(({ setting }) => settingName(setting) === best?.setting);
+  const { memory, faults } = adviseOn(
+    { ...facts, times: known.asItIs },
+    atWork(findings, facts, whatIf),
+    whatIf,
+    options,
+  );
+  return [memory, faults].flatMap((advised) => {
+    const trial = advised && trials.find(({ setting }) => settingName(setting) === advised.setting);
+    return trial ? [trial] : [];
+  });
 }
 
 /**
@@ -72,8 +80,8 @@ export async function weigh(
   const times = new Map<Trial, RunTimes>();
   let known = UNWEIGHED;
   for (;;) {
-    const trial = bestTrial(options, observed, shared, trials, known);
-    if (!trial || times.has(trial)) return known;
+    const trial = advisedTrials(options, observed, shared, trials, known).find((advised) => !times.has(advised));
+    if (!trial) return known;
     const [timed, asItIs] = await Promise.all([timings.of(trial), timings.asItIs()]);
     if (!timed || !asItIs) return known;
     times.set(trial, timed.times);

@@ -64,7 +64,8 @@ describe('what a setting saves against what it costs', () => {
 
   test('a twentieth of the process counts, stacks and data with it, and never less than glibc leaves free itself', () => {
     const best = (over: Partial<Facts>, saved: number) =>
-      adviseOn({ ...facts, ...over }, [], [setting({ rssBytes: (over.sample ?? facts.sample).rssBytes - saved })]).best;
+      adviseOn({ ...facts, ...over }, [], [setting({ rssBytes: (over.sample ?? facts.sample).rssBytes - saved })])
+        .memory;
     expect(best({}, 0.5 * MIB)).not.toBeNull();
     expect(best({}, 0.49 * MIB)).toBeNull();
     const process = {
@@ -95,15 +96,83 @@ describe('what a setting saves against what it costs', () => {
   test('of two that save about as much the one that holds in every order of the threads, though it costs more', () => {
     const shared = setting({ setting: 'narenas=2', rssBytes: 2.4 * MIB, faults: 500 });
     const certain = setting({ setting: 'thp=never', rssBytes: 2 * MIB, faults: 3000 });
-    expect(adviseOn(facts, [], [shared, certain]).best).toBe(certain);
-    expect(adviseOn(facts, [], [shared, { ...certain, rssBytes: 2.91 * MIB }]).best).toBe(shared);
+    expect(adviseOn(facts, [], [shared, certain]).memory).toBe(certain);
+    expect(adviseOn(facts, [], [shared, { ...certain, rssBytes: 2.91 * MIB }]).memory).toBe(shared);
   });
 
   test('fewer faults: each page more that stays must spare eight of them', () => {
     const moves = { mechanism: 'back and forth', bytes: 0, sentences: [], settings: [], lowers: 'faults' as const };
     const busy = { ...facts, sample: { ...facts.sample, rssBytes: MIB, faults: 20_000 } };
     const pages = (kept: number) => setting({ faults: 4000, rssBytes: MIB + kept * 4096 });
-    expect(adviseOn(busy, [moves], [pages(2000)])).toMatchObject({ lowers: 'faults', best: { faults: 4000 } });
-    expect(adviseOn(busy, [moves], [pages(2001)])).toMatchObject({ lowers: 'rssBytes', best: null });
+    expect(adviseOn(busy, [moves], [pages(2000)])).toMatchObject({ memory: null, faults: { faults: 4000 } });
+    expect(adviseOn(busy, [moves], [pages(2001)])).toMatchObject({ memory: null, faults: null });
+  });
+
+  describe('where memory goes back and forth there are two questions', () => {
+    const moves = { mechanism: 'back and forth', bytes: 0, sentences: [], settings: [], lowers: 'faults' as const };
+    const { breakdown } = facts.sample;
+    const of = (free: number): Facts => ({
+      ...facts,
+      sample: {
+        ...facts.sample,
+        faults: 200_000,
+        breakdown: {
+          ...breakdown,
+          requested: 10 * MIB - free,
+          slack: 0,
+          metadata: 0,
+          cached: free,
+          pinned: 0,
+          returnable: 0,
+        },
+      },
+    });
+    const less = setting({
+      setting: 'tcache_count=0',
+      rssBytes: 3 * MIB,
+      faults: 199_000,
+      paste: { shell: 'L=1', systemd: 'L', dockerfile: 'L' },
+    });
+    const keeps = setting({
+      setting: 'trim_threshold=9',
+      rssBytes: 20 * MIB,
+      rssPeakBytes: 20 * MIB,
+      faults: 4000,
+      paste: { shell: 'K=1', systemd: 'K', dockerfile: 'K' },
+    });
+
+    test('and two answers, each with its lead, that to the headline first', () => {
+      for (const [free, first, also] of [
+        [9 * MIB, less, keeps],
+        [MIB, keeps, less],
+      ] as const) {
+        const { advice, alsoAdvised, pastes, answer } = judge(of(free), [moves], [less, keeps]);
+        expect([advice, alsoAdvised]).toEqual([first, also]);
+        expect(pastes.map(({ shell }) => shell)).toEqual([first.paste!.shell, also.paste!.shell]);
+        const said = answer.filter((sentence) => sentence.startsWith('For '));
+        expect(said.map((sentence) => sentence.slice(0, 30))).toEqual(
+          pastes.map(({ lead }) => expect.stringContaining(`${lead}: with `.slice(0, 30))),
+        );
+        expect(answer.join(' ')).toMatch(
+          /For less memory: with tcache_count=0 \(a test\) 3\.00 MiB would be resident here instead of 10\.0/,
+        );
+        expect(answer.join(' ')).toMatch(
+          /For fewer page faults: with trim_threshold=9 \(a test\) less memory goes back and forth: 4,000 page faults .* 20\.0 MiB would be resident/,
+        );
+      }
+    });
+
+    test('one setting that does both is one answer; none for free memory is said, with what the program can ask', () => {
+      const both = { ...less, faults: 4000 };
+      expect(judge(of(9 * MIB), [moves], [both])).toMatchObject({
+        advice: both,
+        alsoAdvised: null,
+        pastes: [{ lead: '' }],
+      });
+      const verdict = judge(of(9 * MIB), [moves], [keeps]);
+      expect(verdict).toMatchObject({ advice: keeps, alsoAdvised: null });
+      expect(verdict.answer.join(' ')).toMatch(/For less memory: none of the 1 tried/);
+      expect(judge(of(MIB), [moves], [keeps]).answer.join(' ')).not.toContain('For less memory');
+    });
   });
 });

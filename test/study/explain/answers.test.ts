@@ -4,6 +4,7 @@ import { CLASSES, className } from '../../../bench/report/names.ts';
 import { explain } from '../../../bench/study/explain/explain.ts';
 import type { Explanation } from '../../../bench/study/explain/explanation.ts';
 import { explanationText } from '../../../bench/study/explain/text.ts';
+import { judge } from '../../../bench/study/explain/verdict.ts';
 import { eventsOf } from '../../helpers/bump-run.ts';
 
 function of(lines: readonly string[], allocator = 'glibc@2.36', at?: string): Explanation {
@@ -77,6 +78,13 @@ describe('a leak', () => {
     ]);
     expect(e.verdict.kind).toBe('leak');
     expect(said(e)).toMatch(/Pinned: \S+ [KM]iB are free on [\d,]+ pages that [\d,]+ live blocks keep/);
+    // Of pages that no live block lies on it is said that none does.
+    const page = { address: 0, freeBytes: 1024, events: [] };
+    const heldPages = [{ ...page, events: [3, 5] }, page, { ...page, freeBytes: 2048 }];
+    expect(judge({ ...e, heldPages }).sentences.join(' ')).toMatch(
+      /Pinned: .* on 3 pages: 1\.00 KiB on 1 that 2 live blocks keep, 3\.00 KiB on 2 that cached blocks and structures/,
+    );
+    expect(judge({ ...e, heldPages: [page] }).sentences.join(' ')).toMatch(/on 1 page that cached blocks and/);
   });
 });
 

@@ -71,6 +71,51 @@ describe('mechanisms', () => {
     expect(pinned.verdict.remedies.map((r) => r.text)).toEqual(['malloc_trim(0); /* <malloc.h> */']);
   });
 
+  test('holes below live blocks and the free end have a figure each, by what lies above them; they add up to what is returnable', () => {
+    const lines = [
+      'opt 0 M_TRIM_THRESHOLD 67108864',
+      'opt 0 M_MMAP_THRESHOLD 33554432',
+      ...repeat(10, (i) => [`m 0 ${2 * i} 1000000`, `m 0 ${2 * i + 1} 3000`]),
+      'm 0 50 3000000',
+      'f 0 50',
+      ...repeat(10, (i) => [`f 0 ${2 * i}`]),
+    ];
+    const e = of(lines, 'glibc@2.36');
+    const heap = e.areas.find(({ name }) => name === 'main heap')!;
+    const { atEnd, belowFreed, belowOwn, belowLive } = heap.wholeFree!;
+    expect(atEnd + belowFreed + belowOwn + belowLive).toBe(heap.breakdown.returnable);
+    expect([Math.round(atEnd / 1e6), belowFreed, belowOwn, Math.round(belowLive / 1e6)]).toEqual([3, 0, 0, 10]);
+    expect(names(e).slice(0, 2)).toEqual(['holes of large blocks', 'thresholds']);
+    const [holes, end] = e.verdict.mechanisms;
+    expect(holes!.sentences[0]).toMatch(/^9\.\d+ MiB are free on whole pages below the 10 live blocks of a heap/);
+    expect(end!.sentences[0]).toMatch(/^2\.\d+ MiB are free at the end of a heap: .* trim threshold, 64\.0 MiB now/);
+  });
+
+  test('what freed chunks keep is not said to lie between live blocks, nor an arena to be for threads that are gone', () => {
+    const lines = [
+      'm 0 1 100',
+      'tb 1',
+      ...repeat(100, (i) => [`m 1 ${100 + 2 * i} 20000`, `m 1 ${101 + 2 * i} 100`]),
+      ...repeat(100, (i) => [`f 1 ${100 + 2 * i}`]),
+      'te 1',
+      ...repeat(100, (i) => [`f 0 ${101 + 2 * i}`]),
+    ];
+    const e = of(lines, 'glibc@2.36');
+    const arena = e.areas.find(({ name }) => name === 'arena 1, heap 1')!;
+    expect(arena.liveBlocks).toBe(0);
+    expect(arena.wholeFree).toMatchObject({ belowLive: 0, belowOwn: 0 });
+    expect(arena.wholeFree!.belowFreed).toBeGreaterThan(arena.residentBytes / 2);
+    expect(names(e)).toContain('unmerged chunks');
+    const said = e.verdict.sentences.join('\n');
+    expect(said).toMatch(
+      /1 arena keeps .* of free memory, and no thread uses it any more: one that begins takes it over/,
+    );
+    expect(said).toMatch(
+      / with no live block above them in their heap: freed chunks keep it .*caches \(\d+\) and in fastbins \(\d+\)/,
+    );
+    expect(said).not.toMatch(/between live blocks|below the|own threads/);
+  });
+
   test('huge pages that jemalloc asks for', () => {
     const lines = repeat(10, (i) => [`m 0 ${i} 3145728`, `w 0 ${i} 0 1`]);
     const e = explain({

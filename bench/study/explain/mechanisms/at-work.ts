@@ -3,12 +3,18 @@ import { settingName } from '../setting.ts';
 import type { WhatIf } from '../what-if.ts';
 import { type Finding, WORTH_FINDING } from './mechanism.ts';
 
-/** The findings but those that the run without their mechanism refutes. */
+/** So much of a finding's bytes. */
+const MOST = 0.5;
+
+/** The findings but those that the run without their mechanism refutes, and those that another says more of. */
 export function atWork(findings: readonly Finding[], facts: Facts, whatIf: readonly WhatIf[]): Finding[] {
   const enough = facts.sample.rssBytes * WORTH_FINDING;
-  return findings.filter(({ testedBy }) => {
+  const standing = findings.filter(({ testedBy }) => {
     const without = testedBy && whatIf.find(({ setting, failed }) => !failed && setting === settingName(testedBy));
     if (!without) return true;
     return facts.sample.rssBytes - without.rssBytes >= enough || facts.rssPeakBytes - without.rssPeakBytes >= enough;
   });
+  return standing.filter(
+    (f) => !standing.some(({ mechanism, bytes }) => mechanism === f.within && bytes >= f.bytes * MOST),
+  );
 }

@@ -1,6 +1,7 @@
-import { bytes, percent } from '../../../../sim/contract/format.ts';
+import { bytes, count, counted, percent } from '../../../../sim/contract/format.ts';
 import type { Bytes } from '../../../../sim/contract/units.ts';
 import { type Demand, LARGE_BYTES } from '../demand.ts';
+import type { AreaReport } from '../ranges.ts';
 import { type Mechanism, WORTH_FINDING } from './mechanism.ts';
 
 const KIB = 1024;
@@ -12,27 +13,31 @@ const MOST = 0.5;
 /** A lower threshold is worth a run if it takes so much more of them. */
 const MORE = 0.2;
 
-/** Large blocks below the mmap threshold that are freed between live ones: their pages are whole, and stay until somebody trims. */
+/** Whole free pages below what lives: they stay until somebody trims. Most often large blocks below the mmap threshold have lain there. */
 export const holes: Mechanism = {
   name: 'holes of large blocks',
   detect({ facts, demand }) {
     if (!facts.run.allocator.includes('glibc')) return undefined;
-    const between = facts.areas
-      .filter(({ kind }) => kind === 'heap')
-      .reduce((sum, { breakdown: b, largestFreeBytes }) => sum + Math.max(0, b.returnable - largestFreeBytes), 0);
-    if (between < facts.sample.rssBytes * WORTH_FINDING) return undefined;
+    const heaps = facts.areas.filter(({ wholeFree }) => wholeFree && wholeFree.belowLive + wholeFree.belowOwn > 0);
+    const below = heaps.reduce((sum, { wholeFree: w }) => sum + w!.belowLive + w!.belowOwn, 0);
+    if (below < facts.sample.rssBytes * WORTH_FINDING) return undefined;
     const freed = freedSizes(demand);
-    if (freed.below < between || freed.below < MOST * (freed.below + freed.above)) return undefined;
+    const isCarved = freed.below >= below && freed.below >= MOST * (freed.below + freed.above);
     const share = (threshold: Bytes) => freed.from(threshold) / freed.below;
-    const worth = THRESHOLDS.filter(
-      (threshold, i) => share(threshold) - (i > 0 ? share(THRESHOLDS[i - 1]!) : 0) >= MORE,
-    );
-    if (worth.length === 0) return undefined;
+    const worth = isCarved
+      ? THRESHOLDS.filter((threshold, i) => share(threshold) - (i > 0 ? share(THRESHOLDS[i - 1]!) : 0) >= MORE)
+      : [];
     return {
       mechanism: 'holes of large blocks',
-      bytes: between,
+      bytes: below,
+      within: 'memalign splinters',
       sentences: [
-        `${bytes(between)} are free on whole pages between live blocks of a heap. Of the blocks of ${bytes(LARGE_BYTES)} and more that were freed, ${percent(freed.below / (freed.below + freed.above))} by size are below ${bytes(USUAL_THRESHOLD)}, so they were carved from the heap, and their holes stay until malloc_trim or a block that fits.`,
+        `${bytes(below)} are free on whole pages below ${keepers(heaps)}: glibc cuts off the ends of heaps alone, so these stay until malloc_trim or a block that fits.`,
+        ...(worth.length > 0
+          ? [
+              `Of the blocks of ${bytes(LARGE_BYTES)} and more that were freed, ${percent(freed.below / (freed.below + freed.above))} by size are below ${bytes(USUAL_THRESHOLD)}, so they were carved from the heap and left such holes.`,
+            ]
+          : []),
       ],
       settings: worth.map((threshold) => ({
         allocator: 'glibc',
@@ -42,6 +47,15 @@ export const holes: Mechanism = {
     };
   },
 };
+
+/** `the 341,706 live blocks of a heap`, with what else there is. */
+function keepers(heaps: readonly AreaReport[]): string {
+  const where = heaps.length === 1 ? 'a heap' : `${count(heaps.length)} heaps`;
+  const live = heaps.reduce((sum, { liveBlocks }) => sum + liveBlocks, 0);
+  const hasOwn = heaps.some(({ wholeFree }) => wholeFree!.belowOwn > 0);
+  if (heaps.every(({ wholeFree }) => wholeFree!.belowLive === 0)) return `structures of the allocator in ${where}`;
+  return `the ${counted(live, 'live block')}${hasOwn ? ' and the allocator’s own structures' : ''} of ${where}`;
+}
 
 /** Bytes of the large blocks that were freed. */
 function freedSizes({ largeFrees: { sizes } }: Demand) {

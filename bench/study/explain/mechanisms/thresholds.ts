@@ -1,4 +1,5 @@
-import { bytes } from '../../../../sim/contract/format.ts';
+import { bytes, count } from '../../../../sim/contract/format.ts';
+import type { Bytes } from '../../../../sim/contract/units.ts';
 import { classBytes } from '../../../report/names.ts';
 import { type Mechanism, WORTH_FINDING } from './mechanism.ts';
 import { FIXED_MMAP_THRESHOLD, FIXED_TRIM_THRESHOLD, NO_TOP_PAD } from './shared-settings.ts';
@@ -10,18 +11,20 @@ export const thresholds: Mechanism = {
     const { rssBytes } = facts.sample;
     if (!facts.run.allocator.includes('glibc') || classBytes(facts.sample, 'returnable') < rssBytes * WORTH_FINDING)
       return undefined;
-    const atEnds = facts.areas
-      .filter(({ kind }) => kind === 'heap')
-      .reduce((sum, { breakdown: b, largestFreeBytes }) => sum + Math.min(b.returnable, largestFreeBytes), 0);
-    if (atEnds < rssBytes * WORTH_FINDING) return undefined;
+    const ends = facts.areas.map(({ wholeFree }) => wholeFree?.atEnd ?? 0).filter((end) => end > 0);
+    const sum = (list: readonly Bytes[]) => list.reduce((total, end) => total + end, 0);
+    if (sum(ends) < rssBytes * WORTH_FINDING) return undefined;
     const trim = facts.tunables?.['trim_threshold'] ?? 0;
+    const kept = ends.filter((end) => end < trim);
     return {
       mechanism: 'thresholds',
-      bytes: atEnds,
+      bytes: sum(ends),
       sentences:
-        atEnds > trim
+        sum(kept) < rssBytes * WORTH_FINDING
           ? []
-          : [`What is free at the end of a heap stays as long as it is below the trim threshold, ${bytes(trim)} now.`],
+          : [
+              `${bytes(sum(kept))} are free at the end of ${kept.length === 1 ? 'a heap' : `${count(kept.length)} heaps`}: such an end stays as long as it is below the trim threshold, ${bytes(trim)} now.`,
+            ],
       settings: [FIXED_MMAP_THRESHOLD, FIXED_TRIM_THRESHOLD, NO_TOP_PAD],
     };
   },

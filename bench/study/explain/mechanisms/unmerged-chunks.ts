@@ -1,5 +1,5 @@
 import { RANGE_CACHED } from '../../../../sim/contract/allocator.ts';
-import { bytes, counted } from '../../../../sim/contract/format.ts';
+import { bytes, count, counted } from '../../../../sim/contract/format.ts';
 import type { Setting } from '../setting.ts';
 import { type Mechanism, WORTH_FINDING } from './mechanism.ts';
 
@@ -41,9 +41,15 @@ export const unmergedChunks: Mechanism = {
         `${bytes(cachedBytes)} lie in ${counted(cachedCount, 'chunk')} of thread caches, which nothing merges with and only the thread itself uses again.`,
       );
     }
+    const below = facts.areas.reduce((sum, { wholeFree }) => sum + (wholeFree?.belowFreed ?? 0), 0);
+    if (below >= worth) {
+      sentences.push(
+        `${bytes(below)} are free on whole pages with no live block above them in their heap: freed chunks keep it from being cut off there. Those in thread caches (${count(cachedCount)}) and in fastbins (${count(fastCount)}) count as used, so nothing merges with them.`,
+      );
+    }
     return {
       mechanism: 'unmerged chunks',
-      bytes: fastBytes + cachedBytes,
+      bytes: fastBytes + cachedBytes + below,
       sentences,
       settings: [
         setting({ mxfast: 0 }, 'no fastbins: freed chunks merge at once'),
