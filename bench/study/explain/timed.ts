@@ -65,12 +65,20 @@ export function heard<T>(promise: Promise<T>): Promise<T> {
   return promise;
 }
 
-function rangeOf([timed, ...rest]: readonly RunResult[], others: readonly Order[]): OrderRange {
-  const end = (result: RunResult): Bytes => result.samples.at(-1)!.rssBytes;
-  const ends = others.map(({ isWhole }, i) => ({ bytes: end(rest[i]!), isWhole }));
+/** Null where threads came so far out of the trace's order in all of them that more was held at once: what they leave is another program's. */
+function rangeOf([timed, ...rest]: readonly RunResult[], others: readonly Order[]): OrderRange | null {
+  const runs = [{ result: timed!, isWhole: true }, ...others.map(({ isWhole }, i) => ({ result: rest[i]!, isWhole }))];
+  const ends = runs
+    .filter(({ result }) => !result.outOfOrder)
+    .map(({ result, isWhole }): { bytes: Bytes; isWhole: boolean } => ({
+      bytes: result.samples.at(-1)!.rssBytes,
+      isWhole,
+    }));
+  if (ends.length === 0) return null;
+  const least = Math.min(...ends.map(({ bytes }) => bytes));
   return {
-    leastBytes: Math.min(end(timed!), ...ends.map(({ bytes }) => bytes)),
-    mostBytes: Math.max(end(timed!), ...ends.flatMap(({ bytes, isWhole }) => (isWhole ? [bytes] : []))),
+    leastBytes: least,
+    mostBytes: Math.max(least, ...ends.flatMap(({ bytes, isWhole }) => (isWhole ? [bytes] : []))),
   };
 }
 
