@@ -89,6 +89,34 @@ describe('the page of an explanation', () => {
     await page.close();
   });
 
+  test.each([400, 1000])('the mark’s label covers no curve at %i px: it stands above the plot', async (width) => {
+    const { text } = await pageOf('glibc@2.36', 'living');
+    const page = await browser.newPage({ viewport: { width, height: 900 } });
+    await page.addInitScript(`
+      window.drawn = [];
+      const { fillText } = CanvasRenderingContext2D.prototype;
+      CanvasRenderingContext2D.prototype.fillText = function (text, x, y) {
+        window.drawn.push({ text, right: x + this.measureText(text).width, y, width: this.canvas.width });
+        fillText.call(this, text, x, y);
+      };`);
+    await page.goto('about:blank');
+    await page.setContent(text);
+    await page.waitForSelector('html[data-ready=true]');
+    await page.waitForFunction(`window.drawn.some(({ text }) => text === 'judged here')`);
+    const labels = await page.evaluate<{ right: number; y: number; width: number }[]>(
+      `window.drawn.filter(({ text }) => text === 'judged here')`,
+    );
+    const plotTop = await page.evaluate<number>(
+      `document.querySelector('#chart-classes .u-over').offsetTop * devicePixelRatio`,
+    );
+    for (const { right, y, width: whole } of labels) {
+      expect(y + 11).toBeLessThanOrEqual(plotTop);
+      expect(y).toBeGreaterThanOrEqual(0);
+      expect(right).toBeLessThanOrEqual(whole);
+    }
+    await page.close();
+  });
+
   test('has both answers ready to paste, each with what it is for, where there are two', async () => {
     const { options } = await pageOf('glibc@2.36', 'living');
     const explanation = explain({ ...options, at: 'living', whatIf: false });
