@@ -1,7 +1,7 @@
 import { outOfOrderSentences } from '../run/out-of-order.ts';
 import type { Mode, Pace, RunResult } from '../run/result.ts';
 import { timeSource } from '../run/time-source.ts';
-import { METRICS } from './index.ts';
+import { METRICS, metricText } from './index.ts';
 import type { Metric } from './metric.ts';
 import { differ, isBelow, type Spread, spreadOf } from './statistics.ts';
 
@@ -12,7 +12,7 @@ export interface ComparisonCell extends Spread {
   readonly ratio: number | null;
   /** Whether the ranges of this and the first column are apart. */
   readonly differsFromFirst: boolean;
-  /** best: no column is surely better, and one is surely worse; worst likewise; null where the ranges do not say. */
+  /** best: no column is surely better, and one is surely worse; worst likewise; null where the ranges do not say, or read the same. */
   readonly mark: 'best' | 'worst' | null;
 }
 
@@ -90,7 +90,9 @@ function row(metric: Metric, runs: readonly (readonly RunResult[])[]): Compariso
     return values.length === column.length && values.length > 0 ? spreadOf(values) : null;
   });
   const known = spreads.filter((s) => s !== null);
-  const isBetter = (x: Spread, y: Spread) => (metric.better === 'lower' ? isBelow(x, y) : isBelow(y, x));
+  // What reads the same is no better: a few nanoseconds of seconds are nothing to choose by.
+  const isLower = (x: Spread, y: Spread) => isBelow(x, y) && metricText(metric, x.max) !== metricText(metric, y.min);
+  const isBetter = (x: Spread, y: Spread) => (metric.better === 'lower' ? isLower(x, y) : isLower(y, x));
   const base = spreads[0];
   return {
     metric: metric.name,

@@ -76,7 +76,8 @@ function peakSentence(result: RunResult): string[] {
     requested > highest.rssBytes * (1 - SPOKEN_OF)
       ? 'nearly all of it requested'
       : `${bytes(requested)} of it requested, ${bytes(highest.rssBytes - requested)} not`;
-  if (summary.rssPeakBytes > highest.rssBytes * 1.05) {
+  // What a sample consists of are no parts of a peak that reads as another sum.
+  if (bytes(summary.rssPeakBytes) !== bytes(highest.rssBytes)) {
     return [
       `The peak is ${bytes(summary.rssPeakBytes)}, for a moment between two samples; the highest sample, at ${where}, has ${bytes(highest.rssBytes)}, ${ofIt}.`,
     ];

@@ -1,3 +1,4 @@
+import { loadModel } from '../../allocators/load.ts';
 import { Interrupted } from '../../sim/contract/assert.ts';
 import type { EventBuffer } from '../../sim/contract/event.ts';
 import type { Ns } from '../../sim/contract/units.ts';
@@ -36,36 +37,53 @@ const recordSamples = async (options: RunOptions): Promise<ReportRun> => ({
 
 function closeSamples(
   options: RunOptions,
-  judged?: number,
+  wanted: readonly number[] = [],
 ): Pick<RunOptions, 'sampleBefore' | 'sampleEvery' | 'sampleIdleNs'> {
   const { events, mode = 'lockstep', pace, sampleEvery } = options;
   return {
-    ...(mode === 'lockstep' && !sampleEvery && { sampleBefore: withRow(requestedPeakRows(events), judged) }),
+    ...(mode === 'lockstep' && !sampleEvery && { sampleBefore: ascending([...requestedPeakRows(events), ...wanted]) }),
     ...(pace === 'recorded' && { sampleIdleNs: idleNs(events) }),
     sampleEvery: sampleEvery || Math.max(1, Math.ceil(events.length / SAMPLES)),
   };
 }
 
-const withRow = (rows: readonly number[], row: number | undefined): number[] =>
-  [...new Set([...rows, ...(row === undefined ? [] : [row])])].sort((x, y) => x - y);
+const ascending = (rows: readonly number[]): number[] => [...new Set(rows)].sort((x, y) => x - y);
+
+/** Where in file order the most is resident; in virtual time that is another place in each run. */
+async function peakRow(options: RunOptions): Promise<number | undefined> {
+  const { mode = 'lockstep', sampleEvery } = options;
+  if (mode !== 'lockstep' || sampleEvery) return undefined;
+  await loadModel(options.spec);
+  return (await breathing(momentSteps(plain(options), 'peak'), options.signal)).end;
+}
+
+/** A run of the same for something else. */
+function plain(options: RunOptions): RunOptions {
+  const { placements, syscalls, timeTrace, onSample, onProgress, check, sampleEvery, tlb, ...machine } = options;
+  return machine;
+}
 
 async function recordPages(options: RunOptions, judged?: Judged): Promise<ReportRun> {
   const row = judged && judged.event < options.events.length ? judged.event : undefined;
+  const peak = await peakRow(options);
   const births = birthsIn(options.mode ?? 'lockstep', options.events);
   const who = { births, siteOf: siteNames(options.events) };
   const heat = createHeatMapRecorder(who);
-  const moments = createMomentRecorder(options.events, who, row);
+  const moments = createMomentRecorder(options.events, who, { judged: row, peak });
   const result = await runInMode({
     ...options,
     onAllocation: births.note,
-    ...closeSamples(options, row),
+    ...closeSamples(
+      options,
+      [row, peak].filter((one) => one !== undefined),
+    ),
     onSample(sample, assembled) {
       options.onSample?.(sample, assembled);
       heat.capture(sample.event, assembled, sample.virtualNs);
       moments.capture(sample, assembled);
     },
   });
-  const { placements, syscalls, timeTrace, onSample, onProgress, check, sampleEvery, tlb, ...machine } = options;
+  const machine = plain(options);
   const drawn = { heat: heat.finish(), moments: moments.finish() };
   if (result.partial) return { result, ...drawn };
   try {

@@ -5,6 +5,7 @@ import type { Browser, Page } from 'playwright-core';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { parseAllocator } from '../../allocators/spec.ts';
 import { writeReport } from '../../bench/commands/explain-report.ts';
+import { keepingRule } from '../../bench/report/moments/keeping-rule.ts';
 import type { PageData } from '../../bench/report/page-data.ts';
 import type { RunOptions } from '../../bench/run/run-options.ts';
 import { explain } from '../../bench/study/explain/explain.ts';
@@ -88,6 +89,34 @@ describe('the page of an explanation', () => {
     await page.close();
   });
 
+  test.each([400, 1000])('the mark’s label covers no curve at %i px: it stands above the plot', async (width) => {
+    const { text } = await pageOf('glibc@2.36', 'living');
+    const page = await browser.newPage({ viewport: { width, height: 900 } });
+    await page.addInitScript(`
+      window.drawn = [];
+      const { fillText } = CanvasRenderingContext2D.prototype;
+      CanvasRenderingContext2D.prototype.fillText = function (text, x, y) {
+        window.drawn.push({ text, right: x + this.measureText(text).width, y, width: this.canvas.width });
+        fillText.call(this, text, x, y);
+      };`);
+    await page.goto('about:blank');
+    await page.setContent(text);
+    await page.waitForSelector('html[data-ready=true]');
+    await page.waitForFunction(`window.drawn.some(({ text }) => text === 'judged here')`);
+    const labels = await page.evaluate<{ right: number; y: number; width: number }[]>(
+      `window.drawn.filter(({ text }) => text === 'judged here')`,
+    );
+    const plotTop = await page.evaluate<number>(
+      `document.querySelector('#chart-classes .u-over').offsetTop * devicePixelRatio`,
+    );
+    for (const { right, y, width: whole } of labels) {
+      expect(y + 11).toBeLessThanOrEqual(plotTop);
+      expect(y).toBeGreaterThanOrEqual(0);
+      expect(right).toBeLessThanOrEqual(whole);
+    }
+    await page.close();
+  });
+
   test('has both answers ready to paste, each with what it is for, where there are two', async () => {
     const { options } = await pageOf('glibc@2.36', 'living');
     const explanation = explain({ ...options, at: 'living', whatIf: false });
@@ -100,6 +129,13 @@ describe('the page of an explanation', () => {
     const told = await page.locator('#verdict').innerText();
     expect(told).toMatch(/To paste, for less memory: L=1\s+To paste, for fewer page faults: K=1/);
     await page.close();
+  });
+
+  test('what freed chunks keep behind the last live block is not said to go with the end of the heap', () => {
+    const heap = { name: 'arena 1, heap 1', kind: 'heap', start: 0, end: 4096 } as const;
+    expect(keepingRule(heap, { trim_threshold: 131072 }).end).toMatch(
+      /cuts the end off, down to the last chunk that is in use or waits in a cache or fastbin, .* 128\.0 KiB now$/,
+    );
   });
 
   test('says of a free page whose it was, which arena it is in, and why it stays', async () => {

@@ -4,6 +4,7 @@ import { parseAllocator } from '../../allocators/spec.ts';
 import { CLASSES, classBytes } from '../../bench/report/names.ts';
 import type { MomentData } from '../../bench/report/page-data.ts';
 import { requestedPeakRows } from '../../bench/report/requested-peaks.ts';
+import { momentOf } from '../../bench/study/explain/moment-in-run.ts';
 import { recordRun } from '../../bench/study/record.ts';
 import { bumpOptions, eventsOf } from '../helpers/bump-run.ts';
 
@@ -151,5 +152,33 @@ describe('moments', () => {
     const { result, moments } = await recordRun(optionsOf(lines, 'glibc'));
     expect(Math.max(...result.samples.map((s) => s.rssBytes))).toBe(result.summary.rssPeakBytes);
     expect(moments!.find((m) => m.label === 'at the peak')!.rssBytes).toBe(result.summary.rssPeakBytes);
+  });
+
+  test('in file order the peak is a sample of its own, wherever it falls', async () => {
+    // Holes serve most of what is asked for later in the same stretch: most is resident with the one large block before it.
+    const blocks = Array.from({ length: 3024 }, (_, i) => `m 0 ${i} 3000`);
+    const holes = Array.from({ length: 1488 }, (_, i) => `f 0 ${2 * i}`);
+    const again = Array.from({ length: 60 }, (_, i) => `m 0 ${2 * i} 3000`);
+    const lines = [...blocks, ...holes, 'm 0 90001 100000', 'f 0 90001', ...again];
+    const options = optionsOf(lines, 'glibc:top_pad=0');
+    const { result, moments } = await recordRun(options);
+    const { end } = momentOf(options, 'peak');
+    expect(requestedPeakRows(options.events)).not.toContain(end);
+    const peak = result.samples.find((s) => s.event === end)!;
+    expect(peak.rssBytes).toBe(result.summary.rssPeakBytes);
+    expect(moments!.find((m) => m.label === 'at the peak')).toMatchObject({ event: end, rssBytes: peak.rssBytes });
+  });
+
+  test('in virtual time what is near the peak is called so', async () => {
+    const lines = Array.from({ length: 3000 }, (_, i) => `m 0 ${i} 200`);
+    lines.splice(1501, 0, 'm 0 90001 600000', 'f 0 90001');
+    const frees = Array.from({ length: 3000 }, (_, i) => `f 0 ${i}`);
+    const { result, moments } = await recordRun({
+      ...optionsOf([...lines, ...frees], 'glibc:trim_threshold=131072'),
+      mode: 'virtual',
+    });
+    const near = moments!.find((m) => m.label === 'near the peak')!;
+    expect(near.rssBytes).toBeLessThan(result.summary.rssPeakBytes);
+    expect(moments!.map((m) => m.label)).not.toContain('at the peak');
   });
 });

@@ -47,6 +47,17 @@ describe('the verdict of a report', () => {
     expect(verdictOf(run).sentences.join(' ')).toContain('The peak is 120.0 KiB, for a moment between two samples;');
   });
 
+  test('parts are told of a peak that reads as their sum, else of the highest sample', async () => {
+    const peaking = async (more: number) =>
+      verdictOf(
+        await runWith(({ summary }) => ({ summary: { ...summary, rssPeakBytes: summary.rssPeakBytes + more } })),
+      ).sentences.join(' ');
+    expect(await peaking(20)).toMatch(/The peak is 60\.0 KiB, around event \d/);
+    expect(await peaking(1024)).toMatch(
+      /The peak is 61\.0 KiB, for a moment between two samples; the highest sample, at event \d, has 60\.0 KiB/,
+    );
+  });
+
   test('the lines of code that hold most, and whose memory is free, are named', async () => {
     const events = eventsWithSites();
     const run = await recordRun({

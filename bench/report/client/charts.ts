@@ -39,6 +39,8 @@ const BINARY_STEPS = Array.from({ length: 50 }, (_, i) => 2 ** i);
 const WHOLE_STEPS = Array.from({ length: 48 }, (_, i) => [1, 2, 5][i % 3]! * 10 ** Math.floor(i / 3));
 /** Room for `1.75 GiB`. */
 const GUTTER = 76;
+/** The height of a strong mark's label. */
+const STRONG_LABEL = 15;
 
 const charts = new Map<uPlot, () => void>();
 
@@ -60,7 +62,7 @@ function drawChart(place: HTMLElement, options: ChartOptions): uPlot {
     {
       width: widthOf(place),
       height: options.height ?? 300,
-      padding: [10, 24, 0, 0],
+      padding: [marks.some((mark) => mark.strong) ? STRONG_LABEL + 5 : 10, 24, 0, 0],
       scales: {
         x: { time: false, ...xRange(options) },
         y: { range: (_u, _least, greatest) => [0, Math.max(greatest, level?.y ?? 0) * 1.05 || 1] },
@@ -216,7 +218,7 @@ function drawMarks(u: uPlot, marks: readonly Mark[]): void {
   ctx.restore();
 }
 
-/** Below the row of the others' labels. */
+/** Its label stands above the plot, where no curve runs below it. */
 function drawStrongMark(u: uPlot, { x, label }: Mark): void {
   const { min = 0, max = 0 } = u.scales['x']!;
   if (x < min! || x > max!) return;
@@ -227,7 +229,7 @@ function drawStrongMark(u: uPlot, { x, label }: Mark): void {
   ctx.strokeStyle = styleValue('--accent');
   ctx.lineWidth = 2 * ratio;
   ctx.beginPath();
-  ctx.moveTo(at, bbox.top);
+  ctx.moveTo(at, bbox.top - STRONG_LABEL * ratio);
   ctx.lineTo(at, bbox.top + bbox.height);
   ctx.stroke();
   ctx.font = `bold ${11 * ratio}px system-ui, sans-serif`;
@@ -236,9 +238,10 @@ function drawStrongMark(u: uPlot, { x, label }: Mark): void {
   const width = ctx.measureText(label).width + 6 * ratio;
   const left = at + width + 3 * ratio > bbox.left + bbox.width ? at - width - 3 * ratio : at + 3 * ratio;
   ctx.fillStyle = styleValue('--panel');
-  ctx.fillRect(left, bbox.top + 18 * ratio, width, 15 * ratio);
+  const top = bbox.top - STRONG_LABEL * ratio;
+  ctx.fillRect(left, top, width, STRONG_LABEL * ratio);
   ctx.fillStyle = styleValue('--accent');
-  ctx.fillText(label, left + 3 * ratio, bbox.top + 20 * ratio);
+  ctx.fillText(label, left + 3 * ratio, top + 2 * ratio);
   ctx.restore();
 }
 

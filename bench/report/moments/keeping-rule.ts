@@ -12,7 +12,7 @@ export function keepingRule({ name, kind }: Area, tunables: Readonly<Record<stri
   const trim = tunables?.['trim_threshold'];
   if (kind === 'heap' && trim !== undefined) {
     return {
-      end: `glibc cuts the end off at a free of 64 KiB and more, merged with its neighbours, that finds it above the trim threshold, ${bytes(trim)} now`,
+      end: `glibc cuts the end off, down to the last chunk that is in use or waits in a cache or fastbin, at a free of 64 KiB and more, merged with its neighbours, that finds it above the trim threshold, ${bytes(trim)} now`,
       within: 'glibc cuts off ends alone: it goes when all above it is freed, or with malloc_trim',
     };
   }

@@ -1,5 +1,6 @@
 import { bytes, duration, percent } from '../../../sim/contract/format.ts';
 import type { Comparison, ComparisonCell } from '../../metrics/comparison.ts';
+import { metricNamed, metricText } from '../../metrics/index.ts';
 
 /** What differs by less than this share is not spoken of. */
 const WORTH_SAYING = 0.01;
@@ -10,6 +11,7 @@ const COSTS: readonly (readonly [metric: string, name: string])[] = [
   ['faults', 'page faults'],
   ['syscalls', 'system calls'],
 ];
+const WAITS = ['lockWaitNs', 'waits for locks'] as const;
 
 /** Which one needs least memory, by how much, and what that costs against the first; nothing where there is nothing to choose. */
 export function answerSentences(c: Comparison, letters: readonly string[]): string[] {
@@ -63,19 +65,29 @@ function firstText(c: Comparison, letters: readonly string[]): string {
   return `${letters[0]} needs least memory at its peak: ${bytes(own)}; ${next} is next with ${percent(least / own - 1)} more.`;
 }
 
-/** Against the first: what grows by more than is worth a word. */
+/** Against the first: what grows by more than is worth a word; else what grows at all, as it reads. */
 function costText(c: Comparison, index: number): string {
-  const costs = COSTS.flatMap(([metric, name]) => {
+  const medians = (metric: string): readonly [number, number] => {
     const cells = c.rows.find((row) => row.metric === metric)?.cells;
-    const [from, to] = [cells?.[0]?.median, cells?.[index]?.median];
-    if (from === undefined || to === undefined || to <= from * (1 + WORTH_SAYING)) return [];
+    return [cells?.[0]?.median ?? 0, cells?.[index]?.median ?? 0];
+  };
+  const isMore = ([from, to]: readonly [number, number]) => to > from * (1 + WORTH_SAYING);
+  const costs = COSTS.flatMap(([metric, name]) => {
+    const [from, to] = medians(metric);
+    if (!isMore([from, to])) return [];
     return [from === 0 ? `${to} ${name}` : `${percent(to / from - 1)} more ${name}`];
   });
-  const waits = c.rows.find((row) => row.metric === 'lockWaitNs')?.cells;
-  const [before, after] = [waits?.[0]?.median ?? 0, waits?.[index]?.median ?? 0];
-  if (after > before * (1 + WORTH_SAYING))
-    costs.push(`${duration(after)} of waits for locks instead of ${duration(before)}`);
-  return costs.length > 0
-    ? `, at ${costs.join(', ')}.`
+  const waits = medians(WAITS[0]);
+  if (isMore(waits)) {
+    costs.push(`${duration(waits[1])} of waits for locks instead of ${duration(waits[0])}`);
+  }
+  if (costs.length > 0) return `, at ${costs.join(', ')}.`;
+  const little = [...COSTS, WAITS].flatMap(([metric, name]) => {
+    const [from, to] = medians(metric);
+    const texts = [from, to].map((value) => metricText(metricNamed(metric), value));
+    return to > from && texts[0] !== texts[1] ? [name] : [];
+  });
+  return little.length > 0
+    ? `, at ${percent(WORTH_SAYING)} more ${little.join(', ')} at most.`
     : `, at no more ${c.mode === 'lockstep' ? '' : 'time, work, '}faults or calls.`;
 }

@@ -62,6 +62,18 @@ describe('compare', () => {
     expect(text).toContain('(×1.07)');
   });
 
+  test('what reads the same has no mark', async () => {
+    const marks = async (...peaks: readonly number[]) => {
+      const runs = await Promise.all(peaks.map((peak, i) => withPeaks('abc'[i]!, [peak])));
+      return compareResults(runs)
+        .rows.find((r) => r.metric === 'rssPeakBytes')!
+        .cells.map((c) => c!.mark);
+    };
+    expect(await marks(2_000_000_000, 2_000_000_002)).toEqual([null, null]);
+    expect(await marks(2_000_000_000, 2_000_000_002, 3_000_000_000)).toEqual(['best', 'best', 'worst']);
+    expect(await marks(2_000_000_000, 2_020_000_000)).toEqual(['best', 'worst']);
+  });
+
   test('what says nothing is left out, and columns that are the same are said to be', async () => {
     const runs = [await withPeaks('a', [100]), await withPeaks('b', [100]), await withPeaks('c', [300])];
     const comparison = compareResults(runs);
@@ -113,6 +125,18 @@ describe('the answer of a comparison', () => {
       'B needs least memory at its peak: 512.0 KiB, 50.0 % less than A, at 20.0 % more work, 5.00 µs of waits for locks instead of 0 ns.',
     );
     expect(await answerOf([{}], [{ rssPeakBytes: 1 << 19 }])).toContain('at no more time, work, faults or calls.');
+  });
+
+  test('what grows by less than is worth a word is not said to be no more', async () => {
+    const half = { rssPeakBytes: 1 << 19 };
+    expect(await answerOf([{}], [{ ...half, cpuNs: 1004, faults: 101 }])).toMatch(
+      /less than A, at 1\.0 % more page faults at most\.$/,
+    );
+    expect(await answerOf([{ cpuNs: 2e9 }], [{ ...half, cpuNs: 2e9 + 2 }])).toContain('at no more time, work,');
+    expect(await answerOf([{ waitNs: 100_000 }], [{ ...half, waitNs: 100_900 }])).toMatch(
+      /1\.0 % more waits for locks/,
+    );
+    expect(await answerOf([{}], [{ ...half, cpuNs: 1200, faults: 101 }])).toMatch(/at 20\.0 % more work\.$/);
   });
 
   test('the first one is an answer too, and another one may be it at the end', async () => {

@@ -47,7 +47,11 @@ async function checkPinning(trace: string, allocator: string, groups: number): P
   }
   expect(e.pinning.map((g) => g.returnsBytes)).toEqual([...e.pinning.map((g) => g.returnsBytes)].sort((x, y) => y - x));
   expect(e.areas.reduce((sum, a) => sum + a.residentBytes, 0)).toBe(e.sample.rssBytes);
-  for (const area of e.areas) expect(breakdownBytes(area.breakdown), area.name).toBe(area.residentBytes);
+  for (const { name, kind, breakdown, residentBytes, wholeFree } of e.areas) {
+    expect(breakdownBytes(breakdown), name).toBe(residentBytes);
+    expect(wholeFree !== null, name).toBe(kind === 'heap');
+    if (wholeFree) expect(Object.values(wholeFree).reduce((x, y) => x + y)).toBe(breakdown.returnable);
+  }
   return e;
 }
 

@@ -4,7 +4,7 @@ import type { WhatIf } from '../what-if.ts';
 import { type Finding, WORTH_FINDING } from './mechanism.ts';
 
 /** So much of a finding's bytes. */
-const MOST = 0.5;
+const NEARLY_ALL = 0.8;
 
 /** The findings but those that the run without their mechanism refutes, and those that another says more of. */
 export function atWork(findings: readonly Finding[], facts: Facts, whatIf: readonly WhatIf[]): Finding[] {
@@ -15,6 +15,6 @@ export function atWork(findings: readonly Finding[], facts: Facts, whatIf: reado
     return facts.sample.rssBytes - without.rssBytes >= enough || facts.rssPeakBytes - without.rssPeakBytes >= enough;
   });
   return standing.filter(
-    (f) => !standing.some(({ mechanism, bytes }) => mechanism === f.within && bytes >= f.bytes * MOST),
+    (f) => !standing.some(({ mechanism, bytes }) => mechanism === f.within && bytes >= f.bytes * NEARLY_ALL),
   );
 }

@@ -35,7 +35,7 @@ export interface Finding {
   readonly settings: readonly Setting[];
   /** A setting under which the mechanism does not exist: where its run has no less memory resident and no lower peak, it is not at work. */
   readonly testedBy?: Setting;
-  /** A mechanism that says more of the same bytes: where that accounts for most of them, this one is not told. */
+  /** A mechanism that says more of the same bytes: where that accounts for nearly all of them, this one is not told. */
   readonly within?: string;
   /** It is why live blocks grow or a limit is met: no leak. */
   readonly isNoLeak?: boolean;
