@@ -358,7 +358,8 @@ export class Follower {
       const request = this.servedBy(name, this.playingUs ?? us);
       const who = this.textOf(name, request);
       this.events.push({
-        atUs: us,
+        // As the first kill has it: the moment, not how long the machine took over it.
+        atUs: this.playingUs ?? us,
         kind: isKill ? 'oom-kill' : 'no-memory',
         who: name,
         ...(request !== undefined && { request }),

@@ -21,7 +21,7 @@ export function eventLines(events: readonly FleetEvent[]): { readonly atUs: numb
 function textOf(group: readonly FleetEvent[]): string {
   const { text, who } = group[0]!;
   const names = [...new Set(group.map((event) => event.who))];
-  if (names.length === 1) return text;
+  if (names.length === 1) return group.length === 1 ? text : `${text} (${count(group.length)} times)`;
   const rest = names.length - NAMES;
   const told = rest > 0 ? `${names.slice(0, NAMES).join(', ')} and ${count(rest)} more` : names.join(', ');
   return `${text.replace(`killed ${who}`, `killed ${count(group.length)} processes`)}: ${told}`;

@@ -5,6 +5,7 @@ import type { Scenario } from '../scenario/scenario.ts';
 import type { FleetFigures } from './figures.ts';
 import type { Finding } from './finding.ts';
 import type { KillFigures } from './kill-figures.ts';
+import { atLeastText } from './settable.ts';
 
 /** So many names are told. */
 const NAMES = 6;
@@ -99,12 +100,12 @@ function raiseText(kill: KillFigures, figures: FleetFigures, scenario: Scenario,
   const trial = scenario.pools.length > 0 ? 'sim plan tries what is enough' : 'a setting with more tries it';
   if (least <= own.maxBytes) return [`${room}; what memory.max would be enough this run does not tell: ${trial}.`];
   if (least - own.maxBytes > kill.availableBytes)
-    return [`${room}: not enough to raise memory.max to the ${bytes(least)} that are needed at least.`];
+    return [`${room}: not enough to raise memory.max to the ${atLeastText(least)} that are needed at least.`];
   const climbing = figures.pools.filter(
     ({ climbedPerHourBytes }, i) => climbedPerHourBytes > 0 && isWithin(scenario.pools[i]!.group, own.name),
   );
   const until = filling.length > 0 ? ` (until ${filling.map(({ name }) => name).join(' and ')} is full)` : '';
-  const more = `raising memory.max by at least ${bytes(least - own.maxBytes)}, to ${bytes(least)}${until},`;
+  const more = `raising memory.max by ${atLeastText(least - own.maxBytes)}, to at least ${atLeastText(least)}${until},`;
   // A known ceiling is what a climb comes to.
   if (climbing.length === 0 || knownBytes === least) return [`${room}: ${more} is one remedy (${trial}).`];
   const climb = climbing.map(({ name, climbedPerHourBytes: perHour }) => `${name}, by ${bytes(perHour)} an hour`);

@@ -7,9 +7,11 @@ import type { Finding, Severity } from './finding.ts';
 import { FORECAST_LENGTHS, roughTime } from './forecast.ts';
 import type { GroupFigures } from './group-figures.ts';
 import type { Series } from './series.ts';
+import { atLeastText, atMostText } from './settable.ts';
 
 /** Less than this share of the limit is hardly anything. */
 const LITTLE = 0.05;
+const PAGE = 4096;
 
 type SnapshotService = Scenario['services'][number];
 
@@ -52,7 +54,7 @@ export function snapshotFinding(
 export function snapshotNeed(series: Series, service: SnapshotService, figures: FleetFigures, group: string): number {
   if (!service.snapshot) return 0;
   const need = needOf(series, service, figures);
-  return need.group?.name === group ? need.own + need.copies + need.rest : 0;
+  return need.group?.name === group ? need.own + need.copies + spreadOf(service, need.own) + need.rest : 0;
 }
 
 /** `rest`: of all else there; `isMet`: as it was at the worst moment. */
@@ -107,9 +109,9 @@ function growthOf(service: SnapshotService, roomBytes: number, figures: FleetFig
 /** `roomBytes`: for copies. `limitBytes`: all that there is now. */
 function adviceText(service: SnapshotService, own: number, roomBytes: number, limitBytes: number): string {
   const seconds = durationUs(service.snapshot!.takes)! / 1e6;
-  const most = `At that rate of writes there is room for data of at most ${bytes(mostData(service, own + roomBytes))} (Redis: maxmemory).`;
+  const most = `At that rate of writes there is room for data of at most ${atMostText(mostData(service, own + roomBytes))} (Redis: maxmemory).`;
   if (roomBytes <= 0) return `It does not fit even without writes: give it more memory, or less to keep. ${most}`;
-  const everything = `Room for a copy of all of it (${bytes(own)}, ${bytes(own - roomBytes)} more than there is) is enough whatever is written: that takes ${bytes(limitBytes + own - roomBytes)} in all.`;
+  const everything = `Room for a copy of all of it (${bytes(own)}, ${bytes(own - roomBytes)} more than there is) is enough whatever is written: that takes ${atLeastText(limitBytes + own - roomBytes)} in all.`;
   if (roomBytes >= own)
     return `There is room for a copy of all of it (${bytes(own)}), which is enough whatever is written.`;
   const writes = (-own * Math.log(1 - roomBytes / own)) / seconds;
@@ -121,7 +123,7 @@ function mostData(service: SnapshotService, roomBytes: number): number {
   let [fits, tooMuch] = [0, roomBytes];
   while (tooMuch - fits > 4096) {
     const middle = (fits + tooMuch) / 2;
-    if (middle + copiesOf(service, middle) <= roomBytes) fits = middle;
+    if (middle + copiesOf(service, middle) + spreadOf(service, middle) <= roomBytes) fits = middle;
     else tooMuch = middle;
   }
   return fits;
@@ -157,4 +159,12 @@ function restAtWorst(
 function copiesOf({ snapshot }: SnapshotService, own: number): number {
   const written = (sizeBytes(snapshot!.writes)! * durationUs(snapshot!.takes)!) / 1e6;
   return own === 0 ? 0 : own * (1 - Math.exp(-written / own));
+}
+
+/** Copies are drawn: three standard deviations of how many of the N pages W writes meet, N × e^(−W/N) × (1 − (1 + W/N) × e^(−W/N)). */
+function spreadOf({ snapshot }: SnapshotService, own: number): number {
+  if (own === 0) return 0;
+  const perPage = (sizeBytes(snapshot!.writes)! * durationUs(snapshot!.takes)!) / 1e6 / own;
+  const missed = Math.exp(-perPage);
+  return 3 * PAGE * Math.sqrt((own / PAGE) * missed * (1 - (1 + perPage) * missed));
 }

@@ -19,6 +19,7 @@ requests:
 test('a request that ended with its process is not in progress any more: nobody is killed for it again', async () => {
   const run = await runFleet(parseScenario(TWO, 's.yaml'), here);
   expect(run.events.map(({ kind, request }) => [kind, request])).toEqual([['oom-kill', 'export']]);
+  expect(run.events[0]!.atUs).toBe(run.firstKill!.sample.atUs);
   // The other one comes to its end, and what it needs is all that is needed from then on.
   const { beforeSample } = run.firstKill!;
   const needs = run.samples.map(({ withinPeakBytes }) => withinPeakBytes / 2 ** 20);

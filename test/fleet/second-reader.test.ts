@@ -114,12 +114,15 @@ describe('what happened', () => {
       ...many,
       kill(3 * HOUR, 'www-20'),
       { ...kill(3 * HOUR, 'kernel'), text: 'the kernel killed kernel, which is not started again' },
+      kill(20 * HOUR, 'api-1', 'page'),
+      kill(20 * HOUR + 5e6, 'api-1', 'page'),
       { atUs: 27 * HOUR, kind: 'refused', who: 'www', text: '5 requests found the backlog of www full' },
     ]);
     expect(lines.map(({ atUs, text }) => `${atUs / HOUR}h  ${text}`)).toEqual([
       '3h  the kernel killed 9 processes, serving resize: www-1, www-2, www-3, www-4, www-5, www-6 and 3 more',
       '3h  the kernel killed www-20',
       '3h  the kernel killed kernel, which is not started again',
+      '20h  the kernel killed api-1, serving page (2 times)',
       '27h  5 requests found the backlog of www full',
     ]);
   });
@@ -214,10 +217,10 @@ test('a shared region that fills up ends at its size: nothing is said to climb b
   const small = (await studyFleet(filling('150M'), 's.yaml', here)).result;
   const [region] = small.figures.pools[0]!.growing;
   expect(region!.atKillBytes).toBeLessThan(region!.lastBytes);
-  const [, to] = /raising memory\.max by at least \S+ MiB, to (\S+) MiB \(until apcu is full\)/.exec(
+  const [, to] = /raising memory\.max by \d+M, to at least (\d+)M \(until apcu is full\)/.exec(
     small.verdict.findings[0]!.text,
   )!;
-  const longer = filling(`${Math.ceil(Number(to)) + 8}M`).replace('3h', '9h');
+  const longer = filling(`${Number(to) + 8}M`).replace('3h', '9h');
   const { figures: enough } = (await studyFleet(longer, 's.yaml', here)).result;
   expect(enough.pools[0]!.growing[0]!.lastBytes).toBe(300 * MIB);
   expect(enough.kills).toBe(0);

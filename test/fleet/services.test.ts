@@ -59,7 +59,7 @@ test('a snapshot of data that grow: all of them are shared and copied, and when 
   expect(finding.severity).toBe('ends');
   const [, course] = /^climbs to memory\.max of cache about (.*) after the end$/.exec(finding.course!)!;
   // Run for longer, it comes to its end in the first snapshot from then on.
-  const [, data] = /room for data of at most (\S+) MiB/.exec(finding.text)!;
+  const [, data] = /room for data of at most (\d+)M /.exec(finding.text)!;
   const longer = await studyFleet(GROWING.replace('5h', '20h').replace('21', '81'), 's.yaml', here);
   const { firstKill } = longer.result.figures;
   expect(firstKill!.group).toBe('cache');
@@ -70,6 +70,29 @@ test('a snapshot of data that grow: all of them are shared and copied, and when 
   expect(firstKill!.atUs).toBeLessThan(toldUs + exactUs + 3600e6 + 100e6);
   expect(100 + 5 * Math.floor(firstKill!.atUs / 600e6)).toBeGreaterThan(Number(data));
   expect(100 + 5 * Math.floor(firstKill!.atUs / 600e6 - 6)).toBeLessThanOrEqual(Number(data));
+});
+
+test('a limit, and the data, that a snapshot is told to fit hold as they are written; the limit with some MiB less does not', async () => {
+  const text = (max: string, data: string) => `duration: 40m
+samples: 5
+machine: { memory: 4G, thp: never }
+cgroups: [{ name: cache, max: ${max} }]
+services:
+  - { name: redis, group: cache, anonymous: ${data}, snapshot: { every: 2h, takes: 60s, first: 10m, writes: 5M } }
+`;
+  const textOf = async (max: string, data: string) => {
+    const { result } = await studyFleet(text(max, data), 's.yaml', here);
+    return { kills: result.figures.kills, told: result.verdict.findings.map((finding) => finding.text).join(' ') };
+  };
+  const { kills, told } = await textOf('950M', '768M');
+  expect(kills).toBeGreaterThan(0);
+  const least = Number(/to at least (\d+)M,/.exec(told)![1]);
+  expect(told).toContain(`raising memory.max by ${least - 950}M, to at least ${least}M`);
+  expect((await textOf(`${least}M`, '768M')).kills).toBe(0);
+  // It has room for a draw of writes that meet more pages than most do.
+  expect((await textOf(`${least - 3}M`, '768M')).kills).toBeGreaterThan(0);
+  const data = /room for data of at most (\d+M) /.exec(told)![1]!;
+  expect((await textOf('950M', data)).kills).toBe(0);
 });
 
 test('all that a service keeps, reads and writes is load', () => {
