@@ -1,10 +1,11 @@
 import { Interrupted } from '../sim/contract/assert.ts';
+import { sizeBytes } from '../sim/contract/quantities.ts';
 import { Follower, type FollowOptions } from './follower.ts';
 import { playPools } from './pool/play-pools.ts';
 import type { PoolRun } from './pool/pool-run.ts';
 import { preparePools } from './pool/prepare-pools.ts';
 import { LIMIT_STEP, PoolTrial } from './pool-trial.ts';
-import { figuresOf } from './report/figures.ts';
+import { type FleetFigures, figuresOf } from './report/figures.ts';
 import { type FleetPlanRow, poolNeeds, workersIn } from './report/plan-row.ts';
 import { type FleetOptions, type FleetRun, sampleTimes } from './run-fleet.ts';
 import type { Scenario } from './scenario/scenario.ts';
@@ -33,7 +34,8 @@ const ATTEMPTS = 8;
  *   heaps     ├────────────────────────────────────────┤
  *   machines  ├──────┤ try   ├────────────────┤ try   …
  *
- * Where somebody is killed on the way, the pools are made smaller until nobody is.
+ * Where somebody is killed on the way, the limits of the pools' groups are lifted for the way, and set again for what fits. Where that is not
+ * enough, the pools are made smaller until nobody is killed: what is said then is of so many workers.
  */
 export async function planScenario(
   given: Scenario,
@@ -47,15 +49,15 @@ export async function planScenario(
   let totalBytes = 0;
   let smaller = scenario;
   let prepared = await preparedPools(smaller, question, options);
+  let killed = 0;
   for (const [h, { name, us }] of question.horizons.entries()) {
-    let killed = 0;
     for (let attempt = 0; ; attempt++) {
       const trial = attempt === ATTEMPTS ? undefined : attempt === 0 ? 'whole' : 'at once';
       const run = await followed(smaller, prepared, us, { ...options, ...(trial && { trial }) });
       const kills = run.events.filter(({ kind }) => kind === 'oom-kill').length;
-      if (smaller === scenario || attempt === 0) killed = Math.max(killed, kills);
+      if (smaller === scenario) killed = Math.max(killed, kills);
       if (kills === 0 || attempt === ATTEMPTS) {
-        const figures = figuresOf(run);
+        const figures = withLimits(figuresOf(run), scenario);
         totalBytes = figures.totalBytes;
         const ofHorizon: Omit<FleetPlanRow, 'groupLimitBytes'>[] = [];
         for (const [i, { group = null }] of given.pools.entries()) {
@@ -65,6 +67,7 @@ export async function planScenario(
             question,
             horizon: name,
             killed,
+            scenario,
             from: fitted[i],
             signal: options.signal,
           });
@@ -74,7 +77,10 @@ export async function planScenario(
         rows.push(...withGroupLimits(ofHorizon));
         break;
       }
-      smaller = withFewer(smaller);
+      smaller =
+        smaller === scenario
+          ? withoutLimits(scenario)
+          : withFewer(smaller.cgroups === scenario.cgroups ? smaller : scenario);
       prepared = await preparedPools(smaller, question, options);
     }
     options.onProgress?.((h + 1) / question.horizons.length);
@@ -99,6 +105,24 @@ function withGroups(scenario: Scenario): Scenario {
   const pools = scenario.pools.map((pool) => ({ ...pool, group: pool.group ?? groupOf(pool.name) }));
   const added = pools.filter(({ group }) => !taken.has(group)).map(({ group }) => ({ name: group, oom_group: false }));
   return { ...scenario, pools, cgroups: [...scenario.cgroups, ...added] };
+}
+
+/** Without what the pools' own groups may have at most. */
+function withoutLimits(scenario: Scenario): Scenario {
+  const own = new Set(scenario.pools.map(({ group }) => group));
+  const cgroups = scenario.cgroups.map((one) => (own.has(one.name) ? { ...one, max: undefined } : one));
+  return { ...scenario, cgroups };
+}
+
+const limitIn = ({ cgroups }: Scenario, group: string): number | undefined => {
+  const max = cgroups.find(({ name }) => name === group)?.max;
+  return max === undefined ? undefined : sizeBytes(max);
+};
+
+/** Of a run without limits: with those that there are. */
+function withLimits(figures: FleetFigures, scenario: Scenario): FleetFigures {
+  const groups = figures.groups.map((one) => ({ ...one, maxBytes: limitIn(scenario, one.name) ?? one.maxBytes }));
+  return { ...figures, groups };
 }
 
 function withFewer(scenario: Scenario): Scenario {
@@ -159,18 +183,20 @@ type TriedRow = Omit<FleetPlanRow, 'group' | 'groupLimitBytes'>;
 
 async function rowOf(
   run: FleetRun & { readonly follower: Follower },
-  figures: ReturnType<typeof figuresOf>,
+  figures: FleetFigures,
   index: number,
   given: {
     readonly question: PlanQuestion;
     readonly horizon: string;
     readonly killed: number;
+    /** As it is. */
+    readonly scenario: Scenario;
     /** Workers to try first; default: as many as are estimated. */
     readonly from: number | undefined;
     readonly signal: AbortSignal | undefined;
   },
 ): Promise<TriedRow> {
-  const { question, horizon, killed, from, signal } = given;
+  const { question, horizon, killed, scenario, from, signal } = given;
   const { risk, setting } = question;
   const pool = run.pools[index]!;
   const needs = poolNeeds(run, figures, index, risk);
@@ -179,6 +205,7 @@ async function rowOf(
     figures.kills === 0
       ? await new PoolTrial(run.follower, index, pool, needs.fullestSample, needs).run(
           run.machine.run.groups.get(pool.pool.group!),
+          limitIn(scenario, pool.pool.group!),
           from ?? Math.max(1, estimate - 1),
           signal,
         )
@@ -200,6 +227,8 @@ async function rowOf(
     limitBytes:
       trial?.limitBytes ??
       Math.ceil((group.firmBytes.trend.highestBytes + needs.demandPages * 4096) / LIMIT_STEP) * LIMIT_STEP,
+    limitWorkers: pool.pool.pm.max_children,
+    workers: scenario.pools[index]!.pm.max_children,
     tried: trial !== undefined,
     killed,
     allocatorUs: needs.allocatorUs,

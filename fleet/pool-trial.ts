@@ -71,20 +71,24 @@ export class PoolTrial {
     this.largest = alive.reduce((x, y) => (ownPagesOf(y) > ownPagesOf(x) ? y : x), start);
   }
 
-  /** `limited`: the pool's group. undefined where more than its workers die of it. Throws Interrupted. */
-  async run(limited: MemCgroup | undefined, fromWorkers: number, signal?: AbortSignal): Promise<Tried | undefined> {
+  /** `limited`: the pool's group, `maxBytes`: what it may have, even where it came here without a limit. undefined where more than its workers die of it. Throws Interrupted. */
+  async run(
+    limited: MemCgroup | undefined,
+    maxBytes: number | undefined,
+    fromWorkers: number,
+    signal?: AbortSignal,
+  ): Promise<Tried | undefined> {
     this.signal = signal;
     for (const { process } of this.follower.services) process.beginSnapshot();
     if (!this.isWhole()) return undefined;
-    const limitBytes = limited ? await this.smallestLimit(limited) : 0;
+    const limitBytes = limited ? await this.smallestLimit(limited, maxBytes) : 0;
     if (limitBytes === undefined) return undefined;
     const fits = await this.mostWorkers(fromWorkers);
     return fits === undefined ? undefined : { fits, limitBytes };
   }
 
-  private async smallestLimit(group: MemCgroup): Promise<number | undefined> {
+  private async smallestLimit(group: MemCgroup, maxBytes: number | undefined): Promise<number | undefined> {
     const { driver } = this.follower;
-    const asItIs = group.max;
     const limit = (bytes: number | undefined) =>
       driver.do(`cgroup ${group.name} max=${bytes === undefined ? 'max' : bytes}`);
     limit(undefined);
@@ -114,7 +118,9 @@ export class PoolTrial {
         bytes -= LIMIT_STEP;
       }
     }
-    driver.do(`cgroup ${group.name} max=${Number.isFinite(asItIs) ? asItIs * PAGE : 'max'}`);
+    // All workers that the scenario has may be too many for it.
+    if (maxBytes !== undefined) await this.have(1);
+    limit(maxBytes);
     this.hasDeaths();
     return bytes + LIMIT_STEP;
   }

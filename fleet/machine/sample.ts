@@ -67,6 +67,7 @@ const GROUP_STATS = [
   'shmem',
   'kernel',
   'slab',
+  'slab_reclaimable',
   'pagetables',
   'file_dirty',
   'inactive_file',

@@ -20,8 +20,11 @@ export interface FleetPlanRow {
   /** Workers that fit with that risk, and with all of them at their peak at once. */
   readonly fits: number;
   readonly fitsAtPeak: number;
-  /** As a memory.max for the workers that the scenario has, with all that is in their group. */
+  /** As a memory.max for `limitWorkers` workers, with all that is in their group. */
   readonly limitBytes: number;
+  /** Fewer than the scenario has (`workers`) where nothing else than a smaller pool came to the horizon without a kill; in progress is theirs too. */
+  readonly limitWorkers: number;
+  readonly workers: number;
   /** … where several pools are in it: with what the requests in progress of all of them need at once, each at that risk. */
   readonly groupLimitBytes: number;
   /** Whether `fits` and `limitBytes` were tried on the machine: nobody is killed there, and somebody one step further. */

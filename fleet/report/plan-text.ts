@@ -1,6 +1,7 @@
 import { bytes, count, duration } from '../../sim/contract/format.ts';
 import type { FleetPlan } from '../plan.ts';
 import type { FleetPlanRow } from './plan-row.ts';
+import { atLeastText } from './settable.ts';
 import type { TextStyle } from './text.ts';
 
 /** The plan as a table, one for each horizon. */
@@ -17,11 +18,18 @@ export function fleetPlanText(plan: FleetPlan, { bold, dim, fold, width, columnB
     );
   }
   const { besideBytes, pool } = plan.rows[0]!;
+  const smaller = plan.rows.some(({ limitWorkers, workers }) => limitWorkers < workers)
+    ? ' (for N: somebody was killed with all of them, so that this, and in progress, is of a pool of N)'
+    : '';
+  const others =
+    new Set(plan.rows.map((row) => row.pool)).size > 1
+      ? ', with the other pools as they are but without their requests in progress'
+      : '';
   lines.push(
     '',
     ...groupTexts(plan).flatMap((text) => fold(`- ${text}`, width, '  ')),
     ...fold(
-      `Beside the workers of ${pool} the machine needs ${bytes(besideBytes)} (shared memory once, other pools, services, the kernel; page cache counts as free). Load is the scenario's, however many workers there are. in progress: what requests need at once beyond what workers keep, at that risk. fit: with so many, all of that at once and every snapshot in its middle, the kernel of the machine killed nobody, and with one more it did: max_children should be at most that. all at peak: if every worker were in the largest request. memory.max: for the workers that the scenario has, with their master, shared memory, page tables and whatever else is in their group; with 1 MiB less somebody was killed. best: no other one lets more workers in with less time in the allocator.`,
+      `Beside the workers of ${pool} the machine needs ${bytes(besideBytes)} (shared memory once, other pools, services, the kernel; page cache counts as free). Load is the scenario's, however many workers there are. in progress: what requests need at once beyond what workers keep, at that risk. fit: with so many, all of that at once and every snapshot in its middle, the kernel of the machine killed nobody, and with one more it did: max_children should be at most that${others}. all at peak: if every worker were in the largest request. memory.max: for the workers that the scenario has${smaller}, with their master, shared memory, page tables and whatever else is in their group; with 1 MiB less somebody was killed. best: no other one lets more workers in with less time in the allocator.`,
       width,
       '  ',
     ).map(dim),
@@ -40,7 +48,7 @@ function groupTexts({ rows }: FleetPlan): string[] {
     if (pools.length < 2) return [];
     const settings = [...new Set(own.map(({ setting }) => setting))];
     const limits = settings.map(
-      (setting) => `${bytes(own.find((row) => row.setting === setting)!.groupLimitBytes)} (${setting})`,
+      (setting) => `${atLeastText(own.find((row) => row.setting === setting)!.groupLimitBytes)} (${setting})`,
     );
     return `memory.max of ${group} is for ${pools.join(' and ')} together: for what is in progress in all of them at once, each at that risk, up to ${most} it takes at most ${limits.join(', ')}. The rows above are each with what one pool has in progress.`;
   });
@@ -56,7 +64,7 @@ function cells(row: FleetPlanRow, plan: FleetPlan): string[] {
     bytes(row.inProgressBytes),
     `${count(row.fits)}${row.tried ? '' : ' (not tried)'}`,
     count(row.fitsAtPeak),
-    bytes(row.limitBytes),
+    `${atLeastText(row.limitBytes)}${row.limitWorkers < row.workers ? ` (for ${row.limitWorkers})` : ''}`,
     duration(row.allocatorUs * 1e3),
     row.killed > 0 ? `${row.killed} killed` : row.front ? 'best' : '',
   ];

@@ -14,7 +14,7 @@ export interface Series {
 
 /** What of the values is of requests. */
 export interface OfRequests {
-  /** What of each value requests in progress had. */
+  /** What of each value requests in progress had, or whatever else of it does not stay. */
   readonly within: readonly number[];
   /** Requests that had begun by each sample, where they do not come evenly. */
   readonly begun: readonly number[] | undefined;

@@ -58,3 +58,19 @@ describe('what climbs, more slowly with time', () => {
     expect(courses[0]).toMatch(/^climbs to memory\.max of php /);
   });
 });
+
+test('what the kernel keeps for page cache is no climb of its group', async () => {
+  const text = `duration: 24h
+samples: 145
+machine: { memory: 8G, thp: never }
+cgroups: [{ name: web, max: 2G }]
+services:
+  - { name: files, group: web, anonymous: 300M, every: 10m, reads: [{ path: srv/assets, size: 600M }], writes: [{ path: var/access.log, per_step: 4M }] }
+`;
+  const { result } = await studyFleet(text, 's.yaml', { workers: 1 });
+  const [web] = result.figures.groups;
+  // It rises, with the cache.
+  expect(web!.firmBytes.trend.riseBytes).toBeGreaterThan(8 * 2 ** 20);
+  expect(web!.firmBytes.kept.shape).toBe('flat');
+  expect(result.verdict.severity).not.toBe('ends');
+});

@@ -36,7 +36,7 @@ describe('memory that goes up with the load of the day', () => {
     const { text } = result.verdict.findings[0]!;
     expect(result.figures.pools[0]!.isClimbing).toBe(false);
     expect(result.verdict.findings.map((finding) => finding.text).join()).not.toContain('climb');
-    const [, least] = /raising memory\.max by at least \S+ MiB, to (\S+) MiB, is one remedy/.exec(text)!;
+    const [, least] = /raising memory\.max by \d+M, to at least (\d+)M, is one remedy/.exec(text)!;
     const [, spread, more] = result.settings;
     expect(more!.margins[1]!.usedBytes / 2 ** 20 / Number(least)).toBeCloseTo(1, 1);
     // As many exports come in twenty minutes: that is compared, and is best.
@@ -118,8 +118,13 @@ settings:
     here,
   );
   const [kill, snapshot] = result.verdict.findings;
-  const [, least] = /raising memory\.max by at least \S+ MiB, to (\S+) MiB, is one remedy/.exec(kill!.text)!;
+  const [, least] = /raising memory\.max by \d+M, to at least (\d+)M, is one remedy/.exec(kill!.text)!;
   expect(kill!.text).not.toContain('sim plan'); // which is about pools
-  expect(snapshot!.text).toContain(`that is ${least} MiB of the 400.0 MiB of memory.max of cache`);
-  expect(Math.abs(result.settings[1]!.margins[1]!.usedBytes / 2 ** 20 - Number(least))).toBeLessThan(1);
+  const [, mean] = /that is (\S+) MiB of the 400\.0 MiB of memory\.max of cache/.exec(snapshot!.text)!;
+  // Whole MiB, with room for a draw of writes that copy more than the mean.
+  const used = result.settings[1]!.margins[1]!.usedBytes / 2 ** 20;
+  for (const less of [Number(mean), used]) {
+    expect(Number(least)).toBeGreaterThan(less);
+    expect(Number(least) - less).toBeLessThan(2);
+  }
 });

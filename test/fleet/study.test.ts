@@ -73,7 +73,7 @@ requests:
     expect(result.samples[beforeSample - 1]!.atUs).toBeLessThan(atUs);
     expect(groups[0]!.currentBytes).toBeGreaterThan(after.groups[0]!.currentBytes);
     // The limit that would do: three workers with all of it copied, the original, and what is beside them.
-    const [, least] = /raising memory\.max by at least \S+ MiB, to (\S+) MiB, is one remedy/.exec(
+    const [, least] = /raising memory\.max by \d+M, to at least (\d+)M, is one remedy/.exec(
       result.verdict.findings[0]!.text,
     )!;
     expect(Number(least)).toBeGreaterThan(4 * 50);
