@@ -6,15 +6,10 @@ import { fleetOpenMetrics } from '../../fleet/report/openmetrics.ts';
 import { fleetPlanText } from '../../fleet/report/plan-text.ts';
 import { fleetText } from '../../fleet/report/text.ts';
 import { type FleetResult, studyFleet } from '../../fleet/study.ts';
+import { plainStyle } from '../helpers/plain-style.ts';
 
 const here = { workers: 1 } as const;
-const style = {
-  width: 100,
-  bold: (text: string) => text,
-  dim: (text: string) => text,
-  fold: (text: string) => [text],
-  columnBlocks: (rows: readonly (readonly string[])[]) => rows.map((row) => row.join(' ')),
-};
+const style = plainStyle(100);
 const POOL = (name: string) =>
   `  - { name: ${name}, group: web, allocator: glibc, pm: { max_children: 2 }, worker: { anonymous: 4M } }\n`;
 const REQUEST = (pool: string, buffer: number) =>

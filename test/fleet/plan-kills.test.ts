@@ -1,15 +1,10 @@
 import { expect, test } from 'vitest';
 import { planFleet } from '../../fleet/plan.ts';
 import { fleetPlanText } from '../../fleet/report/plan-text.ts';
+import { plainStyle } from '../helpers/plain-style.ts';
 
 const here = { workers: 1 } as const;
-const style = {
-  width: 100,
-  bold: (text: string) => text,
-  dim: (text: string) => text,
-  fold: (text: string) => [text],
-  columnBlocks: (rows: readonly (readonly string[])[]) => rows.map((row) => row.join(' ')),
-};
+const style = plainStyle(100);
 
 /** Eight workers whose requests each leave blocks behind. */
 const pool = (max: string, memory = '2G') => `duration: 40m

@@ -9,6 +9,7 @@ import { runFleet } from '../../fleet/run-fleet.ts';
 import { parseScenario } from '../../fleet/scenario/scenario.ts';
 import { studyFleet } from '../../fleet/study.ts';
 import { durationUs } from '../../sim/contract/quantities.ts';
+import { plainStyle } from '../helpers/plain-style.ts';
 
 const here = { workers: 1 } as const;
 const MIB = 2 ** 20;
@@ -140,13 +141,7 @@ pools:
 requests:
   - { name: query, pool: pg, workload: "php-pool:requests=1,kept=0,calls=5,blocks=50,strings=0,baseline=20000", time: 2s, cron: { every: 1h, count: 12, first: 1m } }
 ${settings}`;
-const style = {
-  width: 80,
-  bold: (text: string) => text,
-  dim: (text: string) => text,
-  fold: (text: string) => [text],
-  columnBlocks: (rows: readonly (readonly string[])[]) => rows.map((row) => row.join(' ')),
-};
+const style = plainStyle(80);
 
 describe('what workers share', () => {
   test('is said to be in the RSS of each, and once in memory', async () => {
