@@ -51,7 +51,7 @@ export abstract class Run<E extends TraceSummary = EventBuffer> {
     this.options = options;
     this.touch = touch;
     this.assembled = assembled;
-    this.takeSample = createSampler(assembled.machine.kernel, assembled.top, assembled.objects);
+    this.takeSample = createSampler(assembled.machine, assembled.top, assembled.objects);
   }
 
   /** Executes about `events` events, and takes the samples on the way; false at the end of the run. */
