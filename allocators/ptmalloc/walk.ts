@@ -86,7 +86,8 @@ export function createWalk(
     for (let i = 0; i < ints[SEGMENT_COUNT]!; i++) {
       const first = segments[2 * i + SEGMENT_FIRST]!;
       const startUnit = segments[2 * i + SEGMENT_PAGE]! << PAGE_UNIT_SHIFT;
-      let last = first;
+      // The top ends the youngest piece.
+      let last = i === ints[SEGMENT_COUNT]! - 1 ? words[MAIN_ARENA + TOP]! : first;
       while (words[last + NEXT] !== 0) last = words[last + NEXT]!;
       visit({
         arena: MAIN_ARENA,
