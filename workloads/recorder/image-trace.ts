@@ -108,11 +108,20 @@ export function traceOfImage(options: ImageTraceOptions): ImageTrace {
     clock = ns;
   }
 
-  function write(thread: number, block: BlockId, address: number, { first, count }: PageRun): void {
+  /**
+   * Where in a page something was written is not known: a run reaches so far that it is as many pages wherever the block lies in another
+   * run. A block that was written to both ends is written in full.
+   */
+  function write(thread: number, block: BlockId, address: number, run: PageRun): void {
+    const size = builder.sizeOf(block);
     const into = (address * 8) % pageBytes; // where in its first page the block begins
-    const from = Math.max(0, first * pageBytes - into);
-    const end = Math.min(builder.sizeOf(block), (first + count) * pageBytes - into);
-    if (end > from) builder.write(thread, block, from, end - from);
+    const count = Math.min(run.count, Math.ceil((into + size) / pageBytes) - run.first);
+    if (count <= 0) return;
+    const from = run.first * pageBytes - into;
+    const isToEnd = from + count * pageBytes >= size;
+    const between = (count - 1) * pageBytes; // from a byte of the first page to the same of the last one
+    if (from <= 0) builder.write(thread, block, 0, isToEnd ? size : between + 1);
+    else builder.write(thread, block, isToEnd ? size - 1 - between : from + pageBytes / 2, between + 1);
   }
 
   function placed(address: number, size: number): void {
