@@ -57,7 +57,8 @@ export function createHolderTable(births: Births): HolderTable {
 function placesOf(granules: Float64Array): (granule: number) => number {
   const lowest = granules[0] ?? 0;
   const table = new Int32Array(Math.min(TABLED, (granules.at(-1) ?? 0) - lowest + 1));
-  for (let i = 0; i < granules.length && granules[i]! - lowest < table.length; i++) table[granules[i]! - lowest] = i + 1;
+  for (let i = 0; i < granules.length && granules[i]! - lowest < table.length; i++)
+    table[granules[i]! - lowest] = i + 1;
   return (granule) => {
     const place = table[granule - lowest];
     return place ? place - 1 : firstFrom(granules, granule);

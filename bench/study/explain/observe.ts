@@ -80,6 +80,7 @@ export function observe(options: ObserveOptions): Observed {
     process: processAt(events, session.row, sample),
     sites: null,
     times: null,
+    orders: null,
   };
   const sites = last
     ? (siteBytes(events, last, { assembled, areas, ranges, blocks, sums: found.sample }) ?? null)
