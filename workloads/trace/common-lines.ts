@@ -1,5 +1,5 @@
-import { readFileSync } from 'node:fs';
 import * as layout from './lines/layout.ts';
+import { openWebAssembly } from './web-assembly.ts';
 
 /** Counters of a compiler, which the commonest lines move on. */
 export interface LineCounters {
@@ -46,31 +46,12 @@ interface Exports {
   takeLines(from: number, to: number): number;
 }
 
-/** What of WebAssembly is used: Node has it, its types do not. */
-declare const WebAssembly: {
-  readonly Module: new (bytes: Uint8Array) => object;
-  readonly Memory: new (size: { initial: number; maximum: number }) => { readonly buffer: ArrayBuffer };
-  readonly Instance: new (module: object, imports: object) => { readonly exports: unknown };
-};
-
-const FILE = new URL(
-  import.meta.url.includes('/dist/') ? './lines.wasm' : '../../dist/workloads/trace/lines.wasm',
-  import.meta.url,
-);
 const LF = 10;
 
-/** Undefined where this host has no WebAssembly, an old processor, or too little address space: every line can be read without. */
+/** Undefined where there is no WebAssembly: every line can be read without. */
 export function openCommonLines(): CommonLines | undefined {
-  if (typeof WebAssembly === 'undefined') return undefined;
-  const code = readFileSync(FILE);
-  try {
-    const pages = layout.MEMORY_PAGES;
-    const memory = new WebAssembly.Memory({ initial: pages, maximum: pages });
-    const { exports } = new WebAssembly.Instance(new WebAssembly.Module(code), { env: { memory } });
-    return createCommonLines(memory.buffer, exports as Exports);
-  } catch {
-    return undefined;
-  }
+  const opened = openWebAssembly<Exports>('lines', layout.MEMORY_BYTES);
+  return opened && createCommonLines(opened.buffer, opened.exports);
 }
 
 function createCommonLines(buffer: ArrayBuffer, { takeLines }: Exports): CommonLines {

@@ -84,13 +84,12 @@ async function readWholeHtb(path: string, fd: number): Promise<EventBuffer | und
   roomForRows(path, file.header.rows);
   try {
     const summary = readSummary(file);
-    const columns = columnsOfAll(file);
-    const { bring } = openRows(file, summary, columns);
+    const all = columnsOfAll(file);
+    const { bring } = openRows(file, summary, all);
     for (let row = 0, pieces = 0; row < summary.length; ) {
       row = bring(row);
       if (++pieces % PIECES_BETWEEN_BREATHS === 0) await new Promise((resolve) => setImmediate(resolve));
     }
-    const { mask: _, ...all } = columns;
     return { ...summary, ...all };
   } catch (error) {
     if (error instanceof Damage) return undefined;

@@ -39,5 +39,5 @@ export const OWNER = PREVIOUS + 4 * SLOTS_MAX;
 export const IDS_MAX = 1 << 25;
 export const SLOT_OF_ID = OWNER + 4 * SLOTS_MAX;
 
-/** As asconfig.json has it too. */
-export const MEMORY_PAGES = (SLOT_OF_ID + 4 * IDS_MAX) >> 16;
+/** As asconfig.json has it too, in pages of 64 KiB. */
+export const MEMORY_BYTES = SLOT_OF_ID + 4 * IDS_MAX;
