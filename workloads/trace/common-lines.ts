@@ -25,19 +25,22 @@ export interface CommonLines {
   /** The rest of the compiler's tables: one memory is there sooner than several arrays. */
   readonly previous: Int32Array;
   readonly owner: Int32Array;
-  /** The rows of the last `take`. */
+  /** Columns that `take` writes into. */
   readonly head: Int32Array;
   readonly slot: Int32Array;
   readonly a: Uint32Array;
   readonly b: Uint32Array;
+  /** Where lines may lie that are shown: they need not be copied then. */
+  readonly text: Uint8Array;
   /** Brings lines from bytes[from, to), which ends behind a line end; returns where those end that there is room for. */
   show(bytes: Uint8Array, from: number, to: number): number;
   /**
-   * Takes lines from `from` on, which has been shown, up to the first that has another form or breaks a rule, or ROWS_MAX of them. Counters
-   * and tables are then those behind these lines.
+   * Takes lines from `from` on, which has been shown, up to the first that has another form or breaks a rule, or ROWS_MAX of them: as rows from
+   * `row` on, of which `b` is written where it is not zero. Counters and tables are then those behind these lines.
    */
   take(
     from: number,
+    row: number,
     counters: LineCounters,
   ): { readonly rows: number; readonly hasB: boolean; readonly stopped: number };
 }
@@ -62,12 +65,9 @@ function createCommonLines(buffer: ArrayBuffer, { takeLines }: Exports): CommonL
   const unsigned = (place: number, length: number) => new Uint32Array(buffer, place, length);
   const word = (place: number) => place >> 2;
   const double = (place: number) => place >> 3;
-  const b = unsigned(layout.B, layout.ROWS_MAX);
   /** From a place in the text to one in the memory, and the end of what was shown there. */
   let shift = 0;
   let end = 0;
-  /** Rows of the last call whose `b` may not be zero. */
-  let written = 0;
 
   return {
     slotOfThread: signed(layout.THREADS, layout.THREADS_MAX),
@@ -76,20 +76,24 @@ function createCommonLines(buffer: ArrayBuffer, { takeLines }: Exports): CommonL
     next: signed(layout.NEXT, layout.SLOTS_MAX),
     previous: signed(layout.PREVIOUS, layout.SLOTS_MAX),
     owner: signed(layout.OWNER, layout.SLOTS_MAX),
-    head: signed(layout.HEAD, layout.ROWS_MAX),
-    slot: signed(layout.SLOT, layout.ROWS_MAX),
-    a: unsigned(layout.A, layout.ROWS_MAX),
-    b,
+    head: signed(layout.HEAD, layout.COLUMN_ROWS),
+    slot: signed(layout.SLOT, layout.COLUMN_ROWS),
+    a: unsigned(layout.A, layout.COLUMN_ROWS),
+    b: unsigned(layout.B, layout.COLUMN_ROWS),
+    text: new Uint8Array(buffer, layout.TEXT, layout.TEXT_BYTES),
     show(bytes, from, to) {
+      if (bytes.buffer === buffer) {
+        shift = bytes.byteOffset;
+        return (end = to);
+      }
       const fits = to - from <= layout.TEXT_BYTES;
       end = fits ? to : Math.max(from, bytes.lastIndexOf(LF, from + layout.TEXT_BYTES - 1) + 1);
       bytesAt.set(bytes.subarray(from, end), layout.TEXT);
       shift = layout.TEXT - from;
       return end;
     },
-    take(from, counters) {
-      b.fill(0, 0, written);
-      wordsAt[word(layout.ROWS)] = 0;
+    take(from, row, counters) {
+      wordsAt[word(layout.ROWS)] = row;
       wordsAt[word(layout.OTHER_ROWS)] = 0;
       wordsAt[word(layout.FREE_SLOT)] = counters.freeSlot;
       wordsAt[word(layout.OBJECT_SLOTS)] = counters.objectSlots;
@@ -106,10 +110,7 @@ function createCommonLines(buffer: ArrayBuffer, { takeLines }: Exports): CommonL
       counters.liveBytes = doublesAt[double(layout.LIVE_BYTES)]!;
       counters.peakBytes = doublesAt[double(layout.PEAK_BYTES)]!;
       counters.clockNs = doublesAt[double(layout.CLOCK_NS)]!;
-      const rows = wordsAt[word(layout.ROWS)]!;
-      const hasB = wordsAt[word(layout.OTHER_ROWS)] !== 0;
-      written = hasB ? rows : 0;
-      return { rows, hasB, stopped };
+      return { rows: wordsAt[word(layout.ROWS)]! - row, hasB: wordsAt[word(layout.OTHER_ROWS)] !== 0, stopped };
     },
   };
 }

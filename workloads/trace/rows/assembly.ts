@@ -56,37 +56,32 @@ function lookAtPlain(from: i32, to: i32): i32 {
   const states = load<i32>(STATES);
   const sizes = load<i32>(SIZES);
   let row = from;
-  for (; row + 4 <= to; row += 4) {
-    const at = row << 2;
-    const isHead = i32x4.lt_u(v128.load(at, HEAD), i32x4.splat(heads));
-    const isObject = i32x4.lt_u(v128.load(at, SLOT), i32x4.splat(objects));
-    const isLarge = i32x4.eq(v128.load(at, A), i32x4.splat(-1));
-    if (!i32x4.all_true(v128.andnot(v128.and(isHead, isObject), isLarge))) break;
-    if (!changes(row, expected, states, sizes)) return row;
-    if (!changes(row + 1, expected, states, sizes)) return row + 1;
-    if (!changes(row + 2, expected, states, sizes)) return row + 2;
-    if (!changes(row + 3, expected, states, sizes)) return row + 3;
-  }
-  for (; row < to; row++) {
-    const at = row << 2;
-    if (load<u32>(at, HEAD) >= heads || load<u32>(at, SLOT) >= objects || load<i32>(at, A) === -1) break;
-    if (!changes(row, expected, states, sizes)) break;
+  while (row < to) {
+    const end = row + 4 <= to && areInTables(row, heads, objects) ? row + 4 : row + 1;
+    if (end === row + 1 && !isInTables(row, heads, objects)) break;
+    for (; row < end; row++) {
+      const state = <u8>(load<u8>(expected + load<i32>(row << 2, HEAD)) - 1);
+      const slot = load<i32>(row << 2, SLOT);
+      if (load<u8>(states + slot) !== state) return row;
+      store<u8>(states + slot, 1 - state); // DEAD is 0, OF_MALLOC is 1
+      store<i32>(sizes + (slot << 2), load<i32>(row << 2, A)); // of a block that is no more, it is never looked at
+    }
   }
   return row;
 }
 
-/** Whether the row is a malloc of what is dead or a free of what is live, which it is no more then. */
-// @ts-ignore: AssemblyScript's
-@inline
-function changes(row: i32, expected: i32, states: i32, sizes: i32): bool {
+/** Of four rows from this one on. */
+function areInTables(row: i32, heads: i32, objects: i32): bool {
   const at = row << 2;
-  const state = <u8>(load<u8>(expected + load<i32>(at, HEAD)) - 1);
-  const slot = load<i32>(at, SLOT);
-  const object = states + slot;
-  if (load<u8>(object) !== state) return false;
-  store<u8>(object, 1 - state); // DEAD is 0, OF_MALLOC is 1
-  store<i32>(sizes + (slot << 2), load<i32>(at, A)); // of a block that is no more, it is never looked at
-  return true;
+  const isHead = i32x4.lt_u(v128.load(at, HEAD), i32x4.splat(heads));
+  const isObject = i32x4.lt_u(v128.load(at, SLOT), i32x4.splat(objects));
+  const isLargest = i32x4.eq(v128.load(at, A), i32x4.splat(-1));
+  return i32x4.all_true(v128.andnot(v128.and(isHead, isObject), isLargest));
+}
+
+function isInTables(row: i32, heads: u32, objects: u32): bool {
+  const at = row << 2;
+  return load<u32>(at, HEAD) < heads && load<u32>(at, SLOT) < objects && load<i32>(at, A) !== -1;
 }
 
 /** The row at this place of the columns, the trace's `row`; false where it is none that is looked at here. */
@@ -95,7 +90,7 @@ function lookAtOther(place: i32, row: i32): bool {
   const slot = load<u32>(place << 2, SLOT);
   const a = load<u32>(place << 2, A);
   const b = load<u32>(place << 2, B);
-  if (head >= load<u32>(HEADS) || slot >= load<u32>(OBJECTS) || a === u32.MAX_VALUE) return false;
+  if (!isInTables(place, load<u32>(HEADS), load<u32>(OBJECTS))) return false;
   const kind = <i32>load<u8>(load<i32>(EXPECTED) + head) - 1;
   if (kind === PASSES) return slot === 0 && passes(<f64>a + <f64>b * 4294967296);
   const state = load<i32>(STATES) + slot;
