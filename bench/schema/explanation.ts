@@ -64,17 +64,16 @@ const pinningSchema = z.object({
 
 const pasteSchema = z.object({ shell: z.string(), systemd: z.string(), dockerfile: z.string() });
 
+const ordersSchema = z.object({ leastBytes: bytes, mostBytes: bytes }).nullable();
+
 const whatIfSchema = z.object({
   setting: z.string(),
   about: z.string(),
   allocator: z.string(),
   rssBytes: bytes,
-  orders: z
-    .object({ leastBytes: bytes, mostBytes: bytes })
-    .nullable()
-    .describe(
-      'resident bytes over several orders of the threads’ calls; null: it does not depend on them, or was not asked for',
-    ),
+  orders: ordersSchema.describe(
+    'resident bytes over several orders of the threads’ calls; null: it does not depend on them, or was not asked for',
+  ),
   rssPeakBytes: bytes,
   vszBytes: bytes,
   breakdown: breakdownSchema,
@@ -124,6 +123,7 @@ export const explanationSchema = z.object({
     .nullable()
     .default(null)
     .describe('of the run as it is up to there, virtual time, all threads; null: no setting was worth timing'),
+  orders: ordersSchema.default(null).describe('of the run as it is; null: not asked for'),
   whatIf: z.array(whatIfSchema),
   partial: z.boolean().default(false).describe('interrupted: of the other settings only those that had been run'),
   verdict: z.object({

@@ -73,6 +73,7 @@ export function observe(options: ObserveOptions): Observed {
     process: processAt(events, session.row, sample),
     sites: null,
     times: null,
+    orders: null,
   };
   const sites = siteBytes(options, session.row, { assembled, areas, ranges, blocks, sums: found.sample }) ?? null;
   const facts = { ...found, sites };
