@@ -208,6 +208,8 @@ export interface AreaColumns {
   /** Live blocks that begin in it, and the end of the last one, in bytes from its start. */
   readonly live: readonly number[];
   readonly liveEnd: readonly number[];
+  /** Where its free end begins, from its start: its length where none is resident. */
+  readonly endStart: readonly number[];
   /** Whose these are, as a number of `threadTexts`. */
   readonly threads: readonly number[];
   readonly threadTexts: readonly string[];

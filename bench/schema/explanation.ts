@@ -22,6 +22,7 @@ const areaSchema = z.object({
   withinSlabsBytes: bytes.default(0),
   liveBlocks: z.number().int(),
   largestFreeBytes: bytes,
+  endFreeBytes: bytes.default(0).describe('free memory at its end, resident or not: what a threshold is compared with'),
   wholeFree: z
     .object({
       atEnd: bytes,

@@ -53,6 +53,21 @@ describe('moments', () => {
     },
   );
 
+  test('the free end of a heap begins above the freed chunks that merge with nothing', async () => {
+    const small = Array.from({ length: 8 }, (_, i) => `m 0 ${10 + i} 1000`);
+    const lines = ['m 0 1 5000', 'm 0 2 50000', ...small, ...small.map((_, i) => `f 0 ${10 + i}`), 'f 0 2'];
+    const ends = async (allocator: string) => {
+      const { moments } = await recordRun(optionsOf(lines, allocator));
+      const { areas } = moments!.find((m) => m.label === 'at the end')!;
+      const heap = areas.name.findIndex((name) => areas.names[name] === 'main heap');
+      return { liveEnd: areas.liveEnd[heap]!, endStart: areas.endStart[heap]! };
+    };
+    const cached = await ends('glibc@2.36');
+    expect(cached.endStart - cached.liveEnd).toBeGreaterThan(57_000);
+    const merged = await ends('glibc@2.36:tcache_count=0');
+    expect(merged.endStart - merged.liveEnd).toBeLessThan(32);
+  });
+
   test('a block says by whom it was asked for, and what it alone keeps', async () => {
     const { moments } = await recordRun(bumpOptions(['m 0 1 4000', 'm 7 2 64', 'm 0 3 100000', 'f 0 1', 'f 0 3']));
     const end = moments!.find((m) => m.label === 'at the end')!;

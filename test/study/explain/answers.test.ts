@@ -85,6 +85,13 @@ describe('a leak', () => {
       /Pinned: .* on 3 pages: 1\.00 KiB on 1 that 2 live blocks keep, 3\.00 KiB on 2 that cached blocks and structures/,
     );
     expect(judge({ ...e, heldPages: [page] }).sentences.join(' ')).toMatch(/on 1 page that cached blocks and/);
+    // A group that keeps some of it is named behind all of it; one that keeps most of it stands for it.
+    const block = { event: 3, thread: 0, address: 0, requestedBytes: 3000, usableBytes: 3000, freedByThread: 0 };
+    const group = { area: 'main heap', blocks: [block], ownBytes: 3000, freeReturnsBytes: 0, by: 'free' as const };
+    const keeping = (returnsBytes: number) =>
+      judge({ ...e, pinning: [{ ...group, purgeReturnsBytes: returnsBytes, returnsBytes }] }).sentences.join(' ');
+    expect(keeping(e.sample.rssBytes * 0.03)).toMatch(/Pinned: .*the few that hold the most come next\. 1 block of/);
+    expect(keeping(e.sample.breakdown.pinned * 0.6)).not.toContain('Pinned:');
   });
 });
 
