@@ -206,12 +206,14 @@ function liveText({
 
 /** Where no few blocks keep much, all of them together do; `pinned`: what no request returns. `few`: what is said of a few of them. */
 function pinnedSentence({ sample, heldPages }: Facts, pinned: Bytes, few = 'no few of them hold much of it'): string[] {
-  if (pinned < sample.rssBytes * WORTH_FINDING || heldPages.length === 0) return [];
+  const sum = (pages: typeof heldPages) => pages.reduce((total, { freeBytes }) => total + freeBytes, 0);
+  // Whole free pages of slabs and chunks lie on no such page, and are told as what they are.
+  const onPages = Math.min(pinned, sum(heldPages));
+  if (onPages < sample.rssBytes * WORTH_FINDING) return [];
   const byLive = heldPages.filter(({ events }) => events.length > 0);
   const blocks = new Set(byLive.flatMap(({ events }) => events)).size;
-  const sum = (pages: typeof heldPages) => pages.reduce((total, { freeBytes }) => total + freeBytes, 0);
   const own = 'cached blocks and structures of the allocator';
-  const whole = `Pinned: ${bytes(pinned)} are free on ${counted(heldPages.length, 'page')}`;
+  const whole = `Pinned: ${bytes(onPages)} are free on ${counted(heldPages.length, 'page')}`;
   const live = `${counted(blocks, 'live block')} ${blocks === 1 ? 'keeps' : 'keep'}`;
   if (byLive.length === 0) return [`${whole} that ${own} keep.`];
   if (byLive.length === heldPages.length) return [`${whole} that ${live}; ${few}.`];
