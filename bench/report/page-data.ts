@@ -181,7 +181,7 @@ export interface HolderColumns extends BlockNames {
 
 /** All that is resident at one moment, place by place and page by page. */
 export interface MomentData {
-  /** `at the end`, `at the peak`, `near the peak`. */
+  /** `at the end`, `at the peak`, `just behind the peak`. */
   readonly label: string;
   readonly event: number;
   readonly ns: number;
@@ -208,6 +208,8 @@ export interface AreaColumns {
   /** Live blocks that begin in it, and the end of the last one, in bytes from its start. */
   readonly live: readonly number[];
   readonly liveEnd: readonly number[];
+  /** Where its free end begins, from its start: its length where none is resident. */
+  readonly endStart: readonly number[];
   /** Whose these are, as a number of `threadTexts`. */
   readonly threads: readonly number[];
   readonly threadTexts: readonly string[];

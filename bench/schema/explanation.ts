@@ -22,6 +22,7 @@ const areaSchema = z.object({
   withinSlabsBytes: bytes.default(0),
   liveBlocks: z.number().int(),
   largestFreeBytes: bytes,
+  endFreeBytes: bytes.default(0).describe('free memory at its end, resident or not: what a threshold is compared with'),
   wholeFree: z
     .object({
       atEnd: bytes,
@@ -64,17 +65,16 @@ const pinningSchema = z.object({
 
 const pasteSchema = z.object({ shell: z.string(), systemd: z.string(), dockerfile: z.string() });
 
+const ordersSchema = z.object({ leastBytes: bytes, mostBytes: bytes }).nullable();
+
 const whatIfSchema = z.object({
   setting: z.string(),
   about: z.string(),
   allocator: z.string(),
   rssBytes: bytes,
-  orders: z
-    .object({ leastBytes: bytes, mostBytes: bytes })
-    .nullable()
-    .describe(
-      'resident bytes over several orders of the threads’ calls; null: it does not depend on them, or was not asked for',
-    ),
+  orders: ordersSchema.describe(
+    'resident bytes over several orders of the threads’ calls; null: it does not depend on them, or was not asked for',
+  ),
   rssPeakBytes: bytes,
   vszBytes: bytes,
   breakdown: breakdownSchema,
@@ -124,6 +124,7 @@ export const explanationSchema = z.object({
     .nullable()
     .default(null)
     .describe('of the run as it is up to there, virtual time, all threads; null: no setting was worth timing'),
+  orders: ordersSchema.default(null).describe('of the run as it is; null: not asked for'),
   whatIf: z.array(whatIfSchema),
   partial: z.boolean().default(false).describe('interrupted: of the other settings only those that had been run'),
   verdict: z.object({

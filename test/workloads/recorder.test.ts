@@ -311,15 +311,28 @@ describe('pages that were never written', () => {
     expect(bench.record(['--', program]).status).toBe(0);
     const text = bench.text('sparse.htb');
     expect(text).toMatch(/^c 0 \d+ 1 524288000 ~$/m);
-    const written = [...text.matchAll(/^w 0 (\d+) \d+ (\d+)$/gm)];
-    const bytesOf = (size: number) => {
+    const written = [...text.matchAll(/^w 0 (\d+) (\d+) (\d+)$/gm)].map(([, id, from, length]) => ({
+      id,
+      from: Number(from),
+      length: Number(length),
+    }));
+    const writesOf = (size: number) => {
       const id = new RegExp(`^[mc] 0 (\\d+) (?:1 )?${size} ~$`, 'm').exec(text)![1];
-      return written.filter((line) => line[1] === id).reduce((sum, line) => sum + Number(line[2]), 0);
+      return written.filter((write) => write.id === id);
     };
-    expect(bytesOf(500 * 2 ** 20)).toBeLessThanOrEqual(3 * 4096);
-    expect(bytesOf(200 * 2 ** 20)).toBeGreaterThanOrEqual(9 * 4096);
-    expect(bytesOf(200 * 2 ** 20)).toBeLessThanOrEqual(12 * 4096);
-    expect(bytesOf(2 ** 20)).toBe(2 ** 20);
+    /** Where the block begins so many bytes into a page. */
+    const pagesAt = (size: number, into: number) => {
+      const pageOf = (byte: number) => Math.floor((into + byte) / 4096);
+      return writesOf(size).reduce((sum, { from, length }) => sum + pageOf(from + length - 1) - pageOf(from) + 1, 0);
+    };
+    expect(pagesAt(500 * 2 ** 20, 16)).toBeLessThanOrEqual(3);
+    expect(pagesAt(200 * 2 ** 20, 16)).toBeGreaterThanOrEqual(9);
+    expect(pagesAt(200 * 2 ** 20, 16)).toBeLessThanOrEqual(12);
+    expect(writesOf(2 ** 20)).toMatchObject([{ from: 0, length: 2 ** 20 }]);
+    // As many wherever the block lies.
+    for (const into of [0, 832, 2047, 2048, 2049, 4095]) {
+      expect(pagesAt(200 * 2 ** 20, into), `${into}`).toBe(pagesAt(200 * 2 ** 20, 16));
+    }
   });
 });
 

@@ -108,11 +108,11 @@ export function traceOfImage(options: ImageTraceOptions): ImageTrace {
     clock = ns;
   }
 
-  function write(thread: number, block: BlockId, address: number, { first, count }: PageRun): void {
-    const into = (address * 8) % pageBytes; // where in its first page the block begins
-    const from = Math.max(0, first * pageBytes - into);
-    const end = Math.min(builder.sizeOf(block), (first + count) * pageBytes - into);
-    if (end > from) builder.write(thread, block, from, end - from);
+  function write(thread: number, block: BlockId, address: number, run: PageRun): void {
+    const size = builder.sizeOf(block);
+    const into = (address * 8) % pageBytes;
+    const found = writtenBytes(size, into, run, pageBytes);
+    if (found) builder.write(thread, block, found.from, found.length);
   }
 
   function placed(address: number, size: number): void {
@@ -300,4 +300,23 @@ function namesOf(threads: ReadonlySet<number>, names: ReadonlyMap<number, string
   return [...names]
     .filter(([thread, name]) => threads.has(thread) && name !== '')
     .sort(([one], [other]) => one - other);
+}
+
+/**
+ * Of a block that begins `into` its first page. Where in a page something was written is not known: a run reaches so far that it is as many pages
+ * wherever the block lies in another run. What was written to both ends was written in full.
+ */
+function writtenBytes(
+  size: number,
+  into: number,
+  run: PageRun,
+  pageBytes: number,
+): { readonly from: number; readonly length: number } | undefined {
+  const count = Math.min(run.count, Math.ceil((into + size) / pageBytes) - run.first);
+  if (count <= 0) return undefined;
+  const from = run.first * pageBytes - into;
+  const isToEnd = from + count * pageBytes >= size;
+  const length = (count - 1) * pageBytes + 1; // from a byte of the first page to the same of the last one
+  if (from <= 0) return { from: 0, length: isToEnd ? size : length };
+  return { from: isToEnd ? size - length : from + pageBytes / 2, length };
 }

@@ -74,7 +74,7 @@ export function lookAhead(parts: readonly LogPart[], pageBytes: number, sites: R
   let looked = new Set<WatchedBlock>();
 
   function retire(block: WatchedBlock | undefined): void {
-    if (block?.hasBeenSeen) atAllocation.set(block.allocation, block.atAllocation);
+    if (block?.hasBeenSeen) atAllocation.set(block.allocation, joined(block.atAllocation));
   }
 
   function mark(block: WatchedBlock, first: number, count: number): PageRun[] {
@@ -181,4 +181,15 @@ export function lookAhead(parts: readonly LogPart[], pageBytes: number, sites: R
     assumedBytes: assumedPages * pageBytes,
     zendCounts,
   };
+}
+
+/** Those side by side as one. */
+function joined(runs: readonly PageRun[]): PageRun[] {
+  const all: { first: number; count: number }[] = [];
+  for (const { first, count } of [...runs].sort((x, y) => x.first - y.first)) {
+    const last = all.at(-1);
+    if (last && last.first + last.count === first) last.count += count;
+    else all.push({ first, count });
+  }
+  return all;
 }

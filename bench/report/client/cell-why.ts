@@ -84,10 +84,11 @@ function whyText(
   }
   const behind = (rule_: string) => (rule_ === '' ? 'it could be given back' : rule_);
   if (start >= from + areas.liveEnd[area]!) {
-    const size = bytesText(from + areas.bytes[area]! - Math.max(from + areas.liveEnd[area]!, from));
-    return live === 0
-      ? `No block lives in all of ${name}: ${behind(rule.end)}.`
-      : `It is part of the free end of ${name}, ${size}: ${behind(rule.end)}.`;
+    if (live === 0) return `No block lives in all of ${name}: ${behind(rule.end)}.`;
+    const endStart = areas.endStart[area]!;
+    return start >= from + endStart
+      ? `It is part of the free end of ${name}, ${bytesText(areas.bytes[area]! - endStart)}: ${behind(rule.end)}.`
+      : `No block lives above it in ${name}, but something that was freed and merges with nothing lies there: ${behind(rule.end)}.`;
   }
   const above = nextBlock(data, blocks, start, from + areas.bytes[area]!);
   return `It lies below blocks that live${above && `, the next one ${blocks.leftOut > 0 ? 'listed ' : ''}${above}`}: ${behind(rule.within)}.`;

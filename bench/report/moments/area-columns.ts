@@ -1,4 +1,4 @@
-import { PAGE_BYTES } from '../../../sim/contract/units.ts';
+import { type Bytes, PAGE_BYTES } from '../../../sim/contract/units.ts';
 import { type Area, areaAt, RESERVED } from '../../run/areas.ts';
 import type { AreaColumns } from '../page-data.ts';
 import type { Births } from './births.ts';
@@ -7,6 +7,8 @@ import { firstFrom, type LiveBlock, type ResidentPages } from './resident-pages.
 
 /** Of more areas than this a page names the groups alone. */
 const AREAS_MAX = 5000;
+/** A header or a fencepost may lie behind the last free byte of a heap. */
+const HEADER_BYTES = 16;
 /** So many threads are named. */
 const THREADS_MAX = 3;
 
@@ -17,6 +19,7 @@ const NONE: AreaColumns = {
   names: [],
   live: [],
   liveEnd: [],
+  endStart: [],
   threads: [],
   threadTexts: [],
   rule: [],
@@ -39,12 +42,14 @@ export function areaColumns(
   const rows = resident.map((area, i) => {
     const blocks = held[i]!;
     const last = blocks.at(-1);
+    const liveEnd = last ? last.address + last.usableBytes - area.start : 0;
     return {
       start: area.start - (resident[i - 1]?.start ?? 0),
       bytes: area.end - area.start,
       name: names.of(area.name),
       live: blocks.length,
-      liveEnd: last ? last.address + last.usableBytes - area.start : 0,
+      liveEnd,
+      endStart: area.kind === 'heap' ? freeEndOf(read, area) : liveEnd,
       threads: owners.of(threadsText(blocks, births)),
       rule: rules.of(JSON.stringify(keepingRule(area, tunables))),
     };
@@ -57,11 +62,18 @@ export function areaColumns(
     names: names.all(),
     live: column('live'),
     liveEnd: column('liveEnd'),
+    endStart: column('endStart'),
     threads: column('threads'),
     threadTexts: owners.all(),
     rule: column('rule'),
     rules: rules.all().map((text) => JSON.parse(text) as AreaColumns['rules'][number]),
   };
+}
+
+/** Where the free memory at the end of a heap begins, from the heap's start: below it freed chunks may lie that nothing merges with. */
+function freeEndOf({ free }: ResidentPages, { start, end }: Area): Bytes {
+  const top = free.findLast((range) => range.start < end);
+  return top && top.start >= start && top.end >= end - HEADER_BYTES ? top.start - start : end - start;
 }
 
 function hasPages(page: Int32Array, { start, end }: Area): boolean {

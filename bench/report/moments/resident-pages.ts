@@ -54,6 +54,7 @@ export interface ResidentPages {
 
 export interface FreeRange {
   readonly start: Addr;
+  readonly end: Addr;
   readonly residentBytes: Bytes;
 }
 
@@ -97,7 +98,7 @@ export function readResidentPages(assembled: Assembled): ResidentPages {
     if (kind === RANGE_LIVE) return;
     const into = bytes[classOf(kind)]!;
     const residentBytes = add(start, start + length, into);
-    if (kind !== RANGE_METADATA && residentBytes > 0) free.push({ start, residentBytes });
+    if (kind !== RANGE_METADATA && residentBytes > 0) free.push({ start, end: start + length, residentBytes });
   });
   free.sort((x, y) => x.start - y.start);
   for (let i = 0; i < page.length; i++) {

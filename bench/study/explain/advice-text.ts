@@ -1,7 +1,7 @@
 import { bytes, count, counted, duration, percent } from '../../../sim/contract/format.ts';
 import { type Advice, type Advised, advisedIn, isDead, isTooSlow, LEAST_SAVING, WORTH_IT } from './advice.ts';
 import type { Facts } from './explanation.ts';
-import { worstBytes } from './orders.ts';
+import { hasSharedHeaps, worstBytes } from './orders.ts';
 import { callsOf, type OrderRange, type WhatIf } from './what-if.ts';
 
 /** What is advised, with what it saves and what it costs; what was passed over, and why. `isFree`: most of the memory is free. */
@@ -25,7 +25,7 @@ export function adviceSentences(
     const lead = advised.length > 1 ? `${leadOf(one)}: with` : 'With';
     sentences.push(
       `${lead} ${lowers === 'memory' ? savingText(facts, w) : faultsText(facts, w)}`,
-      ...orderSentences(w),
+      ...orderSentences(facts, w),
       ...(lowers === 'memory' && advice.version ? [versionSentence(facts, advice.version)] : []),
       ...timeSentences(facts, w),
       ...(lowers === 'faults' ? [] : tooDearSentences(facts, w, whatIf)),
@@ -35,8 +35,8 @@ export function adviceSentences(
   if (advised.length > 0) return sentences;
   if (advice.uncertain) {
     sentences.push(
-      `It may help: with ${savingText(facts, advice.uncertain)}`,
-      ordersSentence(advice.uncertain.orders!),
+      `It may help, but within what the order of the threads’ calls changes: with ${savingText(facts, advice.uncertain)}`,
+      ordersSentence(facts, advice.uncertain, advice.uncertain.orders!),
     );
   } else if (!partial) sentences.push(`Nothing to gain by a setting: ${none}`);
   if (advice.version) sentences.push(versionSentence(facts, advice.version));
@@ -55,9 +55,12 @@ const versionSentence = (facts: Facts, version: WhatIf): string =>
   `A newer version: with ${savingText(facts, version)}`;
 
 /** What it leaves in other orders of the threads' calls. */
-function orderSentences({ orders, setting }: WhatIf): string[] {
-  if (orders) return [ordersSentence(orders)];
-  return setting.includes('arena')
+function orderSentences(facts: Facts, w: WhatIf): string[] {
+  if (w.orders) {
+    const differs = [w.orders, facts.orders].some((range) => range && isRange(range));
+    return differs || hasSharedHeaps(w) ? [ordersSentence(facts, w, w.orders)] : [];
+  }
+  return hasSharedHeaps(w)
     ? [
         'What threads leave in a heap that they share depends on how their calls fall between each other: it was run in the order of the trace, and the real saving may be more or less.',
       ]
@@ -69,12 +72,24 @@ const DEAD = `No block lives here: a setting is advised only where next to nothi
 const PERCENT_FOR_PERCENT =
   'A setting may take as many per cent more work as it saves of the process; --allow-work lets it take more.';
 
-const ordersSentence = ({ leastBytes, mostBytes }: OrderRange): string =>
-  bytes(leastBytes) === bytes(mostBytes)
-    ? `In the other orders of the threads’ calls that were run it is ${bytes(mostBytes)} too; real runs have yet others, and may leave less or more.`
-    : mostBytes - leastBytes < mostBytes * WORTH_IT
-      ? `In the other orders of the threads’ calls that were run it is ${bytes(leastBytes)} to ${bytes(mostBytes)}; real runs have yet others, and may leave less or more.`
-      : `What threads leave in a heap that they share depends on how their calls fall between each other, which is another way in every run: ${bytes(leastBytes)} to ${bytes(mostBytes)} in the orders that were run, with one processor and with one for each thread. It depends on who gets a lock next, so a real run may lie outside, on either side.`;
+function ordersSentence({ orders: asItIs }: Facts, w: WhatIf, orders: OrderRange): string {
+  const range = rangeText(orders);
+  const before = asItIs && isRange(asItIs) ? ` (as it is ${rangeText(asItIs)})` : '';
+  if (!isRange(orders)) {
+    return `In the other orders of the threads’ calls that were run it is ${range} too${before}; real runs have yet others, and may leave less or more.`;
+  }
+  if (orders.mostBytes - orders.leastBytes < orders.mostBytes * WORTH_IT) {
+    return `In the other orders of the threads’ calls that were run it is ${range}${before}; real runs have yet others, and may leave less or more.`;
+  }
+  const [where, how] = hasSharedHeaps(w)
+    ? [' in a heap that they share', ', on one processor and on one for each thread among them']
+    : ['', ''];
+  return `What threads leave${where} depends on how their calls fall between each other, which is another way in every run: ${range} in the orders that were run${how}${before}. It depends on who gets a lock next, so a real run may lie outside, on either side.`;
+}
+
+const isRange = ({ leastBytes, mostBytes }: OrderRange): boolean => bytes(leastBytes) !== bytes(mostBytes);
+export const rangeText = (range: OrderRange): string =>
+  isRange(range) ? `${bytes(range.leastBytes)} to ${bytes(range.mostBytes)}` : bytes(range.mostBytes);
 
 const instead = (now: number, before: number, one: string): string =>
   now === before ? `the same ${one}s` : `${counted(now, one)} instead of ${count(before)}`;

@@ -1,7 +1,7 @@
 import { type Bytes, PAGE_BYTES } from '../../../sim/contract/units.ts';
 import type { Facts } from './explanation.ts';
 import type { Finding } from './mechanisms/mechanism.ts';
-import { hasSharedHeaps, worstBytes } from './orders.ts';
+import { hasSharedHeaps, savedBytes, worstBytes } from './orders.ts';
 import { callsOf, type WhatIf } from './what-if.ts';
 
 /** A setting that saves less than this share of the process's own memory is no advice. */
@@ -44,14 +44,18 @@ export function ownBytes({ sample, process }: Pick<Facts, 'sample' | 'process'>)
   return sample.rssBytes + (process ? process.anonymous + process.stack + process.data : 0);
 }
 
+/** What a setting must save. */
+export const enoughBytes = (facts: Pick<Facts, 'sample' | 'process'>): Bytes =>
+  Math.max(LEAST_SAVING, ownBytes(facts) * WORTH_IT);
+
 /** No block lives: what the heap keeps is either taken again by the next work, or never. */
 export const isDead = ({ sample }: Pick<Facts, 'sample'>): boolean => sample.liveBlocks === 0 && sample.rssBytes > 0;
 
 /** Whether the work grows by a larger share than the process gets smaller, and by more than was allowed. */
 export function isTooSlow(facts: Facts, w: WhatIf, { allowedWork = 0 }: Allowed = {}): boolean {
-  const { times, sample } = facts;
+  const { times } = facts;
   if (!times || w.cpuNs === null || times.cpuNs === 0) return false;
-  const saved = (sample.rssBytes - worstBytes(w)) / ownBytes(facts);
+  const saved = savedBytes(facts, w) / ownBytes(facts);
   return w.cpuNs / times.cpuNs - 1 > Math.max(allowedWork, saved);
 }
 
@@ -64,7 +68,7 @@ function isBackAndForth(facts: Facts, w: WhatIf): boolean {
   const before = sample.faults + callsOf(sample.syscalls);
   const cost = costOf(w, facts);
   if (isDead(facts)) return cost > before * WORTH_IT;
-  return cost > before && cost * PAGE_BYTES > sample.rssBytes - worstBytes(w);
+  return cost > before && cost * PAGE_BYTES > savedBytes(facts, w);
 }
 
 /**
@@ -100,9 +104,8 @@ export function adviseOn(
   const { sample } = facts;
   const sound = whatIf.filter((w) => !w.failed);
   const faults = findings.some((f) => f.lowers === 'faults') ? fewerFaults(facts, sound) : null;
-  const least = Math.max(LEAST_SAVING, ownBytes(facts) * WORTH_IT);
-  const isEnough = (rssBytes: Bytes) => sample.rssBytes - rssBytes >= least;
-  const saving = sound.filter((w) => isEnough(worstBytes(w)));
+  const least = enoughBytes(facts);
+  const saving = sound.filter((w) => savedBytes(facts, w) >= least);
   const fair = (w: WhatIf) => isFair(facts, w, allowed);
   const isVersion = (w: WhatIf) => w.paste === null && w.thp === null;
   const memory = cheapestOfBest(
@@ -126,7 +129,9 @@ export function adviseOn(
       findings,
       saving.filter((w) => !fair(w) && !isVersion(w)),
     ),
-    uncertain: sound.find((w) => w.orders && isEnough(w.orders.leastBytes) && !isEnough(worstBytes(w))) ?? null,
+    uncertain:
+      sound.find((w) => w.orders && sample.rssBytes - w.orders.leastBytes >= least && savedBytes(facts, w) < least) ??
+      null,
   };
 }
 

@@ -37,7 +37,7 @@ export function conclude(
 ): Explanation {
   const { facts, findings } = observed;
   const whatIf = whatIfsOf(options, observed, shared, trials, weighed);
-  const known = { ...facts, times: weighed.asItIs };
+  const known = { ...facts, ...weighed.asItIs };
   const verdict = judge(known, findings, whatIf, partial, options);
   return { schema: EXPLANATION_SCHEMA, ...known, whatIf, partial, verdict };
 }

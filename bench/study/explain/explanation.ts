@@ -11,7 +11,7 @@ import type { HeldPage, PinningGroup } from './pinning.ts';
 import type { AreaReport } from './ranges.ts';
 import type { ReturnPrediction } from './returns.ts';
 import type { TunableChange } from './tunable-changes.ts';
-import type { WhatIf } from './what-if.ts';
+import type { OrderRange, WhatIf } from './what-if.ts';
 
 export const EXPLANATION_SCHEMA = 'allocsim-explanation-1';
 
@@ -93,6 +93,8 @@ export interface Explanation {
   readonly sites: readonly StackBytes[] | null;
   /** null where no setting was worth timing, or virtual time does not take the events. */
   readonly times: RunTimes | null;
+  /** What the run as it is leaves in several orders of the threads' calls; null where none was asked for. */
+  readonly orders: OrderRange | null;
   readonly whatIf: readonly WhatIf[];
   /** Interrupted: of the other settings only those that had been run. */
   readonly partial: boolean;

@@ -21,11 +21,11 @@ const TORN_DOWN = 0.5;
 /** A program that lives on for longer than this after its frees has not freed in order to exit. */
 export const IDLE_NS: Ns = 1_000_000;
 /** What lies further back is not spoken of. */
-const LOOKED_BACK_NS: Ns = 1_000_000_000;
+export const LOOKED_BACK_NS: Ns = 1_000_000_000;
 /** A program that goes on with more calls than a last line that is printed and files that are closed take has not freed in order to exit. */
-const CALLS_BEHIND = 32;
+export const CALLS_BEHIND = 32;
 /** What lies between frees and is nothing that a program does with its memory. */
-const PASSING: ReadonlySet<number> = new Set([OP_CLOCK, OP_THREAD_BEGIN, OP_THREAD_EXIT, OP_SKIPPED, OP_EXIT]);
+export const PASSING: ReadonlySet<number> = new Set([OP_CLOCK, OP_THREAD_BEGIN, OP_THREAD_EXIT, OP_SKIPPED, OP_EXIT]);
 
 /** Frees of most of what lives, with no other call between. */
 export interface FinalFrees {
@@ -72,9 +72,9 @@ export function finalFrees(events: EventBuffer, end: number): FinalFrees | undef
   return found;
 }
 
-const isFree = (op: number): boolean => op === OP_FREE || op === OP_EFREE;
+export const isFree = (op: number): boolean => op === OP_FREE || op === OP_EFREE;
 
-const nsOf = ({ a, b }: EventBuffer, row: number): Ns => b[row]! * 2 ** 32 + a[row]!;
+export const nsOf = ({ a, b }: EventBuffer, row: number): Ns => b[row]! * 2 ** 32 + a[row]!;
 
 /** Those that end before row `end`, with nothing but time between. */
 function freesBefore(events: EventBuffer, end: number): { row: number; frees: number; threadEnds: number; ns: Ns } {
@@ -97,7 +97,7 @@ function freesBefore(events: EventBuffer, end: number): { row: number; frees: nu
 }
 
 /** Labels of the recorder's own: the exit, the end, and points spread over the events. */
-const isRecorders = (label: string): boolean =>
+export const isRecorders = (label: string): boolean =>
   label === 'end' || label === 'exit' || TEARDOWNS.has(label) || /^s\d+$/.test(label);
 
 function liveAt({ head, slot, objectSlots }: EventBuffer, end: number): number {

@@ -4,15 +4,7 @@ import { atOnce } from '../../../workloads/breathing.ts';
 import { LockstepRun } from '../../run/modes/lockstep.ts';
 import type { RunOptions } from '../../run/run-options.ts';
 import { IDLE_NS } from './final-frees.ts';
-import {
-  beforeFrees,
-  EXIT_BEGINS,
-  exitMoment,
-  freesText,
-  localsDying,
-  type Moment,
-  momentFromEvents,
-} from './moment.ts';
+import { beforeFrees, freesText, lastWork, localsDying, type Moment, momentFromEvents } from './moment.ts';
 import { threadEnds } from './thread-ends.ts';
 
 /** Frees that leave less than this share resident have emptied the heap. */
@@ -35,18 +27,19 @@ export function* momentSteps(options: RunOptions, at: string | undefined): Gener
  */
 function* beforeLocalsDied(options: RunOptions): Generator<void, Moment> {
   const { events } = options;
-  const exit = exitMoment(events);
-  const last = localsDying(events, exit);
-  if (!last) return exit;
-  const [living, freed, left] = yield* residentAt(options, [last.row, last.end, exit.end]);
+  const work = lastWork(events);
+  const { moment } = work;
+  const last = localsDying(events, work);
+  if (!last) return moment;
+  const [living, freed, left] = yield* residentAt(options, [last.row, last.end, moment.end]);
   const leave = ` and leave ${bytes(freed!)} of ${bytes(living!)} resident`;
   if (left! < living! * EMPTIED && last.idleNs <= IDLE_NS) {
     const later = bytes(left!) === bytes(freed!) ? '' : `, of which the exit finds ${bytes(left!)}`;
-    return beforeFrees(last, `${leave}${later}`);
+    return beforeFrees(last, work, `${leave}${later}`);
   }
   return {
-    ...exit,
-    about: `${EXIT_BEGINS}; ${freesText(last)} end ${duration(last.idleNs)} earlier${leave} (before them: ${atRow(last.row)})`,
+    ...moment,
+    about: `${moment.about}; ${freesText(last)} end ${duration(last.idleNs)} earlier${leave} (before them: ${atRow(last.row)})`,
   };
 }
 

@@ -13,6 +13,7 @@ import { counted } from '../../../sim/contract/format.ts';
 import type { Ns } from '../../../sim/contract/units.ts';
 import { isEndedBySignal } from '../../../workloads/recorder/end-label.ts';
 import { rowsUntil } from '../../run/stop-point.ts';
+import { type FinalEnds, finalEnds } from './final-ends.ts';
 import { type FinalFrees, finalFrees, IDLE_NS, isRecorded } from './final-frees.ts';
 import { interpreterEnd } from './interpreter-end.ts';
 
@@ -23,6 +24,8 @@ export interface Moment {
   readonly end: number;
   /** Which moment it is and how it was found: completes "Judged …". */
   readonly about: string;
+  /** The exit, where threads end before it and no work follows. */
+  readonly goesDownTo?: Moment;
 }
 
 const KEYWORDS: readonly string[] = ['peak', 'exit', 'end'];
@@ -42,11 +45,39 @@ export function momentFromEvents(events: EventBuffer, at: string | undefined): M
   }
   if (at === 'peak') return undefined;
   if (at === 'end') return endMoment(events);
-  const exit = exitMoment(events);
-  const last = at === undefined ? localsDying(events, exit) : undefined;
-  if (!last) return exit;
-  return last.idleNs <= AT_ONCE_NS && last.callsBehind === 0 ? beforeFrees(last, '') : undefined;
+  if (at !== undefined) return exitMoment(events);
+  const work = lastWork(events);
+  const last = localsDying(events, work);
+  if (!last) return work.moment;
+  return last.idleNs <= AT_ONCE_NS && last.callsBehind === 0 ? beforeFrees(last, work, '') : undefined;
 }
+
+/** Where the program's work is done. */
+export interface LastWork {
+  readonly moment: Moment;
+  /** What it then begins. */
+  readonly exit: Moment;
+  /** Ends of threads with which it goes down to the exit: then the moment is before them. */
+  readonly ends: FinalEnds | undefined;
+}
+
+/** Before the exit, and before the ends of threads with which the program goes down to it. */
+export function lastWork(events: EventBuffer): LastWork {
+  const exit = exitMoment(events);
+  const ends = exit.kind === 'exit' && isRecorded(events.source) ? finalEnds(events, exit.end) : undefined;
+  if (!ends) return { moment: exit, exit, ends };
+  const { frees, callsBehind } = ends;
+  const beside = [
+    ...(frees > 0 ? [counted(frees, 'free')] : []),
+    ...(callsBehind > 0 ? [counted(callsBehind, 'other call')] : []),
+  ];
+  const behind = beside.length > 0 ? `${beside.join(' and ')} behind; ` : '';
+  const about = `before ${endsText(ends)}, with which the program goes down (${behind}--at exit judges after them)`;
+  return { moment: { kind: 'exit', end: ends.row, about }, exit, ends };
+}
+
+const endsText = ({ threadEnds }: FinalEnds): string =>
+  threadEnds === 1 ? 'the end of 1 thread' : `the ends of ${counted(threadEnds, 'thread')}`;
 
 export function exitMoment(events: EventBuffer): Moment {
   const script = scriptDone(events) ?? scriptEnd(events);
@@ -66,9 +97,9 @@ function endMoment({ length, labels, source }: EventBuffer): Moment {
 export const AT_END = 'at the end of the trace';
 export const EXIT_BEGINS = 'just before the program began to exit';
 
-/** The frees right before the exit, where nothing else tells of it. */
-export const localsDying = (events: EventBuffer, exit: Moment): FinalFrees | undefined =>
-  exit.about === EXIT_BEGINS && isRecorded(events.source) ? finalFrees(events, exit.end) : undefined;
+/** The frees right before it goes down, where nothing else tells of them. */
+export const localsDying = (events: EventBuffer, { moment, exit }: LastWork): FinalFrees | undefined =>
+  exit.about === EXIT_BEGINS && isRecorded(events.source) ? finalFrees(events, moment.end) : undefined;
 
 export function freesText({ frees, threadEnds, callsBehind }: FinalFrees): string {
   const threads = threadEnds > 0 ? ` and ends of ${counted(threadEnds, 'thread')} between` : '';
@@ -77,11 +108,13 @@ export function freesText({ frees, threadEnds, callsBehind }: FinalFrees): strin
     : `${counted(frees, 'free')}${threads} (and ${counted(callsBehind, 'other call')} behind them)`;
 }
 
-export const beforeFrees = (last: FinalFrees, left: string): Moment => ({
-  kind: 'exit',
-  end: last.row,
-  about: `before ${freesText(last)}, with no allocation between, that come right before the exit${left}: taken for the end of main() (--at exit judges after them)`,
-});
+export function beforeFrees(last: FinalFrees, { ends }: LastWork, left: string): Moment {
+  const [what, meaning] = ends
+    ? [`${endsText(ends)}, with which the program goes down`, 'the end of their work']
+    : ['the exit', 'the end of main()'];
+  const about = `before ${freesText(last)}, with no allocation between, that come right before ${what}${left}: taken for ${meaning} (--at exit judges after them)`;
+  return { kind: 'exit', end: last.row, about };
+}
 
 /** A recorded PHP with one script (not a worker of many requests): behind it PHP frees what the script holds. */
 function scriptDone({ head, a, labels, length }: EventBuffer): Moment | undefined {

@@ -1,9 +1,26 @@
+import type { EventBuffer } from '../../../sim/contract/event.ts';
 import type { Bytes } from '../../../sim/contract/units.ts';
+import type { RunResult } from '../../run/result.ts';
 import type { RunTask } from '../parallel/run-task.ts';
-import type { Trial, WhatIf } from './what-if.ts';
+import type { Facts } from './explanation.ts';
+import type { OrderRange, Trial, WhatIf } from './what-if.ts';
 
 /** What counts for a setting: the most that it leaves in any order that was run. */
 export const worstBytes = ({ rssBytes, orders }: WhatIf): Bytes => Math.max(rssBytes, orders?.mostBytes ?? 0);
+
+/** What counts for the run as it is: the least. */
+export const bestBytes = ({ sample, orders }: Pick<Facts, 'sample' | 'orders'>): Bytes =>
+  Math.min(sample.rssBytes, orders?.leastBytes ?? Infinity);
+
+/** What a setting saves in every order that was run, whichever the program then takes. */
+export const savedBytes = (facts: Pick<Facts, 'sample' | 'orders'>, w: WhatIf): Bytes =>
+  bestBytes(facts) - worstBytes(w);
+
+/** Both together; null where neither is known. */
+export const wider = (x: OrderRange | null, y: OrderRange | null): OrderRange | null =>
+  x && y
+    ? { leastBytes: Math.min(x.leastBytes, y.leastBytes), mostBytes: Math.max(x.mostBytes, y.mostBytes) }
+    : (x ?? y);
 
 const HEAPS = ['arena_max', 'narenas'];
 
@@ -15,22 +32,25 @@ export const sharesHeaps = ({ setting }: Pick<Trial, 'setting'>): boolean =>
 export const hasSharedHeaps = ({ setting }: WhatIf): boolean =>
   setting.split(',').some((part) => HEAPS.includes(part.split('=')[0]!));
 
-/** One more order of the threads' calls. */
-export interface Order {
-  readonly task: RunTask;
-  /** Whether its end can be the most, or only the least. */
-  readonly isWhole: boolean;
-}
+/** A program that holds more at once than this many times its most in the trace's order is another one. */
+const HOLDS_MORE = 1.2;
+
+/** Whether the run holds no more at once than the program did: no trace says who waits for whom outside of malloc. */
+export const keepsOrder = ({ summary }: RunResult, { requestedPeakBytes }: EventBuffer): boolean =>
+  summary.requestedPeakBytes <= requestedPeakBytes * HOLDS_MORE;
 
 /**
  * The same events in other orders, beside that of the timed run: as many processors as threads, so that all go on at the same time; and
- * one, on which each goes on until it waits or its slice is over. With recorded times threads wait as they did, so that what never
- * overlapped does not; but a recording slows the work down, and the least may be what one thread after the other leaves.
+ * one, on which each goes on until it waits or its slice is over, at full speed, since a recording slows the work down.
  */
-export function otherOrders(timed: RunTask, threads: number): Order[] {
-  const isPaced = timed.pace === 'recorded';
-  return [
-    { task: { ...timed, cpus: threads }, isWhole: true },
-    { task: { ...timed, cpus: 1, pace: 'asap' as const }, isWhole: !isPaced },
-  ].filter(({ task }) => task.cpus !== timed.cpus || task.pace !== timed.pace);
-}
+export const otherOrders = (timed: RunTask, threads: number): RunTask[] =>
+  [
+    { ...timed, cpus: threads },
+    { ...timed, cpus: 1, pace: 'asap' as const },
+  ].filter((task) => task.cpus !== timed.cpus || task.pace !== timed.pace);
+
+/** And by chance: with another seed, at the recorded pace and at full speed where there are two. */
+export const otherSeeds = (timed: RunTask): RunTask[] =>
+  timed.pace === 'asap'
+    ? [1, 2].map((more) => ({ ...timed, seed: timed.seed + more }))
+    : (['recorded', 'asap'] as const).map((pace) => ({ ...timed, pace, seed: timed.seed + 1 }));

@@ -69,6 +69,8 @@ export interface AreaReport extends Area {
   readonly liveBlocks: number;
   /** Length of the longest run of free bytes. */
   readonly largestFreeBytes: Bytes;
+  /** Length of the free memory at its end, resident or not. */
+  readonly endFreeBytes: Bytes;
   /** `breakdown.returnable` by what lies above it; null where that keeps nothing: heaps alone are given back from their end. */
   readonly wholeFree: WholeFree | null;
 }
@@ -99,7 +101,14 @@ export function reportAreas(
   kept: Uint8Array,
 ): AreaReport[] {
   const { pages } = assembled.machine.kernel;
-  const sums = areas.map(() => ({ ...NOTHING, live: 0, largestFree: 0, withinSlabs: 0, whole: [0, 0, 0, 0] }));
+  const sums = areas.map(() => ({
+    ...NOTHING,
+    live: 0,
+    largestFree: 0,
+    endFree: 0,
+    withinSlabs: 0,
+    whole: [0, 0, 0, 0],
+  }));
   const resident = (from: number, to: number, wanted: (page: number) => boolean): Bytes => {
     let bytes = 0;
     for (let at = from; at < to; ) {
@@ -135,6 +144,7 @@ export function reportAreas(
       default: {
         const wholeBytes = resident(start, end, (page) => kept[page] === 0);
         sum.largestFree = Math.max(sum.largestFree, end - start);
+        if (placeOf[i] === PLACES.indexOf('atEnd')) sum.endFree += end - start;
         sum.pinned += resident(start, end, (page) => kept[page] === 1);
         sum.returnable += wholeBytes;
         sum.whole[placeOf[i]!]! += wholeBytes;
@@ -143,7 +153,7 @@ export function reportAreas(
     }
   }
   return areas.map((area, i) => {
-    const { live, largestFree, withinSlabs, whole, ...breakdown } = sums[i]!;
+    const { live, largestFree, endFree, withinSlabs, whole, ...breakdown } = sums[i]!;
     const [atEnd, belowFreed, belowOwn, belowLive] = whole as [Bytes, Bytes, Bytes, Bytes];
     return {
       ...area,
@@ -153,6 +163,7 @@ export function reportAreas(
       withinSlabsBytes: withinSlabs,
       liveBlocks: live,
       largestFreeBytes: largestFree,
+      endFreeBytes: endFree,
       wholeFree: area.kind === 'heap' ? { atEnd, belowFreed, belowOwn, belowLive } : null,
     };
   });

@@ -7,55 +7,66 @@ import type { RunOptions } from '../../run/run-options.ts';
 import type { Runner } from '../parallel/run-all.ts';
 import type { RunTask } from '../parallel/run-task.ts';
 import type { RunTimes } from './explanation.ts';
-import { type Order, otherOrders, sharesHeaps } from './orders.ts';
+import { keepsOrder, otherOrders, otherSeeds, sharesHeaps } from './orders.ts';
 import { type OrderRange, type Trial, taskOf } from './what-if.ts';
 
-/** A setting's run in virtual time, and what it leaves in other orders of the threads' calls where that depends on them. */
+/** A run in virtual time. */
 export interface Timed {
   readonly times: RunTimes;
+  /** What it leaves; null where threads came too far out of the trace's order, or there is one. */
+  readonly endBytes: Bytes | null;
+  /** The same over all orders of the threads' calls that were run. */
   readonly orders: OrderRange | null;
 }
 
-/** Runs in virtual time, each begun by whoever asks for it first; undefined where virtual time does not take the events. */
+/** Runs in virtual time of settings, or of none (null: as it is), each begun by whoever asks for it first; undefined where virtual time does not take the events. */
 export interface Timings {
-  asItIs(): Promise<RunTimes | undefined>;
-  of(trial: Trial): Promise<Timed | undefined>;
-  /** Both, for whoever will ask. */
+  of(trial: Trial | null): Promise<Timed | undefined>;
+  /** What it leaves with other seeds. */
+  again(trial: Trial | null): Promise<OrderRange | null>;
+  /** That of a setting and as it is, for whoever will ask. */
   begin(trial: Trial): void;
 }
 
 /** Up to row `end`. */
 export function createTimings(options: RunOptions, end: number, runner: Runner): Timings {
   const threads = options.events.threadSlots;
-  const begun = new Map<Trial, Promise<Timed | undefined>>();
-  let own: Promise<RunTimes | undefined> | undefined;
+  const begun = new Map<Trial | null, Promise<Timed | undefined>>();
+  const agains = new Map<Trial | null, Promise<OrderRange | null>>();
+  const taskIn = (trial: Trial | null) => (trial ? timedTrial(options, trial) : timedAsItIs(options, end));
 
-  async function timeAsItIs(): Promise<RunTimes | undefined> {
-    const results = await runTimed([timedAsItIs(options, end)], runner);
-    return results && timesOf(results[0]!, threads);
-  }
-
-  async function time(trial: Trial): Promise<Timed | undefined> {
-    const timed = timedTrial(options, trial);
-    const others = threads > 1 && sharesHeaps(trial) ? otherOrders(timed, threads) : [];
-    const results = await runTimed([timed, ...others.map(({ task }) => task)], runner);
+  async function time(trial: Trial | null): Promise<Timed | undefined> {
+    const timed = taskIn(trial);
+    const others = threads > 1 && trial && sharesHeaps(trial) ? otherOrders(timed, threads) : [];
+    const results = await runTimed([timed, ...others], runner);
     if (!results) return undefined;
-    return { times: timesOf(results[0]!, threads), orders: others.length > 0 ? rangeOf(results, others) : null };
+    const times = timesOf(results[0]!, threads);
+    if (threads <= 1) return { times, endBytes: null, orders: null };
+    return { times, endBytes: endOf(results[0]!, options), orders: rangeOf(results, options) };
   }
 
-  const asItIs = () => (own ??= heard(timeAsItIs()));
-  const of = (trial: Trial) => {
-    const run = begun.get(trial) ?? heard(time(trial));
-    begun.set(trial, run);
-    return run;
-  };
+  async function withSeeds(trial: Trial | null): Promise<OrderRange | null> {
+    const results = await runTimed(otherSeeds(taskIn(trial)), runner);
+    return results ? rangeOf(results, options) : null;
+  }
+
+  const of = once(begun, time);
   return {
-    asItIs,
     of,
+    again: once(agains, withSeeds),
     begin(trial) {
       of(trial);
-      asItIs();
+      of(null);
     },
+  };
+}
+
+/** `run`, once for each of what it is asked about. */
+function once<K, T>(begun: Map<K, Promise<T>>, run: (key: K) => Promise<T>): (key: K) => Promise<T> {
+  return (key) => {
+    const one = begun.get(key) ?? heard(run(key));
+    begun.set(key, one);
+    return one;
   };
 }
 
@@ -65,21 +76,17 @@ export function heard<T>(promise: Promise<T>): Promise<T> {
   return promise;
 }
 
-/** Null where threads came so far out of the trace's order in all of them that more was held at once: what they leave is another program's. */
-function rangeOf([timed, ...rest]: readonly RunResult[], others: readonly Order[]): OrderRange | null {
-  const runs = [{ result: timed!, isWhole: true }, ...others.map(({ isWhole }, i) => ({ result: rest[i]!, isWhole }))];
-  const ends = runs
-    .filter(({ result }) => !result.outOfOrder)
-    .map(({ result, isWhole }): { bytes: Bytes; isWhole: boolean } => ({
-      bytes: result.samples.at(-1)!.rssBytes,
-      isWhole,
-    }));
-  if (ends.length === 0) return null;
-  const least = Math.min(...ends.map(({ bytes }) => bytes));
-  return {
-    leastBytes: least,
-    mostBytes: Math.max(least, ...ends.flatMap(({ bytes, isWhole }) => (isWhole ? [bytes] : []))),
-  };
+/**
+ * Null where threads came so far out of the order of a trace with times that more was held at once: what they leave is another program's. Without
+ * times nobody knows what overlaps.
+ */
+const endOf = (result: RunResult, { events }: RunOptions): Bytes | null =>
+  keepsOrder(result, events) || !isTimed(events) ? result.samples.at(-1)!.rssBytes : null;
+
+/** Null where that is so in all of them. */
+function rangeOf(results: readonly RunResult[], options: RunOptions): OrderRange | null {
+  const ends = results.map((result) => endOf(result, options)).filter((bytes) => bytes !== null);
+  return ends.length === 0 ? null : { leastBytes: Math.min(...ends), mostBytes: Math.max(...ends) };
 }
 
 /** The run as it is, in virtual time up to row `end`. */
@@ -114,7 +121,7 @@ async function runTimed(tasks: readonly RunTask[], runner: Runner): Promise<RunR
   }
 }
 
-function isTimed({ head, length }: EventBuffer): boolean {
+export function isTimed({ head, length }: EventBuffer): boolean {
   for (let row = 0; row < length; row++) if ((head[row]! & OP_MASK) === OP_CLOCK) return true;
   return false;
 }

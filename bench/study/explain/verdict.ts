@@ -22,6 +22,8 @@ const WORTH_A_SENTENCE = 0.02;
 const WORTH_A_SHARE = 0.0005;
 /** What grows like a leak has so much of its live blocks throughout the last quarter of the run; else they are those of the moment. */
 const STAYS = 0.5;
+/** A group that holds so much of what is pinned is the whole story. */
+const MOST = 0.5;
 /** Other heaps that hold less than this share are said not to be the cause. */
 const FEW = 0.15;
 
@@ -202,20 +204,22 @@ function liveText({
   return `between ${counted(liveBlocks, 'live block')} of ${bytes(breakdown.requested)} in all`;
 }
 
-/** Where no few blocks keep much, all of them together do; `pinned`: what no request returns. */
-function pinnedSentence({ sample, heldPages }: Facts, pinned: Bytes): string[] {
-  if (pinned < sample.rssBytes * WORTH_FINDING || heldPages.length === 0) return [];
+/** Where no few blocks keep much, all of them together do; `pinned`: what no request returns. `few`: what is said of a few of them. */
+function pinnedSentence({ sample, heldPages }: Facts, pinned: Bytes, few = 'no few of them hold much of it'): string[] {
+  const sum = (pages: typeof heldPages) => pages.reduce((total, { freeBytes }) => total + freeBytes, 0);
+  // Whole free pages of slabs and chunks lie on no such page, and are told as what they are.
+  const onPages = Math.min(pinned, sum(heldPages));
+  if (onPages < sample.rssBytes * WORTH_FINDING) return [];
   const byLive = heldPages.filter(({ events }) => events.length > 0);
   const blocks = new Set(byLive.flatMap(({ events }) => events)).size;
-  const sum = (pages: typeof heldPages) => pages.reduce((total, { freeBytes }) => total + freeBytes, 0);
   const own = 'cached blocks and structures of the allocator';
-  const whole = `Pinned: ${bytes(pinned)} are free on ${counted(heldPages.length, 'page')}`;
+  const whole = `Pinned: ${bytes(onPages)} are free on ${counted(heldPages.length, 'page')}`;
   const live = `${counted(blocks, 'live block')} ${blocks === 1 ? 'keeps' : 'keep'}`;
   if (byLive.length === 0) return [`${whole} that ${own} keep.`];
-  if (byLive.length === heldPages.length) return [`${whole} that ${live}; no few of them hold much of it.`];
+  if (byLive.length === heldPages.length) return [`${whole} that ${live}; ${few}.`];
   const others = heldPages.filter(({ events }) => events.length === 0);
   return [
-    `${whole}: ${bytes(sum(byLive))} on ${count(byLive.length)} that ${live}, ${bytes(sum(others))} on ${count(others.length)} that ${own} keep; no few blocks hold much of it.`,
+    `${whole}: ${bytes(sum(byLive))} on ${count(byLive.length)} that ${live}, ${bytes(sum(others))} on ${count(others.length)} that ${own} keep; ${few}.`,
   ];
 }
 
@@ -232,7 +236,9 @@ function pinningSentences(facts: Facts, kind: VerdictKind, pinned: Bytes): strin
       : group.by === 'free and trim'
         ? `freeing ${them} before a trim`
         : `freeing ${them} before the caches are flushed and purged`;
+  const isMost = group.returnsBytes >= pinned * MOST;
   return [
+    ...(isMost ? [] : pinnedSentence(facts, pinned, 'the few that hold the most come next')),
     `${groupText(group)}${group.line === undefined ? '' : `, allocated at ${shortFrame(group.line)},`} ${group.blocks.length === 1 ? 'holds' : 'hold'} ${bytes(group.returnsBytes)} of ${/\d/.test(group.area) ? group.area : `the ${group.area}`}: ${how} gives that back (measured).`,
   ];
 }

@@ -1,23 +1,24 @@
 import type { Bytes } from '../../../sim/contract/units.ts';
 import type { RunOptions } from '../../run/run-options.ts';
-import { type Allowed, adviseOn } from './advice.ts';
-import type { RunTimes } from './explanation.ts';
+import { type Allowed, adviseOn, enoughBytes } from './advice.ts';
+import type { Facts, RunTimes } from './explanation.ts';
 import { atWork } from './mechanisms/at-work.ts';
 import type { Observed } from './observed.ts';
+import { savedBytes, sharesHeaps, wider } from './orders.ts';
 import { createPricing } from './priced-work.ts';
 import { settingName } from './setting.ts';
 import type { SharedRuns } from './shared-runs.ts';
-import type { Timings } from './timed.ts';
+import { isTimed, type Timings } from './timed.ts';
 import { type OrderRange, type Trial, type WhatIf, whatIfOf } from './what-if.ts';
 
-/** What is known of single settings beside their run: how it ends in other orders, and what it takes. */
+/** What is known of single settings, and of the run as it is, beside their run: how it ends in other orders, and what it takes. */
 export interface Weighed {
   readonly orders: ReadonlyMap<Trial, OrderRange>;
   readonly times: ReadonlyMap<Trial, RunTimes>;
-  readonly asItIs: RunTimes | null;
+  readonly asItIs: Pick<Facts, 'times' | 'orders'>;
 }
 
-export const UNWEIGHED: Weighed = { orders: new Map(), times: new Map(), asItIs: null };
+export const UNWEIGHED: Weighed = { orders: new Map(), times: new Map(), asItIs: { times: null, orders: null } };
 
 /** Of the trials that have been run. */
 export function whatIfsOf(
@@ -34,40 +35,53 @@ export function whatIfsOf(
     const whatIf = whatIfOf(trial, result, options.spec, priceOf);
     const range = orders.get(trial);
     const { cpuNs = null, lockWaitNs = null } = times.get(trial) ?? {};
-    return [{ ...whatIf, orders: range ? withOrder(range, whatIf.rssBytes) : null, cpuNs, lockWaitNs }];
+    return [{ ...whatIf, orders: range ? wider(range, rangeOf(whatIf)) : null, cpuNs, lockWaitNs }];
   });
 }
 
-const withOrder = ({ leastBytes, mostBytes }: OrderRange, bytes: Bytes): OrderRange => ({
-  leastBytes: Math.min(leastBytes, bytes),
-  mostBytes: Math.max(mostBytes, bytes),
+const rangeOf = ({ rssBytes }: { readonly rssBytes: Bytes }): OrderRange => ({
+  leastBytes: rssBytes,
+  mostBytes: rssBytes,
 });
 
-/** What would be advised by what is known so far: for less memory, for fewer page faults. */
-export function advisedTrials(
+/** A setting that would be advised, and the trial that ran it. */
+interface Candidate {
+  readonly trial: Trial;
+  readonly whatIf: WhatIf;
+}
+
+/** What would be advised or named with its price by what is known so far. */
+function candidates(
   options: RunOptions & Allowed,
   observed: Observed,
   shared: SharedRuns,
   trials: readonly Trial[],
-  known: Weighed = UNWEIGHED,
-): Trial[] {
+  known: Weighed,
+): { readonly forMemory: Candidate[]; readonly all: Candidate[] } {
   const { facts, findings } = observed;
   const whatIf = whatIfsOf(options, observed, shared, trials, known);
-  const { memory, faults } = adviseOn(
-    { ...facts, times: known.asItIs },
-    atWork(findings, facts, whatIf),
-    whatIf,
-    options,
-  );
-  return [memory, faults].flatMap((advised) => {
-    const trial = advised && trials.find(({ setting }) => settingName(setting) === advised.setting);
-    return trial ? [trial] : [];
-  });
+  const advice = adviseOn({ ...facts, ...known.asItIs }, atWork(findings, facts, whatIf), whatIf, options);
+  const found = (...wanted: (WhatIf | null)[]) =>
+    wanted.flatMap((one) => {
+      const trial = one && trials.find(({ setting }) => settingName(setting) === one.setting);
+      return trial ? [{ trial, whatIf: one }] : [];
+    });
+  const forMemory = found(advice.memory, advice.version);
+  return { forMemory, all: [...forMemory, ...found(advice.faults, advice.costly)] };
 }
 
+/** Those of which the times will be asked for, by what is known before any is. */
+export const advisedTrials = (
+  options: RunOptions & Allowed,
+  observed: Observed,
+  shared: SharedRuns,
+  trials: readonly Trial[],
+): Trial[] => candidates(options, observed, shared, trials, UNWEIGHED).all.map(({ trial }) => trial);
+
 /**
- * Runs what would be advised in virtual time, and in other orders of the threads' calls where it depends on them, until the advice
- * stands: what turns out to be too slow or too uncertain makes room for the next best.
+ * Runs what would be advised in virtual time, and in other orders of the threads' calls, until the advice
+ * stands: what turns out to be too slow or too uncertain makes room for the next best. Where what it saves is not far beyond what orders change, with
+ * other seeds too.
  */
 export async function weigh(
   options: RunOptions & Allowed,
@@ -78,14 +92,40 @@ export async function weigh(
 ): Promise<Weighed> {
   const orders = new Map<Trial, OrderRange>();
   const times = new Map<Trial, RunTimes>();
+  const ends = new Map<Trial | null, Bytes | null>();
+  const again = new Set<Trial>();
   let known = UNWEIGHED;
+  const learn = (trial: Trial, own: OrderRange | null, asItIs: OrderRange | null, asItIsTimes: RunTimes | null) => {
+    const range = wider(own, orders.get(trial) ?? null);
+    if (range) orders.set(trial, range);
+    const before = known.asItIs.orders ?? (asItIs && rangeOf(observed.facts.sample));
+    known = { orders, times, asItIs: { times: asItIsTimes, orders: wider(before, asItIs) } };
+  };
   for (;;) {
-    const trial = advisedTrials(options, observed, shared, trials, known).find((advised) => !times.has(advised));
-    if (!trial) return known;
-    const [timed, asItIs] = await Promise.all([timings.of(trial), timings.asItIs()]);
-    if (!timed || !asItIs) return known;
-    times.set(trial, timed.times);
-    if (timed.orders) orders.set(trial, timed.orders);
-    known = { orders, times, asItIs };
+    const { forMemory, all } = candidates(options, observed, shared, trials, known);
+    const untimed = all.find(({ trial }) => !times.has(trial));
+    if (untimed) {
+      const [timed, asItIs] = await Promise.all([timings.of(untimed.trial), timings.of(null)]);
+      if (!timed || !asItIs) return known;
+      times.set(untimed.trial, timed.times);
+      ends.set(untimed.trial, timed.endBytes).set(null, asItIs.endBytes);
+      learn(untimed.trial, timed.orders, asItIs.orders, asItIs.times);
+      continue;
+    }
+    const close = forMemory.find(({ trial, whatIf }) => !again.has(trial) && isClose(trial, whatIf));
+    if (!close) return known;
+    again.add(close.trial);
+    const [own, asItIs] = await Promise.all([timings.again(close.trial), timings.again(null)]);
+    learn(close.trial, own, asItIs, known.asItIs.times);
+  }
+
+  /** As much again as one order changes leaves too little of what it saves; or threads share a heap, and the recorded pace is not their own. */
+  function isClose(trial: Trial, whatIf: WhatIf): boolean {
+    if (sharesHeaps(trial) && isTimed(options.events)) return true;
+    const facts = { ...observed.facts, ...known.asItIs };
+    const [own, asItIs] = [ends.get(trial) ?? null, ends.get(null) ?? null];
+    if (own === null || asItIs === null) return false;
+    const spread = Math.abs(own - whatIf.rssBytes) + Math.abs(asItIs - facts.sample.rssBytes);
+    return savedBytes(facts, whatIf) - spread < enoughBytes(facts);
   }
 }

@@ -1,7 +1,8 @@
 import { bytes, count, duration, percent } from '../../../sim/contract/format.ts';
 import { columnBlocks, fold } from '../../report/text/fold.ts';
 import type { Palette } from '../../report/text/palette.ts';
-import type { Explanation, RunTimes } from './explanation.ts';
+import { rangeText } from './advice-text.ts';
+import type { Explanation } from './explanation.ts';
 import { callsOf, type WhatIf } from './what-if.ts';
 
 /** A row a setting that changes something, with what it takes beside what it saves. */
@@ -15,7 +16,7 @@ export function whatIfLines(e: Explanation, palette: Palette, width: number): st
     palette.bold('What other settings would do (each was run)'),
     ...(rows.length > 0 ? table(e, rows, palette, width) : []),
     ...(without.length > 0 ? remark(`Without effect here: ${without.join('; ')}.`) : []),
-    ...(rows.length > 0 ? remark(e.times && rows.some(isTimed) ? `${WORK} ${timedText(e.times)}` : WORK) : []),
+    ...(rows.length > 0 ? remark(e.times && rows.some(isTimed) ? `${WORK} ${TIMED}` : WORK) : []),
     ...(rows.some(isDefaults) ? remark(DEFAULTS) : []),
   ];
 }
@@ -24,9 +25,8 @@ const WORK = 'work: what was counted in file order, times the price list; waits 
 
 /** Run in virtual time, and judged by that. */
 const isTimed = ({ cpuNs }: WhatIf): boolean => cpuNs !== null;
-const TIMED = '*';
-const timedText = ({ cpuNs }: RunTimes): string =>
-  `${TIMED}: timed with threads beside each other, against ${duration(cpuNs)}: what a setting may cost goes by that.`;
+const TIMED =
+  'timed: the work with threads beside each other, of what would be advised; what a setting may cost goes by that, and no row without it is advised for its work.';
 
 /** What every glibc begins with: mallopt(3). */
 const DEFAULT_THRESHOLD = /^(mmap|trim)_threshold=131072$/;
@@ -46,9 +46,9 @@ function hasEffect(w: WhatIf, { sample, rssPeakBytes }: Explanation): boolean {
 }
 
 function table(e: Explanation, shown: readonly WhatIf[], palette: Palette, width: number): string[] {
-  const { sample, workNs } = e;
+  const { sample, workNs, times, orders } = e;
   const inOrders = shown.some((w) => w.orders);
-  const unmarked = e.times && shown.some(isTimed) ? ' '.repeat(TIMED.length) : '';
+  const inTime = times && shown.some(isTimed);
   return columnBlocks(
     [
       [
@@ -57,6 +57,7 @@ function table(e: Explanation, shown: readonly WhatIf[], palette: Palette, width
         '',
         ...(inOrders ? ['in other orders'] : []),
         'work',
+        ...(inTime ? ['timed'] : []),
         'peak',
         'mapped',
         'faults',
@@ -66,8 +67,9 @@ function table(e: Explanation, shown: readonly WhatIf[], palette: Palette, width
         'as it is',
         bytes(sample.rssBytes),
         '',
-        ...(inOrders ? [''] : []),
-        `${duration(workNs)}${unmarked}`,
+        ...(inOrders ? [orders ? rangeText(orders) : ''] : []),
+        duration(workNs),
+        ...(inTime ? [duration(times.cpuNs)] : []),
         bytes(e.rssPeakBytes),
         bytes(sample.vszBytes),
         count(sample.faults),
@@ -77,8 +79,9 @@ function table(e: Explanation, shown: readonly WhatIf[], palette: Palette, width
         w.setting,
         bytes(w.rssBytes),
         change(w.rssBytes, sample.rssBytes),
-        ...(inOrders ? [w.orders ? `${bytes(w.orders.leastBytes)} to ${bytes(w.orders.mostBytes)}` : ''] : []),
-        e.times && isTimed(w) ? `${change(w.cpuNs!, e.times.cpuNs)}${TIMED}` : `${change(w.workNs, workNs)}${unmarked}`,
+        ...(inOrders ? [w.orders ? rangeText(w.orders) : ''] : []),
+        change(w.workNs, workNs),
+        ...(inTime ? [isTimed(w) ? change(w.cpuNs!, times.cpuNs) : ''] : []),
         bytes(w.rssPeakBytes),
         bytes(w.vszBytes),
         count(w.faults),

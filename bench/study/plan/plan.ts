@@ -1,4 +1,5 @@
 import { Interrupted, UserError } from '../../../sim/contract/assert.ts';
+import { bytes } from '../../../sim/contract/format.ts';
 import type { Bytes, Ns } from '../../../sim/contract/units.ts';
 import { outOfOrderSentences } from '../../run/out-of-order.ts';
 import type { Mode, Pace, RunResult } from '../../run/result.ts';
@@ -88,6 +89,7 @@ export interface PlanResult {
 }
 
 const RISK = 1e-4;
+const KIB = 1024;
 
 /** Sizes a machine for many processes that each do one of the workloads. */
 export async function plan(options: PlanOptions): Promise<PlanResult> {
@@ -144,7 +146,7 @@ export async function plan(options: PlanOptions): Promise<PlanResult> {
     risk,
     mix,
     rows,
-    assumed: assumptions(results, kinds, risk),
+    assumed: assumptions(results, kinds, risk, extra),
   };
 }
 
@@ -192,7 +194,7 @@ function medianOf(results: readonly RunResult[]): Ns {
   return sorted[sorted.length >> 1]!;
 }
 
-function assumptions(results: readonly RunResult[], kinds: readonly PlanKind[], risk: number): string[] {
+function assumptions(results: readonly RunResult[], kinds: readonly PlanKind[], risk: number, extra: Bytes): string[] {
   const { run, samples } = results[0]!;
   const time =
     run.mode !== 'lockstep'
@@ -202,10 +204,22 @@ function assumptions(results: readonly RunResult[], kinds: readonly PlanKind[], 
         : 'by events: the trace has no times, so idle time is not known';
   return [
     `A process is as the run: its levels are weighted ${time}.`,
+    ...(extra > 0 ? [] : besideHeap(results)),
     'When it ends the next one begins; nothing else of the machine needs memory but what was given.',
     `Independent: processes do not wait for each other, and the memory is exceeded with a probability of ${risk} at a moment.`,
     ...(kinds.length > 1 ? ['The kinds are there in their shares at any time.'] : []),
     ...(kinds.some((kind) => kind.tasks.length > 1) ? ['Mean and percentiles are over all seeds.'] : []),
     ...outOfOrderSentences(results),
+  ];
+}
+
+/** What a recorded process has beside its heap, where it was not given: the most of it that the recordings say. */
+function besideHeap(results: readonly RunResult[]): string[] {
+  const seen = results.flatMap(({ recordedProcess }) => recordedProcess?.samples ?? []);
+  if (seen.length === 0) return [];
+  const own = Math.max(...seen.map(({ anonymous, stack, data }) => anonymous + stack + data));
+  const files = Math.max(...seen.map((sample) => sample.files));
+  return [
+    `Of a process the heap alone counts: beside it a recorded one had ${bytes(own)} of its own (--extra ${Math.ceil(own / KIB)}K) and ${bytes(files)} of files, which processes of one program share (--shared).`,
   ];
 }

@@ -100,6 +100,19 @@ describe('what a setting saves against what it costs', () => {
     expect(adviseOn(facts, [], [shared, { ...certain, rssBytes: 2.91 * MIB }]).memory).toBe(shared);
   });
 
+  test('what saves less than the order of the threads’ calls changes is no advice, and is said to be so', () => {
+    const orders = { leastBytes: 6 * MIB, mostBytes: 11 * MIB };
+    const own = { leastBytes: 4 * MIB, mostBytes: 5.8 * MIB };
+    expect(adviseOn(facts, [], [setting({ orders: own })]).memory).not.toBeNull();
+    const verdict = judge({ ...facts, orders }, [], [setting({ orders: own })]);
+    expect(verdict.advice).toBeNull();
+    expect(verdict.answer.join(' ')).toMatch(
+      /^It may help, but within what the order .* changes: with top_pad=0 .* 4.00 MiB to 5.80 MiB .* \(as it is 6.00 MiB to 11.0 MiB\)/,
+    );
+    const apart = judge({ ...facts, orders }, [], [setting({ orders: { ...own, mostBytes: 5.4 * MIB } })]);
+    expect(apart.advice?.setting).toBe('top_pad=0');
+  });
+
   test('fewer faults: each page more that stays must spare eight of them', () => {
     const moves = { mechanism: 'back and forth', bytes: 0, sentences: [], settings: [], lowers: 'faults' as const };
     const busy = { ...facts, sample: { ...facts.sample, rssBytes: MIB, faults: 20_000 } };

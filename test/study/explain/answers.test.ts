@@ -80,11 +80,25 @@ describe('a leak', () => {
     expect(said(e)).toMatch(/Pinned: \S+ [KM]iB are free on [\d,]+ pages that [\d,]+ live blocks keep/);
     // Of pages that no live block lies on it is said that none does.
     const page = { address: 0, freeBytes: 1024, events: [] };
-    const heldPages = [{ ...page, events: [3, 5] }, page, { ...page, freeBytes: 2048 }];
+    const heldPages = [{ ...page, events: [3, 5] }, page, { ...page, freeBytes: 2048 }].map((held) => ({
+      ...held,
+      freeBytes: held.freeBytes * 1024,
+    }));
     expect(judge({ ...e, heldPages }).sentences.join(' ')).toMatch(
-      /Pinned: .* on 3 pages: 1\.00 KiB on 1 that 2 live blocks keep, 3\.00 KiB on 2 that cached blocks and structures/,
+      /Pinned: .* on 3 pages: 1\.00 MiB on 1 that 2 live blocks keep, 3\.00 MiB on 2 that cached blocks and structures/,
     );
-    expect(judge({ ...e, heldPages: [page] }).sentences.join(' ')).toMatch(/on 1 page that cached blocks and/);
+    expect(judge({ ...e, heldPages: [{ ...page, freeBytes: 2 ** 20 }] }).sentences.join(' ')).toMatch(
+      /on 1 page that cached blocks and/,
+    );
+    // What else is free and kept, as whole pages of slabs are, is not counted there.
+    expect(judge({ ...e, heldPages }).sentences.join(' ')).toMatch(/Pinned: 2\.\d+ MiB are free on 3 pages/);
+    // A group that keeps some of it is named behind all of it; one that keeps most of it stands for it.
+    const block = { event: 3, thread: 0, address: 0, requestedBytes: 3000, usableBytes: 3000, freedByThread: 0 };
+    const group = { area: 'main heap', blocks: [block], ownBytes: 3000, freeReturnsBytes: 0, by: 'free' as const };
+    const keeping = (returnsBytes: number) =>
+      judge({ ...e, pinning: [{ ...group, purgeReturnsBytes: returnsBytes, returnsBytes }] }).sentences.join(' ');
+    expect(keeping(e.sample.rssBytes * 0.03)).toMatch(/Pinned: .*the few that hold the most come next\. 1 block of/);
+    expect(keeping(e.sample.breakdown.pinned * 0.6)).not.toContain('Pinned:');
   });
 });
 

@@ -91,6 +91,23 @@ describe('mechanisms', () => {
     expect(end!.sentences[0]).toMatch(/^2\.\d+ MiB are free at the end of a heap: .* trim threshold, 64\.0 MiB now/);
   });
 
+  test('a threshold is held against the whole of a free end, of which little may be resident', () => {
+    const lines = [
+      'opt 0 M_TOP_PAD 8000000',
+      'opt 0 M_TRIM_THRESHOLD 1000000',
+      'm 0 1 300000',
+      'm 0 2 900000',
+      'f 0 2',
+      'opt 0 M_TRIM_THRESHOLD 950000',
+    ];
+    const e = of(lines, 'glibc@2.36');
+    const heap = e.areas.find(({ name }) => name === 'main heap')!;
+    expect(heap.endFreeBytes).toBeGreaterThan(7_000_000);
+    expect(heap.wholeFree!.atEnd).toBeLessThan(950_000);
+    expect(names(e)).toContain('thresholds');
+    expect(e.verdict.sentences.join(' ')).not.toMatch(/stays as long as it is below the trim threshold/);
+  });
+
   test('what freed chunks keep is not said to lie between live blocks, nor an arena to be for threads that are gone', () => {
     const lines = [
       'm 0 1 100',

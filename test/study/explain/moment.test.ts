@@ -155,10 +155,79 @@ describe('the moment that is judged', () => {
     });
   });
 
+  describe('threads end with which the program goes down', () => {
+    /** Two threads hold blocks and are joined: their ends, what main() frees of them, a last line. */
+    const held = (thread: number) => Array.from({ length: 30 }, (_, i) => `m ${thread} ${thread * 100 + i} 1000`);
+    const working = ['m 0 1 1000', ...held(1), ...held(2)];
+    const ends = ['te 1', '+ 200000', 'te 2', 'f 0 100', '+ 5000000', 'm 0 2 472', 'm 0 3 1024', 'f 0 3', 'f 0 2'];
+    const exiting = (lines: readonly string[], at?: string, source = RECORDED) => {
+      const events = { ...eventsOf([...lines, '= end']), source, exitRow: lines.length };
+      return momentOf({ ...bumpOptions(['m 0 1 8']), events }, at);
+    };
+
+    test('the moment before the first of them is judged, and that is said', () => {
+      const found = exiting([...working, ...ends]);
+      expect(found).toMatchObject({ kind: 'exit', end: working.length });
+      expect(found.about).toBe(
+        'before the ends of 2 threads, with which the program goes down (3 frees and 2 other calls behind; --at exit judges after them)',
+      );
+      expect(exiting([...working, ...ends], 'exit')).toMatchObject({ end: working.length + ends.length });
+    });
+
+    test.each([
+      ['an allocation as large as work takes', ['m 0 9 200000']],
+      ['many that are small', Array.from({ length: 200 }, (_, i) => `m 0 ${1000 + i} 800`)],
+      ['a pause', ['+ 1500000000']],
+      ['a sample of the program’s own', ['= half']],
+      ['a trim', ['trim 0 0']],
+    ])('%s behind them is work: the program went on', (_, lines) => {
+      const found = exiting([...working, ...ends, ...lines]);
+      expect(found).toMatchObject({ end: working.length + ends.length + lines.length });
+      expect(found.about).toMatch(/2 threads ended before/);
+    });
+
+    test('so is a thread that begins', () => {
+      const lines = [...working, ...ends, 'm 3 300 10', 'f 3 300'];
+      expect(exiting(lines)).toMatchObject({ end: lines.length, about: EXIT_ALONE });
+    });
+
+    test('of those between which it works only the last ones are', () => {
+      const found = exiting([...working, 'te 1', 'm 0 9 200000', 'te 2']);
+      expect(found).toMatchObject({ end: working.length + 2 });
+      expect(found.about).toMatch(/before the end of 1 thread, .*; 1 thread ended before/);
+    });
+
+    test('frees of most blocks right before them go with them, and a little before where they empty the heap', () => {
+      const freed = working.map((line) => line.replace(/^m (\d+ \d+) .*/, 'f $1'));
+      for (const pause of [[], ['+ 50000']]) {
+        const found = exiting([...working, ...freed, ...pause, 'te 1', '+ 500000', 'te 2', '+ 9000000']);
+        expect(found).toMatchObject({ kind: 'exit', end: working.length });
+        expect(found.about).toMatch(/before the last 61 frees.* right before the ends of 2 threads/);
+      }
+      const found = exiting([...working, ...freed, '+ 20000000', 'te 1', 'te 2']);
+      expect(found).toMatchObject({ end: working.length * 2 + 1 });
+      expect(found.about).toMatch(/^before the ends of 2 threads.*61 frees end 20.0 ms earlier/);
+    });
+
+    test('before an interpreter that takes itself down, and at the end of a recording in frees, too', () => {
+      const down = [...working, 'te 1', 'te 2', '= Py_FinalizeEx', 'f 0 1'];
+      expect(exiting(down)).toMatchObject({ kind: 'exit', end: working.length });
+      const freed = working.map((line) => line.replace(/^m (\d+ \d+) .*/, 'f $1'));
+      const events = { ...eventsOf([...working, 'te 1', 'te 2', ...freed, '= end']), source: RECORDED };
+      expect(momentOf({ ...bumpOptions(['m 0 1 8']), events }, undefined)).toMatchObject({ end: working.length });
+    });
+
+    test('a trace that was not recorded, and one that a signal ended, are judged where they end', () => {
+      expect(exiting([...working, ...ends], undefined, 'by hand').about).toMatch(/2 threads ended before/);
+      const events = { ...eventsOf([...working, 'te 1', 'te 2', '= ended by signal 9']), source: RECORDED };
+      expect(momentOf({ ...bumpOptions(['m 0 1 8']), events }, undefined)).toMatchObject({ kind: 'end' });
+    });
+  });
+
   test('what frees leave is told from right behind them, not from where threads have ended too', () => {
     const held = Array.from({ length: 600 }, (_, i) => `m 1 ${i + 1} 1000`);
     const freed = held.map((_, i) => `f 1 ${i + 1}`);
-    const lines = ['m 0 9999 8', ...held, ...freed, '+ 3000000', 'te 1', 'm 0 9998 8', '= exit'];
+    const lines = ['m 0 9999 8', ...held, ...freed, '+ 3000000', 'te 1', 'm 0 9998 200000', '= exit'];
     const events = { ...eventsOf([...lines, '= end']), source: RECORDED, exitRow: lines.length };
     const spec = parseAllocator('glibc:tcache_count=600', 2);
     const { about } = momentOf({ ...bumpOptions(['m 0 1 8']), events, spec }, undefined);

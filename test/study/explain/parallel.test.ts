@@ -45,13 +45,14 @@ describe('explain beside its trials', () => {
     const share = `+${percent(cpuNs! / e.times!.cpuNs - 1)}`;
     expect(share).not.toBe(`+${percent(workNs / e.workNs - 1)}`);
     const text = explanationText(e, undefined, { width: 200 });
-    expect(text.split('\n').find((line) => line.startsWith(`  ${setting}  `) && line.includes('%'))).toContain(
-      ` ${share}*`,
+    expect(text.split('\n').find((line) => line.startsWith(`  ${setting}  `) && line.includes('%'))).toMatch(
+      new RegExp(` \\+[\\d.]+ %  \\${share}  `),
     );
-    expect(text).toContain(`*: timed with threads beside each other, against ${duration(e.times!.cpuNs)}`);
+    expect(text).toMatch(new RegExp(`as it is .* ${duration(e.workNs)} +${duration(e.times!.cpuNs)} `));
+    expect(text).toContain('timed: the work with threads beside each other');
     expect(e.verdict.sentences.join(' ')).toContain(`(${share})`);
     const untimed = explanationText(explain(options(UNMERGED)));
-    expect(untimed).not.toContain('*');
+    expect(untimed).not.toContain('timed');
   });
 
   test('settings that start the allocator alike are one run', async () => {
@@ -88,11 +89,13 @@ describe('explain beside its trials', () => {
     const one = timed.verdict.advice!;
     expect(one.setting).toMatch(/arena_max=1/);
     expect(one.orders!.mostBytes).toBeLessThan(timed.sample.rssBytes / 4);
+    expect(timed.orders!.leastBytes).toBeLessThanOrEqual(timed.sample.rssBytes);
+    expect(timed.orders!.mostBytes).toBeGreaterThanOrEqual(timed.sample.rssBytes);
     const untimed = await of(Array.from({ length: threads }, (_, t) => request(t)).flat());
     const shared = untimed.whatIf.find((w) => w.orders !== null)!;
     expect(shared.orders!.leastBytes).toBeLessThanOrEqual(shared.rssBytes);
     expect(shared.orders!.mostBytes).toBeGreaterThan(2 * shared.rssBytes);
-    expect(untimed.verdict.answer.join(' ')).toMatch(/with one processor and with one for each thread/);
+    expect(untimed.verdict.answer.join(' ')).toMatch(/on one processor and on one for each thread among them/);
   });
 
   test('an interruption leaves what had been run, and no conclusion from the rest', async () => {

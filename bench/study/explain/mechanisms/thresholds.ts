@@ -1,6 +1,7 @@
 import { bytes, count } from '../../../../sim/contract/format.ts';
 import type { Bytes } from '../../../../sim/contract/units.ts';
 import { classBytes } from '../../../report/names.ts';
+import type { AreaReport } from '../ranges.ts';
 import { type Mechanism, WORTH_FINDING } from './mechanism.ts';
 import { FIXED_MMAP_THRESHOLD, FIXED_TRIM_THRESHOLD, NO_TOP_PAD } from './shared-settings.ts';
 
@@ -11,11 +12,13 @@ export const thresholds: Mechanism = {
     const { rssBytes } = facts.sample;
     if (!facts.run.allocator.includes('glibc') || classBytes(facts.sample, 'returnable') < rssBytes * WORTH_FINDING)
       return undefined;
-    const ends = facts.areas.map(({ wholeFree }) => wholeFree?.atEnd ?? 0).filter((end) => end > 0);
-    const sum = (list: readonly Bytes[]) => list.reduce((total, end) => total + end, 0);
+    const ends = facts.areas.filter(({ wholeFree }) => wholeFree && wholeFree.atEnd > 0);
+    const sum = (list: readonly AreaReport[]): Bytes =>
+      list.reduce((total, { wholeFree }) => total + wholeFree!.atEnd, 0);
     if (sum(ends) < rssBytes * WORTH_FINDING) return undefined;
     const trim = facts.tunables?.['trim_threshold'] ?? 0;
-    const kept = ends.filter((end) => end < trim);
+    // glibc compares the whole of it, whatever is resident.
+    const kept = ends.filter(({ endFreeBytes }) => endFreeBytes < trim);
     return {
       mechanism: 'thresholds',
       bytes: sum(ends),

@@ -1,0 +1,78 @@
+import {
+  type EventBuffer,
+  exactA,
+  exactB,
+  isAllocating,
+  OP_CALLOC,
+  OP_CLOCK,
+  OP_ECALLOC,
+  OP_MASK,
+  OP_MEMALIGN,
+  OP_SAMPLE,
+  OP_THREAD_BEGIN,
+  OP_THREAD_EXIT,
+} from '../../../sim/contract/event.ts';
+import { type Bytes, type Ns, PAGE_BYTES } from '../../../sim/contract/units.ts';
+import { CALLS_BEHIND, isFree, isRecorders, LOOKED_BACK_NS, nsOf, PASSING } from './final-frees.ts';
+
+/** What is asked for beyond last words, each with a page of stdio's buffers, is work. */
+const WORK_BYTES: Bytes = CALLS_BEHIND * PAGE_BYTES;
+
+/** Ends of threads behind which the program does no more work. */
+export interface FinalEnds {
+  /** Of the first one. */
+  readonly row: number;
+  readonly threadEnds: number;
+  readonly frees: number;
+  /** Other calls of malloc's family behind the first one. */
+  readonly callsBehind: number;
+}
+
+/**
+ * The ends of threads with which a program goes down to row `end`: behind the first of them it frees, ends and has a last word, no thread
+ * begins, and no more than a moment passes without any of it.
+ */
+export function finalEnds(events: EventBuffer, end: number): FinalEnds | undefined {
+  const { head } = events;
+  let found: FinalEnds | undefined;
+  const behind = { threadEnds: 0, frees: 0, callsBehind: 0 };
+  for (let row = end - 1, from = workEnds(events, end); row >= from; row--) {
+    const op = head[row]! & OP_MASK;
+    if (isFree(op)) behind.frees++;
+    else if (isAllocating(op)) behind.callsBehind++;
+    else if (op === OP_THREAD_EXIT) {
+      behind.threadEnds++;
+      found = { row, ...behind };
+    }
+  }
+  return found;
+}
+
+/** The row from which on it does no work, without a pause, until row `end`. */
+function workEnds(events: EventBuffer, end: number): number {
+  const { head, labels, a, begins } = events;
+  const begun = begins.findLast(({ row }) => row < end)?.row ?? 0;
+  let asked: Bytes = 0;
+  let pauseNs: Ns = 0;
+  let row = end;
+  for (; row > begun; row--) {
+    const op = head[row - 1]! & OP_MASK;
+    if (op === OP_SAMPLE) {
+      if (!isRecorders(labels[a[row - 1]!]!)) break;
+    } else if (op === OP_CLOCK) {
+      pauseNs += nsOf(events, row - 1);
+      if (pauseNs > LOOKED_BACK_NS) break;
+    } else {
+      if (isAllocating(op)) asked += askedBytes(events, row - 1, op);
+      else if (op === OP_THREAD_BEGIN || (!isFree(op) && !PASSING.has(op))) break;
+      if (asked > WORK_BYTES) break;
+      pauseNs = 0;
+    }
+  }
+  return row;
+}
+
+function askedBytes(events: EventBuffer, row: number, op: number): Bytes {
+  if (op === OP_CALLOC || op === OP_ECALLOC) return exactA(events, row) * exactB(events, row);
+  return op === OP_MEMALIGN ? exactB(events, row) : exactA(events, row);
+}
