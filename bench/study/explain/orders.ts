@@ -19,7 +19,11 @@ export const savedBytes = (facts: Pick<Facts, 'sample' | 'orders'>, w: WhatIf): 
 /** Both together; null where neither is known. */
 export const wider = (x: OrderRange | null, y: OrderRange | null): OrderRange | null =>
   x && y
-    ? { leastBytes: Math.min(x.leastBytes, y.leastBytes), mostBytes: Math.max(x.mostBytes, y.mostBytes) }
+    ? {
+        leastBytes: Math.min(x.leastBytes, y.leastBytes),
+        mostBytes: Math.max(x.mostBytes, y.mostBytes),
+        leftOut: x.leftOut + y.leftOut,
+      }
     : (x ?? y);
 
 const HEAPS = ['arena_max', 'narenas'];

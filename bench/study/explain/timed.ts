@@ -86,7 +86,8 @@ const endOf = (result: RunResult, { events }: RunOptions): Bytes | null =>
 /** Null where that is so in all of them. */
 function rangeOf(results: readonly RunResult[], options: RunOptions): OrderRange | null {
   const ends = results.map((result) => endOf(result, options)).filter((bytes) => bytes !== null);
-  return ends.length === 0 ? null : { leastBytes: Math.min(...ends), mostBytes: Math.max(...ends) };
+  if (ends.length === 0) return null;
+  return { leastBytes: Math.min(...ends), mostBytes: Math.max(...ends), leftOut: results.length - ends.length };
 }
 
 /** The run as it is, in virtual time up to row `end`. */

@@ -42,6 +42,7 @@ export function whatIfsOf(
 const rangeOf = ({ rssBytes }: { readonly rssBytes: Bytes }): OrderRange => ({
   leastBytes: rssBytes,
   mostBytes: rssBytes,
+  leftOut: 0,
 });
 
 /** A setting that would be advised, and the trial that ran it. */
