@@ -16,7 +16,7 @@ const FOLDER = join(ROOT, '.compiled');
 const OLD_MS = 3600e3;
 
 /** Programs of their own, in other dialects. */
-const isOther = (path: string) => path.startsWith('bench/report/client/') || path.endsWith('lines/assembly.ts');
+const isOther = (path: string) => path.startsWith('bench/report/client/') || path.endsWith('/assembly.ts');
 
 const modules = () =>
   SOURCES.flatMap((folder) =>

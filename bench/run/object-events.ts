@@ -1,22 +1,5 @@
-import {
-  type EventBuffer,
-  exactA,
-  exactB,
-  hasFailed,
-  OP_CALLOC,
-  OP_CLOCK,
-  OP_ECALLOC,
-  OP_EFREE,
-  OP_EMALLOC,
-  OP_EREALLOC,
-  OP_FREE,
-  OP_MALLOC,
-  OP_MARKED,
-  OP_MASK,
-  OP_MEMALIGN,
-  OP_REALLOC,
-  OP_REQUEST_END,
-} from '../../sim/contract/event.ts';
+import * as traced from '../../sim/contract/event.ts';
+import { type EventBuffer, hasFailed, markOf } from '../../sim/contract/event.ts';
 import type { Bytes, Ns } from '../../sim/contract/units.ts';
 
 /** What a trace says of its objects, as if no allocation failed; `slot` is an object's (event.ts). */
@@ -31,41 +14,55 @@ export interface ObjectVisitor {
   readonly advanced?: (ns: Ns) => void;
 }
 
+/** Rows that one call looks at: code that replaces a function is better than code that replaces a running loop. */
+const PIECE_ROWS = 1024;
+
 /** Walks rows [0, end). */
 export function visitObjects(events: EventBuffer, end: number, visitor: ObjectVisitor): void {
-  const { head, slot, a, b, requestFrees } = events;
-  const { sized, freed, advanced } = visitor;
-  for (let row = 0; row < end; row++) {
-    const s = slot[row]!;
-    visitor.row?.(row, s);
-    if ((head[row]! & OP_MARKED) !== 0 && hasFailed(events, row)) continue;
-    switch (head[row]! & OP_MASK) {
-      case OP_MALLOC:
-      case OP_EMALLOC:
-        sized(row, s, exactA(events, row));
-        break;
-      case OP_REALLOC:
-      case OP_EREALLOC:
-        if (a[row] === 0) freed(row, s);
-        else sized(row, s, exactA(events, row));
-        break;
-      case OP_CALLOC:
-      case OP_ECALLOC:
-        sized(row, s, exactA(events, row) * exactB(events, row));
-        break;
-      case OP_MEMALIGN:
-        sized(row, s, exactB(events, row));
-        break;
-      case OP_FREE:
-      case OP_EFREE:
-        freed(row, s);
-        break;
-      case OP_REQUEST_END:
-        for (let i = 0; i < b[row]!; i++) freed(row, requestFrees[a[row]! + i]!);
-        break;
-      case OP_CLOCK:
-        advanced?.(b[row]! * 2 ** 32 + a[row]!);
-        break;
+  // Constants of their own: an imported one is loaded and checked at every use, a local one is folded into the code.
+  const { OP_MARKED, OP_MASK, OP_MALLOC, OP_EMALLOC, OP_REALLOC, OP_EREALLOC, OP_CALLOC, OP_ECALLOC } = traced;
+  const { OP_MEMALIGN, OP_FREE, OP_EFREE, OP_REQUEST_END, OP_CLOCK } = traced;
+  const { head, slot, a, b, requestFrees, marks } = events;
+  const { row: before, sized, freed, advanced } = visitor;
+
+  function visit(from: number, to: number): void {
+    for (let row = from; row < to; row++) {
+      const s = slot[row]!;
+      const isMarked = (head[row]! & OP_MARKED) !== 0;
+      before?.(row, s);
+      if (isMarked && hasFailed(events, row)) continue;
+      const first = isMarked ? marks.a[markOf(marks, row)]! : a[row]!;
+      const second = isMarked ? marks.b[markOf(marks, row)]! : b[row]!;
+      switch (head[row]! & OP_MASK) {
+        case OP_MALLOC:
+        case OP_EMALLOC:
+          sized(row, s, first);
+          break;
+        case OP_REALLOC:
+        case OP_EREALLOC:
+          if (first === 0) freed(row, s);
+          else sized(row, s, first);
+          break;
+        case OP_CALLOC:
+        case OP_ECALLOC:
+          sized(row, s, first * second);
+          break;
+        case OP_MEMALIGN:
+          sized(row, s, second);
+          break;
+        case OP_FREE:
+        case OP_EFREE:
+          freed(row, s);
+          break;
+        case OP_REQUEST_END:
+          for (let i = 0; i < second; i++) freed(row, requestFrees[first + i]!);
+          break;
+        case OP_CLOCK:
+          advanced?.(second * 2 ** 32 + first);
+          break;
+      }
     }
   }
+
+  for (let row = 0; row < end; row += PIECE_ROWS) visit(row, Math.min(end, row + PIECE_ROWS));
 }

@@ -18,19 +18,19 @@ export interface RecordedTime {
 
 export const NO_EVENT = 0x7fffffff;
 
+/** Rows that one call looks at: code that replaces a function is better than code that replaces a running loop. */
+const PIECE_ROWS = 1024;
+
 export function createRecordedTime(events: EventBuffer, traceThreads: TraceThreads): RecordedTime {
   const threads = traceThreads.ids.length;
   const first = new Int32Array(threads + 1);
-  forEachMove(events, traceThreads, (t) => void first[t + 1]!++);
-  for (let t = 0; t < threads; t++) first[t + 1]! += first[t]!;
-  const eventAt = new Int32Array(first[threads]!);
-  const nsAt = new Float64Array(first[threads]!);
+  const { counts } = visitMoves(events, traceThreads);
+  for (let t = 0; t < threads; t++) first[t + 1] = first[t]! + counts[t]!;
+  const moves = { event: new Int32Array(first[threads]!), ns: new Float64Array(first[threads]!) };
   const next = first.slice(0, threads);
-  forEachMove(events, traceThreads, (t, event, ns) => {
-    eventAt[next[t]!] = event;
-    nsAt[next[t]!++] = ns;
-  });
+  visitMoves(events, traceThreads, { ...moves, next });
   next.set(first.subarray(0, threads));
+  const { event: eventAt, ns: nsAt } = moves;
   return {
     nextEvent: (t) => (next[t]! < first[t + 1]! ? eventAt[next[t]!]! : NO_EVENT),
     nextNs: (t) => nsAt[next[t]!]!,
@@ -38,27 +38,62 @@ export function createRecordedTime(events: EventBuffer, traceThreads: TraceThrea
   };
 }
 
-/** Each event of a thread before which the clock has moved since the thread's event before. */
-function forEachMove(
+/** By place: which of its thread's events it is, and when. By thread: where its next one goes. */
+interface Moves {
+  readonly event: Int32Array;
+  readonly ns: Float64Array;
+  readonly next: Int32Array;
+}
+
+/**
+ * Each event of a thread before which the clock has moved since the thread's event before: counts them by thread, and notes them where
+ * there is room.
+ */
+function visitMoves(
   { head, a, b, begins, length, threadSlots }: EventBuffer,
   { ids, ofBegin }: TraceThreads,
-  visit: (t: ThreadSlot, event: number, ns: Ns) => void,
-): void {
+  into?: Moves,
+): { readonly counts: Int32Array } {
+  // Constants of their own: an imported one is loaded and checked at every use, a local one is folded into the code.
+  const [opBits, opMask, clock] = [OP_BITS, OP_MASK, OP_CLOCK];
+  const names = Uint8Array.from({ length: opMask + 1 }, (_, op) => (namesThread(op) ? 1 : 0));
+  const counts = new Int32Array(ids.length);
   const current = new Int32Array(threadSlots);
   const seen = new Int32Array(ids.length); // events of each thread
   const seenNs = new Float64Array(ids.length);
   let ns = 0;
-  let begin = 0;
   let last = 0;
-  for (let row = 0; row < length; row++) {
-    for (; begins[begin]?.row === row; begin++) current[begins[begin]!.thread] = ofBegin[begin]!;
-    const op = head[row]! & OP_MASK;
-    if (namesThread(op)) last = current[head[row]! >>> OP_BITS]!;
-    const event = seen[last]!++;
-    if (ns > seenNs[last]!) {
-      seenNs[last] = ns;
-      visit(last, event, ns);
+
+  /** Rows in which no thread begins. */
+  function visit(from: number, to: number): void {
+    let now = ns;
+    let t = last;
+    for (let row = from; row < to; row++) {
+      const word = head[row]!;
+      const op = word & opMask;
+      if (names[op] === 1) t = current[word >>> opBits]!;
+      const event = seen[t]!++;
+      if (now > seenNs[t]!) {
+        seenNs[t] = now;
+        counts[t]!++;
+        if (into) {
+          const place = into.next[t]!++;
+          into.event[place] = event;
+          into.ns[place] = now;
+        }
+      }
+      if (op === clock) now += b[row]! * 2 ** 32 + a[row]!;
     }
-    if (op === OP_CLOCK) ns += b[row]! * 2 ** 32 + a[row]!;
+    ns = now;
+    last = t;
   }
+
+  let begin = 0;
+  for (let row = 0; row < length; ) {
+    for (; begins[begin]?.row === row; begin++) current[begins[begin]!.thread] = ofBegin[begin]!;
+    const to = Math.min(length, begins[begin]?.row ?? length, row + PIECE_ROWS);
+    visit(row, to);
+    row = to;
+  }
+  return { counts };
 }

@@ -1,4 +1,5 @@
 import { expect, it } from 'vitest';
+import type { EventBuffer } from '../../sim/contract/event.ts';
 import { createRandom, type Random } from '../../sim/contract/random.ts';
 import { openCommonLines } from '../../workloads/trace/common-lines.ts';
 import { SLOTS_MAX } from '../../workloads/trace/lines/layout.ts';
@@ -6,23 +7,46 @@ import { createTraceParser, type Violation } from '../../workloads/trace/parser.
 
 // A short text is read without the loop for the commonest lines: a text reads the same as a long one and as a short one.
 
+type Columns = Pick<EventBuffer, 'head' | 'slot' | 'a' | 'b'>;
+
 const encoder = new TextEncoder();
 const LONG = 300_000;
 
-function read(text: string, rows: number, chunkBytes: number) {
+/** `isShown`: the text lies where the parser has room for it; `pieceRows`: the rows are handed over so many at a time. */
+interface Way {
+  readonly isShown?: boolean;
+  readonly pieceRows?: number;
+}
+
+function read(text: string, rows: number, chunkBytes: number, { isShown, pieceRows }: Way = {}) {
   const violations: Violation[] = [];
-  const parser = createTraceParser({ rows, onViolation: (violation) => violations.push(violation) });
+  const pieces: number[][] = [[], [], [], []];
+  const keep = (columns: readonly (Int32Array | Uint32Array)[], count: number) => {
+    for (const [i, column] of columns.entries()) pieces[i]!.push(...column.subarray(0, count));
+  };
+  const drain = pieceRows && {
+    pieceRows,
+    take: ({ head, slot, a, b }: Columns, count: number) => keep([head, slot, a, b], count),
+  };
+  const onViolation = (violation: Violation) => violations.push(violation);
+  const parser = createTraceParser({ rows, onViolation, ...(drain && { drain }) });
   const bytes = encoder.encode(text);
-  for (let at = 0; at < bytes.length; at += chunkBytes) parser.push(bytes.slice(at, at + chunkBytes));
+  for (let at = 0; at < bytes.length; at += chunkBytes) {
+    const chunk = bytes.slice(at, at + chunkBytes);
+    if (isShown) parser.room!.set(chunk);
+    parser.push(isShown ? parser.room!.subarray(0, chunk.length) : chunk);
+  }
   const { head, slot, a, b, length, ...rest } = parser.finish();
-  const columns = [head, slot, a, b].map((column) => [...column.subarray(0, length)]);
-  return { columns, length, violations, rest };
+  if (!drain) keep([head, slot, a, b], length);
+  return { columns: pieces, length, violations, rest };
 }
 
 function expectTheSame(lines: readonly string[], chunkBytes = 1 << 20): ReturnType<typeof read> {
   const text = `${lines.join('\n')}\n`;
   const found = read(text, LONG, chunkBytes);
   expect(found).toEqual(read(text, 0, chunkBytes));
+  expect(read(text, LONG, chunkBytes, { isShown: true })).toEqual(found);
+  expect(read(text, LONG, chunkBytes, { isShown: true, pieceRows: 64 })).toEqual(found);
   return found;
 }
 

@@ -1,5 +1,5 @@
-import { readFileSync } from 'node:fs';
 import * as layout from './lines/layout.ts';
+import { openWebAssembly } from './web-assembly.ts';
 
 /** Counters of a compiler, which the commonest lines move on. */
 export interface LineCounters {
@@ -25,19 +25,22 @@ export interface CommonLines {
   /** The rest of the compiler's tables: one memory is there sooner than several arrays. */
   readonly previous: Int32Array;
   readonly owner: Int32Array;
-  /** The rows of the last `take`. */
+  /** Columns that `take` writes into. */
   readonly head: Int32Array;
   readonly slot: Int32Array;
   readonly a: Uint32Array;
   readonly b: Uint32Array;
+  /** Where lines may lie that are shown: they need not be copied then. */
+  readonly text: Uint8Array;
   /** Brings lines from bytes[from, to), which ends behind a line end; returns where those end that there is room for. */
   show(bytes: Uint8Array, from: number, to: number): number;
   /**
-   * Takes lines from `from` on, which has been shown, up to the first that has another form or breaks a rule, or ROWS_MAX of them. Counters
-   * and tables are then those behind these lines.
+   * Takes lines from `from` on, which has been shown, up to the first that has another form or breaks a rule, or ROWS_MAX of them: as rows from
+   * `row` on, of which `b` is written where it is not zero. Counters and tables are then those behind these lines.
    */
   take(
     from: number,
+    row: number,
     counters: LineCounters,
   ): { readonly rows: number; readonly hasB: boolean; readonly stopped: number };
 }
@@ -46,31 +49,12 @@ interface Exports {
   takeLines(from: number, to: number): number;
 }
 
-/** What of WebAssembly is used: Node has it, its types do not. */
-declare const WebAssembly: {
-  readonly Module: new (bytes: Uint8Array) => object;
-  readonly Memory: new (size: { initial: number; maximum: number }) => { readonly buffer: ArrayBuffer };
-  readonly Instance: new (module: object, imports: object) => { readonly exports: unknown };
-};
-
-const FILE = new URL(
-  import.meta.url.includes('/dist/') ? './lines.wasm' : '../../dist/workloads/trace/lines.wasm',
-  import.meta.url,
-);
 const LF = 10;
 
-/** Undefined where this host has no WebAssembly, an old processor, or too little address space: every line can be read without. */
+/** Undefined where there is no WebAssembly: every line can be read without. */
 export function openCommonLines(): CommonLines | undefined {
-  if (typeof WebAssembly === 'undefined') return undefined;
-  const code = readFileSync(FILE);
-  try {
-    const pages = layout.MEMORY_PAGES;
-    const memory = new WebAssembly.Memory({ initial: pages, maximum: pages });
-    const { exports } = new WebAssembly.Instance(new WebAssembly.Module(code), { env: { memory } });
-    return createCommonLines(memory.buffer, exports as Exports);
-  } catch {
-    return undefined;
-  }
+  const opened = openWebAssembly<Exports>('lines', layout.MEMORY_BYTES);
+  return opened && createCommonLines(opened.buffer, opened.exports);
 }
 
 function createCommonLines(buffer: ArrayBuffer, { takeLines }: Exports): CommonLines {
@@ -81,12 +65,9 @@ function createCommonLines(buffer: ArrayBuffer, { takeLines }: Exports): CommonL
   const unsigned = (place: number, length: number) => new Uint32Array(buffer, place, length);
   const word = (place: number) => place >> 2;
   const double = (place: number) => place >> 3;
-  const b = unsigned(layout.B, layout.ROWS_MAX);
   /** From a place in the text to one in the memory, and the end of what was shown there. */
   let shift = 0;
   let end = 0;
-  /** Rows of the last call whose `b` may not be zero. */
-  let written = 0;
 
   return {
     slotOfThread: signed(layout.THREADS, layout.THREADS_MAX),
@@ -95,20 +76,24 @@ function createCommonLines(buffer: ArrayBuffer, { takeLines }: Exports): CommonL
     next: signed(layout.NEXT, layout.SLOTS_MAX),
     previous: signed(layout.PREVIOUS, layout.SLOTS_MAX),
     owner: signed(layout.OWNER, layout.SLOTS_MAX),
-    head: signed(layout.HEAD, layout.ROWS_MAX),
-    slot: signed(layout.SLOT, layout.ROWS_MAX),
-    a: unsigned(layout.A, layout.ROWS_MAX),
-    b,
+    head: signed(layout.HEAD, layout.COLUMN_ROWS),
+    slot: signed(layout.SLOT, layout.COLUMN_ROWS),
+    a: unsigned(layout.A, layout.COLUMN_ROWS),
+    b: unsigned(layout.B, layout.COLUMN_ROWS),
+    text: new Uint8Array(buffer, layout.TEXT, layout.TEXT_BYTES),
     show(bytes, from, to) {
+      if (bytes.buffer === buffer) {
+        shift = bytes.byteOffset;
+        return (end = to);
+      }
       const fits = to - from <= layout.TEXT_BYTES;
       end = fits ? to : Math.max(from, bytes.lastIndexOf(LF, from + layout.TEXT_BYTES - 1) + 1);
       bytesAt.set(bytes.subarray(from, end), layout.TEXT);
       shift = layout.TEXT - from;
       return end;
     },
-    take(from, counters) {
-      b.fill(0, 0, written);
-      wordsAt[word(layout.ROWS)] = 0;
+    take(from, row, counters) {
+      wordsAt[word(layout.ROWS)] = row;
       wordsAt[word(layout.OTHER_ROWS)] = 0;
       wordsAt[word(layout.FREE_SLOT)] = counters.freeSlot;
       wordsAt[word(layout.OBJECT_SLOTS)] = counters.objectSlots;
@@ -125,10 +110,7 @@ function createCommonLines(buffer: ArrayBuffer, { takeLines }: Exports): CommonL
       counters.liveBytes = doublesAt[double(layout.LIVE_BYTES)]!;
       counters.peakBytes = doublesAt[double(layout.PEAK_BYTES)]!;
       counters.clockNs = doublesAt[double(layout.CLOCK_NS)]!;
-      const rows = wordsAt[word(layout.ROWS)]!;
-      const hasB = wordsAt[word(layout.OTHER_ROWS)] !== 0;
-      written = hasB ? rows : 0;
-      return { rows, hasB, stopped };
+      return { rows: wordsAt[word(layout.ROWS)]! - row, hasB: wordsAt[word(layout.OTHER_ROWS)] !== 0, stopped };
     },
   };
 }

@@ -179,10 +179,7 @@ export function createTraceCompiler(options: CompilerOptions = {}): TraceCompile
   let { lines } = options;
   const expected = Math.max(1024, Math.ceil(options.rows ?? 4096));
   let capacity = drain ? drain.pieceRows + BATCH_EVENTS : Math.min(expected, Math.max(1024, mostRows()));
-  let head = drain ? new Int32Array(capacity) : sharedInt32(capacity);
-  let slot = drain ? new Int32Array(capacity) : sharedInt32(capacity);
-  let a = drain ? new Uint32Array(capacity) : sharedUint32(capacity);
-  let b = drain ? new Uint32Array(capacity) : sharedUint32(capacity);
+  let { head, slot, a, b } = columnsFor(capacity, drain !== undefined, lines);
   const narrow = options.narrow ?? false;
   /** In the columns; before them were those that were drained. */
   let rows = 0;
@@ -318,11 +315,9 @@ export function createTraceCompiler(options: CompilerOptions = {}): TraceCompile
     counters.clockNs = totals[CLOCK_NS]!;
     counters.thread = currentThread;
     counters.threadSlot = currentSlot;
-    const { rows: count, hasB, stopped } = lines.take(from, counters);
-    head.set(lines.head.subarray(0, count), rows);
-    slot.set(lines.slot.subarray(0, count), rows);
-    a.set(lines.a.subarray(0, count), rows);
-    if (hasB) b.set(lines.b.subarray(0, count), rows);
+    const isOwn = head.buffer === lines.head.buffer;
+    const { rows: count, hasB, stopped } = lines.take(from, isOwn ? rows : 0, counters);
+    if (!isOwn) copyLines(lines, count, hasB);
     rows += count;
     freeSlot = counters.freeSlot;
     objectSlots = counters.objectSlots;
@@ -332,6 +327,16 @@ export function createTraceCompiler(options: CompilerOptions = {}): TraceCompile
     currentThread = counters.thread;
     currentSlot = counters.threadSlot;
     return stopped;
+  }
+
+  function copyLines(from: CommonLines, count: number, hasB: boolean): void {
+    head.set(from.head.subarray(0, count), rows);
+    slot.set(from.slot.subarray(0, count), rows);
+    a.set(from.a.subarray(0, count), rows);
+    if (!hasB) return;
+    const ofOthers = from.b.subarray(0, count);
+    b.set(ofOthers, rows);
+    ofOthers.fill(0);
   }
 
   /** Whether an event by a thread that is alive, of an object below 2^32 bytes, needs nothing but the tables. */
@@ -952,6 +957,20 @@ export function createTraceCompiler(options: CompilerOptions = {}): TraceCompile
       exitRow,
     };
   }
+}
+
+/** Of rows that are handed over a piece at a time they are those that `lines` writes into, where these are long enough. */
+function columnsFor(capacity: number, isDrained: boolean, lines: CommonLines | undefined) {
+  if (!isDrained) {
+    const [a, b] = [sharedUint32(capacity), sharedUint32(capacity)];
+    return { head: sharedInt32(capacity), slot: sharedInt32(capacity), a, b };
+  }
+  if (lines && capacity <= lines.head.length) {
+    const { head, slot, a, b } = lines;
+    return { head, slot, a, b };
+  }
+  const [a, b] = [new Uint32Array(capacity), new Uint32Array(capacity)];
+  return { head: new Int32Array(capacity), slot: new Int32Array(capacity), a, b };
 }
 
 /** A text that can stand in a line of the text form, and comes back as it was. */

@@ -40,11 +40,12 @@ import { unpackMallctl } from '../../sim/contract/mallctl.ts';
 import {
   CLOCK_LIMIT,
   CLOCK_NS,
-  createCommonRows,
-  createRowObjects,
+  type CommonRows,
   DEAD,
   OF_EMALLOC,
   OF_MALLOC,
+  openCommonRows,
+  PIECE_ROWS,
   SEES_REQUESTS,
 } from './common-rows.ts';
 import { THREAD_ID_MAX, U32_MAX } from './compiler.ts';
@@ -59,21 +60,15 @@ const NOT_FREE = 'an object that is not free';
 const NOT_LIVE = 'an object that is not live';
 const MISMATCH = 'a summary in the header that its events do not give';
 /**
- * Rows that one call looks at: code that replaces a function is better than code that replaces a running loop. Such code of a
- * loop that had never ended may know nothing of what comes behind it; V8 then leaves it at each end and enters it again at each call.
- */
-const PIECE_ROWS = 1024;
-
-/**
  * What is wrong with a buffer that did not come from the compiler; undefined where nothing is. Whatever replays and
  * studies take for granted is checked: that threads live, that objects live and have the sizes that are said of them,
  * that lists and tables have what events refer to. The header's peak is believed. A buffer that the compiler has made has no problem.
  */
-export function problemOf(events: EventBuffer): string | undefined {
-  const checker = createChecker(events, rowsOf(events));
+export function problemOf(events: EventBuffer, tables: CommonRows = openCommonRows(events)): string | undefined {
+  const checker = createChecker(events, tables);
   const { sites, head, length, siteParent, observations } = events;
   return (
-    checker.check(length) ??
+    problemOfRows(events, tables, checker) ??
     checker.finish() ??
     siteTreeProblem(events) ??
     (sites && rowSiteProblem(sites, head, length, 0, siteParent.length)) ??
@@ -81,25 +76,35 @@ export function problemOf(events: EventBuffer): string | undefined {
   );
 }
 
+function problemOfRows(events: EventBuffer, tables: CommonRows, checker: Checker): string | undefined {
+  for (let from = 0; from < events.length; from += PIECE_ROWS) {
+    const to = Math.min(events.length, from + PIECE_ROWS);
+    for (const name of ['head', 'slot', 'a', 'b'] as const) tables[name].set(events[name].subarray(from, to));
+    const problem = checker.check(to);
+    if (problem !== undefined) return problem;
+  }
+  return undefined;
+}
+
 export interface Checker {
-  /** Looks at the rows up to `to`, which are in the columns; what is wrong with them. */
+  /** Looks at the rows up to `to`, which are in the columns: those of one piece, which begins at a multiple of PIECE_ROWS. Says what is wrong with them. */
   check(to: number): string | undefined;
   /** What is wrong with the summary, now that all rows have been looked at. */
   finish(): string | undefined;
 }
 
 /** As `problemOf`, for rows that come one after the other. Call sites and observations are not looked at. */
-export function createChecker(events: TraceSummary, rows: Rows): Checker {
+export function createChecker(events: TraceSummary, tables: CommonRows): Checker {
   const { begins, labels, objectSlots, threadSlots, requestFrees, marks } = events;
-  const { head, slot, a, b, mask } = rows;
-  const objects = createRowObjects(events);
-  const { states, sizes, owners, born, listOf, requestBlocks, totals } = objects;
+  const { head, slot, a, b, states, sizes, owners, born, listOf, requestBlocks, totals } = tables;
+  const mask = PIECE_ROWS - 1;
   /** Of live objects, the sizes from 2^32 - 1 bytes on. */
   const wide = new Map<number, number>();
   const threads = new Uint8Array(threadSlots);
   const idOf = new Float64Array(threadSlots);
   const aliveIds = new Set<number>([0]);
   const records = new Map<number, number>();
+  let lists = 0;
   let nextBegin = 0;
   let nextMark = 0;
   let nextFree = 0;
@@ -132,13 +137,13 @@ export function createChecker(events: TraceSummary, rows: Rows): Checker {
     const id = idOf[t]!;
     let record = records.get(id);
     if (record === undefined) {
-      record = requestBlocks.push(0) - 1;
+      record = lists++;
       records.set(id, record);
     }
     return record;
   }
 
-  const { setAlive, lookAtCommon } = createCommonRows(rows, threadSlots, objects);
+  const { setAlive, lookAtCommon } = tables;
 
   function setThread(t: number, state: number): void {
     threads[t] = state;
@@ -340,7 +345,7 @@ export function createChecker(events: TraceSummary, rows: Rows): Checker {
     check(end) {
       while (position < end) {
         if (!beginThreads(position)) break;
-        const to = Math.min(end, begins[nextBegin]?.row ?? end, position + PIECE_ROWS);
+        const to = Math.min(end, begins[nextBegin]?.row ?? end);
         if (to <= position) return `event ${position}: threads that begin in no order`;
         while (position < to) {
           position = lookAtCommon(position, to);

@@ -1,24 +1,16 @@
 import { fstatSync, readSync } from 'node:fs';
 import { crc32 } from 'node:zlib';
 import { UserError } from '../../sim/contract/assert.ts';
-import {
-  ALL_ROWS,
-  type EventBuffer,
-  type Marks,
-  OP_MASK,
-  type Rows,
-  type TraceSummary,
-} from '../../sim/contract/event.ts';
+import { type EventBuffer, type Marks, OP_MASK, type Rows, type TraceSummary } from '../../sim/contract/event.ts';
 import { HTB_MAGIC, PREAMBLE_BYTES, readPreamble, summaryOf, widenHeads } from './binary.ts';
 import { sharedInt32, sharedUint32 } from './columns.ts';
+import { openCommonRows, openStored, PIECE_ROWS, type Stored } from './common-rows.ts';
 import { createChecker, createObservationCheck, rowSiteProblem, siteTreeProblem } from './consistency.ts';
 import { checkedHeader, type HtbHeader, ROW_COLUMNS, type StoredColumn, WIDTH_OF_TYPE } from './htb-header.ts';
 
 /** What a file turned out to be, while it was read, that cannot be used. */
 export class Damage extends Error {}
 
-/** Rows that are in the columns at a time: half a megabyte, which stays in a second cache between file, check and replay. */
-const PIECE_ROWS = 1 << 15;
 /** Values of a sparse column that are read at a time. */
 const SPARSE_VALUES = 1 << 12;
 /** A file in binary form whose header has been read. */
@@ -57,20 +49,21 @@ export function headerOf(fd: number): HtbFile | undefined {
 }
 
 /** The column `column` of the file, from its beginning. */
-function openColumn({ fd, header, version, offsets }: HtbFile, column: StoredColumn): Stored {
+function openColumn({ fd, header, version, offsets }: HtbFile, column: StoredColumn, stored: Stored): StoredValues {
   // With one thread slot the heads of version 1 are those of today; any other value is a thread or a mark that there is not.
-  const widens = version === 1 && header.threadSlots > 1 && column.name === 'head';
-  return createStored(fd, column, offsets.get(column.name)!, widens);
+  const isOld = version === 1 && header.threadSlots > 1 && column.name === 'head';
+  return openValues(fd, column, offsets.get(column.name)!, isOld, stored);
 }
 
 /** All but the rows. The operations of rows with a mark are filled in as the rows come. Throws Damage. */
 export function readSummary(file: HtbFile): TraceSummary {
   const { header } = file;
+  const stored = openStored();
   const columns = new Map<string, Uint32Array>(ROW_COLUMNS.map((name) => [name, new Uint32Array(0)]));
   for (const column of header.columns) {
     if (isOfRows(column.name)) continue;
     const values = sharedUint32(column.length);
-    openColumn(file, column).next(values, column.length);
+    openColumn(file, column, stored).next(values, column.length);
     columns.set(column.name, values);
   }
   const read = summaryOf(header, columns);
@@ -78,60 +71,48 @@ export function readSummary(file: HtbFile): TraceSummary {
   return read;
 }
 
-/** Columns that the rows of a file are read into. */
-export interface RowColumns extends Pick<EventBuffer, 'head' | 'slot' | 'a' | 'b' | 'sites'> {
-  /** As of Rows: that of the columns' length, or ALL_ROWS. */
-  readonly mask: number;
-}
+/** Columns for all rows of a file. */
+export type AllRows = Pick<EventBuffer, 'head' | 'slot' | 'a' | 'b' | 'sites'>;
 
-/**
- * For pieces that are executed one after the other, by the thread that reads them: what is not shared is filled in half the time, since
- * shared memory is written a number at a time.
- */
-export function columnsOfPieces({ header }: HtbFile): RowColumns {
-  const signed = () => new Int32Array(PIECE_ROWS);
-  const sites = hasSites(header) ? signed() : undefined;
-  const [a, b] = [new Uint32Array(PIECE_ROWS), new Uint32Array(PIECE_ROWS)];
-  return { head: signed(), slot: signed(), a, b, sites, mask: PIECE_ROWS - 1 };
-}
-
-/** For all rows. */
-export function columnsOfAll({ header }: HtbFile): RowColumns {
+export function columnsOfAll({ header }: HtbFile): AllRows {
   const { rows } = header;
   const sites = hasSites(header) ? sharedInt32(rows) : undefined;
   const [a, b] = [sharedUint32(rows), sharedUint32(rows)];
-  return { head: sharedInt32(rows), slot: sharedInt32(rows), a, b, sites, mask: ALL_ROWS };
+  return { head: sharedInt32(rows), slot: sharedInt32(rows), a, b, sites };
 }
 
 const hasSites = ({ columns }: HtbHeader): boolean => columns.some(({ name }) => name === 'sites');
 
-/** The rows, which are read into the columns and looked at a piece at a time. `bring` throws Damage. */
-export function openRows(file: HtbFile, summary: TraceSummary, { sites, ...columns }: RowColumns): Rows {
+/**
+ * The rows, which are read and looked at a piece at a time, in the same columns; `bring` throws Damage. `all` gets a copy of each: shared memory is
+ * written a number at a time, so they are not brought into it as they come.
+ */
+export function openRows(file: HtbFile, summary: TraceSummary, all?: AllRows): Rows {
   const { header } = file;
-  const { head, mask } = columns;
-  const columnOf = (name: string) => header.columns.find((column) => column.name === name);
-  const fills = ROW_COLUMNS.map((name) => {
-    const values = openColumn(file, columnOf(name)!);
-    const rows = columnOf(`${name}.rows`);
-    const into = unsigned(columns[name]);
-    return rows ? fillSparse(openColumn(file, rows), values, into, mask, header.rows) : fillDense(values, into, mask);
+  const tables = openCommonRows(summary);
+  const columns = { head: tables.head, slot: tables.slot, a: tables.a, b: tables.b, mask: PIECE_ROWS - 1 };
+  const { head } = columns;
+  const sites = hasSites(header) ? new Int32Array(PIECE_ROWS) : undefined;
+  const open = (name: string) =>
+    openColumn(file, header.columns.find((column) => column.name === name)!, tables.stored);
+  const isSparse = (name: string) => header.columns.some((column) => column.name === `${name}.rows`);
+  const fills = ROW_COLUMNS.map((name): Fill => {
+    const target = unsigned(columns[name]);
+    const into = all && unsigned(all[name]);
+    return isSparse(name)
+      ? fillSparse(open(`${name}.rows`), open(name), target, header.rows, into)
+      : fillDense(open(name), target, into);
   });
-  if (sites) fills.push(fillDense(openColumn(file, columnOf('sites')!), unsigned(sites), mask));
+  if (sites) fills.push(fillDense(open('sites'), unsigned(sites), all?.sites && unsigned(all.sites)));
   let end = 0;
-  const checker = createChecker(summary, { ...columns, bring: () => end });
+  const checker = createChecker(summary, tables);
   const checkObservations = createObservationCheck(summary.observations, { ...columns, bring: () => end });
-  const nameMarked = createMarkedOperations(summary.marks, head, mask);
-
-  function problemOfSites(from: number, to: number): string | undefined {
-    if (!sites) return undefined;
-    const at = from & mask;
-    return rowSiteProblem(sites.subarray(at), head.subarray(at), to - from, from, summary.siteParent.length);
-  }
+  const nameMarked = createMarkedOperations(summary.marks, head, columns.mask);
 
   function problemTo(from: number, to: number): string | undefined {
     return (
       checker.check(to) ??
-      problemOfSites(from, to) ??
+      (sites && rowSiteProblem(sites, head, to - from, from, summary.siteParent.length)) ??
       checkObservations(to) ??
       (to === header.rows ? checker.finish() : undefined)
     );
@@ -163,33 +144,36 @@ function createMarkedOperations({ rows: marked, ops }: Marks, head: Int32Array, 
 }
 
 /** Values of a column as they stand in the file, in order. */
-interface Stored {
+interface StoredValues {
   readonly length: number;
   /** The next `count` values into the beginning of `target`. */
   next(target: Uint32Array, count: number): void;
 }
 
-/** `widens`: the values are heads of version 1. */
-function createStored(fd: number, column: StoredColumn, offset: number, widens: boolean): Stored {
-  const { type, length } = column;
+/** `isOld`: the values are heads of version 1. `stored`: where they come first. */
+function openValues(
+  fd: number,
+  { type, length, crc32: wanted }: StoredColumn,
+  offset: number,
+  isOld: boolean,
+  stored: Stored,
+): StoredValues {
   const width = WIDTH_OF_TYPE[type];
-  const bytes = new Uint8Array(Math.min(length, PIECE_ROWS) * width);
-  const views = {
-    u8: () => bytes,
-    u16: () => new Uint16Array(bytes.buffer),
-    u32: () => new Uint32Array(bytes.buffer),
-  } as const;
-  const values = views[type]();
   let at = 0;
   let crc = 0;
 
+  /** Into the beginning of `into`. */
+  function read(into: Uint8Array | Uint16Array | Uint32Array, count: number): void {
+    const bytes = new Uint8Array(into.buffer, into.byteOffset, count * width);
+    if (readSync(fd, bytes, 0, bytes.length, offset + at * width) < bytes.length) throw new Damage();
+    crc = crc32(bytes, crc);
+  }
+
   function part(target: Uint32Array, count: number): void {
-    const wanted = count * width;
-    if (readSync(fd, bytes, 0, wanted, offset + at * width) < wanted) throw new Damage();
-    crc = crc32(bytes.subarray(0, wanted), crc);
-    const from = values.subarray(0, count);
-    if (widens) widenHeads(from, target);
-    else target.set(from);
+    const isAsStored = type === 'u32' && !isOld && target.buffer instanceof ArrayBuffer;
+    read(isAsStored ? target : stored[type], count);
+    if (isOld) widenHeads(stored[type].subarray(0, count), target);
+    else if (!isAsStored) stored.widen(type, target, count);
     at += count;
   }
 
@@ -201,26 +185,35 @@ function createStored(fd: number, column: StoredColumn, offset: number, widens: 
         part(done === 0 ? target : target.subarray(done), some);
         done += some;
       }
-      if (length > 0 && at === length && crc !== column.crc32) throw new Damage();
+      if (length > 0 && at === length && crc !== wanted) throw new Damage();
     },
   };
 }
 
 type Fill = (from: number, to: number) => void;
 
-function fillDense(stored: Stored, target: Uint32Array, mask: number): Fill {
-  if (mask !== ALL_ROWS) return (from, to) => stored.next(target, to - from);
-  return (from, to) => stored.next(target.subarray(from, to), to - from);
+function fillDense(values: StoredValues, target: Uint32Array, all: Uint32Array | undefined): Fill {
+  return (from, to) => {
+    values.next(target, to - from);
+    all?.set(target.subarray(0, to - from), from);
+  };
 }
 
-/** The rows of a sparse column ascend. Columns of all rows are zero from the beginning, and most of their pages are never touched. */
-function fillSparse(rows: Stored, values: Stored, target: Uint32Array, mask: number, length: number): Fill {
+/** The rows of a sparse column ascend. A column of all rows is zero from the beginning, and most of its pages are never touched. */
+function fillSparse(
+  rows: StoredValues,
+  values: StoredValues,
+  target: Uint32Array,
+  length: number,
+  all: Uint32Array | undefined,
+): Fill {
   const rowsHere = new Uint32Array(SPARSE_VALUES);
   const valuesHere = new Uint32Array(SPARSE_VALUES);
   let left = rows.length;
   let count = 0;
   let i = 0;
   let before = -1;
+  let isZero = true;
 
   function more(): boolean {
     if (i < count) return true;
@@ -233,12 +226,15 @@ function fillSparse(rows: Stored, values: Stored, target: Uint32Array, mask: num
   }
 
   return (from, to) => {
-    if (mask !== ALL_ROWS) target.fill(0, 0, to - from);
+    if (!isZero) target.fill(0);
+    isZero = true;
     for (; more() && rowsHere[i]! < to; i++) {
       const row = rowsHere[i]!;
       if (row <= before) throw new Damage();
       before = row;
-      target[row & mask] = valuesHere[i]!;
+      target[row - from] = valuesHere[i]!;
+      if (all) all[row] = valuesHere[i]!;
+      isZero = false;
     }
     if (to === length && more()) throw new Damage(); // a row that there is not
   };

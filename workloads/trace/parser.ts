@@ -745,6 +745,7 @@ export function createTraceParser(options: ParserOptions = {}): TraceInput {
   }
 
   return {
+    room: common?.text,
     push(chunk) {
       if (chunk.length === 0) return;
       started = true;

@@ -3,7 +3,7 @@ import { UserError } from '../../sim/contract/assert.ts';
 import { OP_CLOCK, OP_MASK, type PassingTrace, type Rows } from '../../sim/contract/event.ts';
 import { createHtbInput } from './binary.ts';
 import { type HtbHeader, WIDTH_OF_TYPE } from './htb-header.ts';
-import { columnsOfPieces, Damage, type HtbFile, headerOf, openRows, readSummary } from './htb-rows.ts';
+import { Damage, type HtbFile, headerOf, openRows, readSummary } from './htb-rows.ts';
 
 /** In which a trace is to run: in file order, each thread in its own, or what the trace is for. */
 export type PassingOrder = 'file' | 'program' | 'own';
@@ -64,7 +64,7 @@ function passingTrace(path: string, fd: number, file: HtbFile, order: PassingOrd
 
   const summary = telling(() => readSummary(file));
   const toldRows = (): Rows => {
-    const rows = telling(() => openRows(file, summary, columnsOfPieces(file)));
+    const rows = telling(() => openRows(file, summary));
     return { ...rows, bring: (row) => telling(() => rows.bring(row)) };
   };
   const rows = toldRows();

@@ -84,13 +84,12 @@ async function readWholeHtb(path: string, fd: number): Promise<EventBuffer | und
   roomForRows(path, file.header.rows);
   try {
     const summary = readSummary(file);
-    const columns = columnsOfAll(file);
-    const { bring } = openRows(file, summary, columns);
+    const all = columnsOfAll(file);
+    const { bring } = openRows(file, summary, all);
     for (let row = 0, pieces = 0; row < summary.length; ) {
       row = bring(row);
       if (++pieces % PIECES_BETWEEN_BREATHS === 0) await new Promise((resolve) => setImmediate(resolve));
     }
-    const { mask: _, ...all } = columns;
     return { ...summary, ...all };
   } catch (error) {
     if (error instanceof Damage) return undefined;
@@ -100,10 +99,10 @@ async function readWholeHtb(path: string, fd: number): Promise<EventBuffer | und
 
 /** A regular file: read in place, without streams between the disk and the parser. */
 async function readPlain(fd: number, input: TraceInput): Promise<EventBuffer> {
-  const buffer = new Uint8Array(CHUNK_BYTES);
+  const { room: buffer = new Uint8Array(CHUNK_BYTES) } = input;
   let chunks = 0;
-  for (let length: number; (length = readSync(fd, buffer, 0, CHUNK_BYTES, null)) > 0; ) {
-    input.push(length === CHUNK_BYTES ? buffer : buffer.subarray(0, length));
+  for (let length: number; (length = readSync(fd, buffer, 0, buffer.length, null)) > 0; ) {
+    input.push(buffer.subarray(0, length));
     if (++chunks % CHUNKS_BETWEEN_BREATHS === 0) await new Promise((resolve) => setImmediate(resolve));
   }
   return input.finish();

@@ -8,6 +8,7 @@ import {
   OP_EFREE,
   OP_EMALLOC,
   OP_EREALLOC,
+  OP_MARKED,
   OP_MASK,
   OP_THREAD_EXIT,
 } from '../../../sim/contract/event.ts';
@@ -68,24 +69,41 @@ function isRequestOp(op: number): boolean {
   return op === OP_EMALLOC || op === OP_EFREE || op === OP_ECALLOC || op === OP_EREALLOC;
 }
 
+/** Rows that one call looks at: code that replaces a function is better than code that replaces a running loop. */
+const PIECE_ROWS = 1024;
+
 /** By object slot, the last event that allocated it and that event's thread; by thread slot, who lives there (-1: nobody). */
 function histories(events: EventBuffer, end: number) {
+  const { head, slot, begins } = events;
+  // Constants of their own: an imported one is loaded and checked at every use, a local one is folded into the code.
+  const [opBits, opMask, marked, threadExit] = [OP_BITS, OP_MASK, OP_MARKED, OP_THREAD_EXIT];
+  const allocates = Uint8Array.from({ length: opMask + 1 }, (_, op) => (isAllocating(op) ? 1 : 0));
   const births = new Int32Array(events.objectSlots);
   const threads = new Uint32Array(events.objectSlots);
   const aliveAs = new Float64Array(events.threadSlots).fill(-1);
   aliveAs[0] = 0;
-  let next = 0;
-  for (let row = 0; row < end; row++) {
-    for (; events.begins[next]?.row === row; next++) aliveAs[events.begins[next]!.thread] = events.begins[next]!.id;
-    const word = events.head[row]!;
-    const op = word & OP_MASK;
-    const t = word >>> OP_BITS;
-    if (isAllocating(op) && !hasFailed(events, row)) {
-      births[events.slot[row]!] = row;
-      threads[events.slot[row]!] = aliveAs[t]!;
-    } else if (op === OP_THREAD_EXIT && t !== 0) {
-      aliveAs[t] = -1;
+
+  /** Rows in which no thread begins. */
+  function look(from: number, to: number): void {
+    for (let row = from; row < to; row++) {
+      const word = head[row]!;
+      const op = word & opMask;
+      if (allocates[op] === 1) {
+        if ((word & marked) !== 0 && hasFailed(events, row)) continue;
+        births[slot[row]!] = row;
+        threads[slot[row]!] = aliveAs[word >>> opBits]!;
+      } else if (op === threadExit && word >>> opBits !== 0) {
+        aliveAs[word >>> opBits] = -1;
+      }
     }
+  }
+
+  let next = 0;
+  for (let row = 0; row < end; ) {
+    for (; begins[next]?.row === row; next++) aliveAs[begins[next]!.thread] = begins[next]!.id;
+    const to = Math.min(end, begins[next]?.row ?? end, row + PIECE_ROWS);
+    look(row, to);
+    row = to;
   }
   return { births, threads, aliveAs };
 }

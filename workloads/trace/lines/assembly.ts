@@ -48,10 +48,11 @@ const LONGEST_NUMBER = 8;
  * next one starts. `to` is behind a line end.
  */
 export function takeLines(from: i32, to: i32): i32 {
+  const most = load<i32>(ROWS) + ROWS_MAX;
   let start = from;
   while (true) {
-    start = takeCommon(start, to);
-    if (start >= to || load<i32>(ROWS) === ROWS_MAX) return start;
+    start = takeCommon(start, to, most);
+    if (start >= to || load<i32>(ROWS) === most) return start;
     const next = takeOther(start);
     if (next === start) return start;
     start = next;
@@ -90,7 +91,7 @@ function numberOf(text: u64, length: i32): i32 {
  *      │    │   │
  *    end1 end2 end2 + span
  */
-function takeCommon(from: i32, to: i32): i32 {
+function takeCommon(from: i32, to: i32, most: i32): i32 {
   let row = load<i32>(ROWS);
   let free = load<i32>(FREE_SLOT);
   let fresh = load<i32>(OBJECT_SLOTS);
@@ -99,7 +100,7 @@ function takeCommon(from: i32, to: i32): i32 {
   let thread = load<i32>(THREAD);
   let t = load<i32>(THREAD_SLOT);
   let start = from;
-  while (start < to && row < ROWS_MAX) {
+  while (start < to && row < most) {
     const low = v128.load(start);
     const high = v128.load(start, 16);
     const lf = i8x16.splat(<i8>LF);
