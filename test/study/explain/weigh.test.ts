@@ -35,7 +35,6 @@ async function adviceWhere(offBytes: number, seeds: { asItIs: OrderRange; settin
       const endBytes = own + offBytes;
       return {
         times: { cpuNs: 1000, lockWaitNs: 0, threadNs: 1000 },
-        endBytes,
         orders: { leastBytes: endBytes, mostBytes: endBytes, leftOut: 0 },
       };
     },
