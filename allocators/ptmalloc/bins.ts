@@ -1,6 +1,7 @@
 import * as counters from '../../sim/contract/operations.ts';
 import * as layout from './arena-layout.ts';
 import * as binIndices from './bin-index.ts';
+import * as log from './bin-log.ts';
 import * as chunk from './chunk.ts';
 import type { Context } from './context.ts';
 
@@ -12,9 +13,11 @@ export function createBins(context: Context) {
   const { BINMAP, BINS, FASTBINS, HAVE_FASTCHUNKS, MUTEX, SPARE_RECORDS, TOP, UNSORTED } = layout;
   const { largeBinIndex, MIN_LARGE_UNITS, NFASTBINS } = binIndices;
   const { ADDR, BK, BK_NEXTSIZE, FD, FD_NEXTSIZE, INUSE, NEXT, PREV, SIZE, UNIT_SHIFT } = chunk;
+  const { INTO_BIN, INTO_UNSORTED, LEFT } = log;
   const { words, chunks, writes, machine, isAlone } = context;
   const { dropRecord, newRecord } = chunks;
   const { touchLinks, touchUnit } = writes;
+  const { note } = context.binLog;
   const { operations } = machine;
 
   /** unlink_chunk() */
@@ -23,6 +26,7 @@ export function createBins(context: Context) {
     const bk = words[p + BK]!;
     words[fd + BK] = bk;
     words[bk + FD] = fd;
+    note(p | LEFT);
     if (words[p + SIZE]! >>> UNIT_SHIFT < MIN_LARGE_UNITS) return;
     const fdNext = words[p + FD_NEXTSIZE]!;
     if (fdNext === 0) return;
@@ -53,6 +57,7 @@ export function createBins(context: Context) {
     words[p + BK] = unsorted;
     words[unsorted + FD] = p;
     words[first + BK] = p;
+    note(p | INTO_UNSORTED);
     const isLarge = units >= MIN_LARGE_UNITS;
     if (isLarge) {
       words[p + FD_NEXTSIZE] = 0;
@@ -102,6 +107,7 @@ export function createBins(context: Context) {
     words[p + FD] = first;
     words[first + BK] = p;
     words[bin + FD] = p;
+    note(p | INTO_BIN);
   }
 
   /** Large bins are sorted by size, largest first; the first chunk of each size is in the list of sizes. */
@@ -154,6 +160,7 @@ export function createBins(context: Context) {
     words[p + FD] = fwd;
     words[fwd + BK] = p;
     words[bck + FD] = p;
+    note(p | INTO_BIN);
   }
 
   /**

@@ -1,6 +1,7 @@
 import { AllocatorAbort } from '../../sim/contract/assert.ts';
 import type { Machine } from '../../sim/kernel/machine.ts';
 import { ARENA_WORDS, CHUNK_FLAGS, initBins } from './arena-layout.ts';
+import { type BinLog, createBinLog } from './bin-log.ts';
 import { type Chunks, createChunks, RECORD_WORDS, SPARE_WORDS } from './chunk.ts';
 import { createParameters, type Parameters } from './parameters.ts';
 import { createResidentWrites, type ResidentWrites } from './resident-writes.ts';
@@ -29,6 +30,7 @@ export interface Context {
   readonly tcacheChunk: Int32Array;
   /** Per thread, 64 pairs: first chunk of the bin, and how many more it may take; see tcache.ts. */
   readonly tcache: Int32Array;
+  readonly binLog: BinLog;
 }
 
 export function createContext(machine: Machine, features: Features): Context {
@@ -51,6 +53,7 @@ export function createContext(machine: Machine, features: Features): Context {
     threadArena: memory.int32('ptmalloc.threadArena', threadSlots),
     tcacheChunk: memory.int32('ptmalloc.tcacheChunk', threadSlots),
     tcache: memory.int32('ptmalloc.tcache', threadSlots << 7),
+    binLog: createBinLog(memory),
   };
 }
 

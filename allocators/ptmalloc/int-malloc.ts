@@ -1,6 +1,7 @@
 import * as counters from '../../sim/contract/operations.ts';
 import * as layout from './arena-layout.ts';
 import * as binIndices from './bin-index.ts';
+import * as log from './bin-log.ts';
 import type { Bins } from './bins.ts';
 import * as chunk from './chunk.ts';
 import type { Context } from './context.ts';
@@ -21,6 +22,7 @@ export function createIntMalloc(context: Context, bins: Bins, systemMalloc: Syst
   const { MAX_FAST_UNITS, MULTI_THREADED, PERTURB, TCACHE_UNSORTED_LIMIT } = par;
   const { MAX_TCACHE_UNITS, TCACHE_SHIFT } = cacheLayout;
   const { OP_BIN_SCAN_STEPS, OP_BITMAP_WORDS, OP_BYTES_CLEARED, OP_CACHE_FILLS, OP_SPLITS } = counters;
+  const { LEFT } = log;
   const { words, machine, parameters, writes, tcache, isAlone } = context;
   const { operations } = machine;
   const { pull } = machine.locks;
@@ -28,6 +30,7 @@ export function createIntMalloc(context: Context, bins: Bins, systemMalloc: Syst
   const { unlinkChunk, pushUnsorted, insertSmall, insertLarge, splitChunk, mallocConsolidate } = bins;
   const { sysmalloc } = systemMalloc;
   const { touchBytes, touchFarBytes } = writes;
+  const { note } = context.binLog;
   const unsortedLimit = doubles[TCACHE_UNSORTED_LIMIT]! > 0 ? doubles[TCACHE_UNSORTED_LIMIT]! : Infinity;
 
   /**
@@ -86,6 +89,7 @@ export function createIntMalloc(context: Context, bins: Bins, systemMalloc: Syst
         const bck = words[victim + BK]!;
         words[bin + BK] = bck;
         words[bck + FD] = bin;
+        note(victim | LEFT);
         words[victim + SIZE] = (nb << UNIT_SHIFT) | inUse;
         if (tcache[cacheBin + 1]! > 0) fillFromSmall(bin, cacheBin, (nb << UNIT_SHIFT) | inUse);
         return victim;
@@ -171,6 +175,7 @@ export function createIntMalloc(context: Context, bins: Bins, systemMalloc: Syst
       words[p + SIZE] = sizeWord;
       words[bin + BK] = bck;
       words[bck + FD] = bin;
+      note(p | LEFT);
       cachePut(p, cacheBin);
       operations[OP_CACHE_FILLS]!++;
     }
@@ -201,6 +206,7 @@ export function createIntMalloc(context: Context, bins: Bins, systemMalloc: Syst
         words[arena + LAST_REMAINDER] = words[remainder + ADDR]!;
         words[unsorted + FD] = unsorted;
         words[unsorted + BK] = unsorted;
+        note(victim | LEFT);
         pushUnsorted(arena, remainder, size - nb);
         operations[OP_SPLITS]!++;
         operations[OP_BIN_SCAN_STEPS]! += binned + 1;
@@ -209,6 +215,7 @@ export function createIntMalloc(context: Context, bins: Bins, systemMalloc: Syst
       words[unsorted + BK] = bck;
       words[bck + FD] = unsorted;
       if (size === nb) {
+        note(victim | LEFT);
         words[victim + SIZE] = (size << UNIT_SHIFT) | inUse;
         if (cacheBin < 0 || tcache[cacheBin + 1]! <= 0) {
           operations[OP_BIN_SCAN_STEPS]! += binned + 1;

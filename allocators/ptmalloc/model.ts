@@ -9,6 +9,7 @@ import { createCheck } from './check.ts';
 import * as places from './context.ts';
 import { createContext } from './context.ts';
 import { createDecidingState } from './deciding-state.ts';
+import { createFollowedBins } from './followed-bins.ts';
 import { createFreeStale } from './free-stale.ts';
 import { createHeaps } from './heap.ts';
 import { createIntFree } from './int-free.ts';
@@ -82,7 +83,8 @@ export function createGlibc(machine: Machine, version: string, given: OptionValu
   // Real threads all start together: one may begin while the main thread is in the middle of a call, which pthread_create never is.
   if (!context.isAlone && machine.threadSlots > 1) ints[MULTI_THREADED] = 1;
 
-  const walking = createWalk(context, heaps, systemMalloc, mapped);
+  const followed = createFollowedBins(context, heaps);
+  const walking = createWalk(context, heaps, systemMalloc, mapped, followed);
   return {
     name: `glibc-${version}`,
     malloc,
@@ -116,9 +118,10 @@ export function createGlibc(machine: Machine, version: string, given: OptionValu
       no_dyn_threshold: ints[NO_DYN_THRESHOLD]!,
     }),
     decidingState: createDecidingState(context, heaps, systemMalloc, walking),
-    stats: createStats(context, heaps),
+    stats: createStats(context, heaps, followed),
     walk: walking.walk,
     walkFree: walking.walkFree,
+    ...(context.isAlone && { followFree: walking.followFree }),
     areas: walking.areas,
     check: createCheck(context, heaps, mapped, walking),
     notModelled: () => notModelled(given),

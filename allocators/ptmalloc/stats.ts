@@ -12,6 +12,7 @@ import {
 import { NBINS, NFASTBINS } from './bin-index.ts';
 import { FD, SIZE, UNIT_BYTES, UNIT_SHIFT } from './chunk.ts';
 import { type Context, MAIN_ARENA } from './context.ts';
+import type { BinFigures, FollowedBins } from './followed-bins.ts';
 import { HEAP_MPROTECT_PAGES, HEAP_PAGES, HEAP_PREV, type Heaps } from './heap.ts';
 import {
   MAX_MMAPPED_MEM,
@@ -71,14 +72,31 @@ export interface GlibcStats extends AllocatorStats {
   readonly tcacheBytes: number;
 }
 
-export function createStats(context: Context, heapsApi: Heaps): () => GlibcStats {
+export function createStats(context: Context, heapsApi: Heaps, followed: FollowedBins): () => GlibcStats {
   const { words, parameters, tcache, tcacheChunk } = context;
   const { ints, doubles } = parameters;
   const { heaps, heapOf } = heapsApi;
 
   const bytesOf = (p: number): number => (words[p + SIZE]! >>> UNIT_SHIFT) * UNIT_BYTES;
 
+  function walkBin(arena: number, i: number): BinFigures {
+    const bin = arena + BINS + 2 * i;
+    let count = 0;
+    let units = 0;
+    let smallest = Infinity;
+    let largest = 0;
+    for (let p = words[bin + FD]!; p !== bin; p = words[p + FD]!) {
+      const size = words[p + SIZE]! >>> UNIT_SHIFT;
+      count++;
+      units += size;
+      smallest = Math.min(smallest, size);
+      largest = Math.max(largest, size);
+    }
+    return { count, units, smallest, largest };
+  }
+
   function heapStats(arena: number, nr: number): HeapStats & { readonly avail: number; readonly blocks: number } {
+    const isFollowed = followed.isCurrent();
     const sizes: SizeRow[] = [];
     const fast = { count: 0, size: 0 };
     for (let i = 0; i < NFASTBINS; i++) {
@@ -97,20 +115,15 @@ export function createStats(context: Context, heapsApi: Heaps): () => GlibcStats
     let avail = topBytes;
     let unsorted: SizeRow | null = null;
     for (let i = 1; i < NBINS; i++) {
-      const bin = arena + BINS + 2 * i;
-      let count = 0;
-      let total = 0;
-      let from = Infinity;
-      let to = 0;
-      for (let p = words[bin + FD]!; p !== bin; p = words[p + FD]!) {
-        const size = bytesOf(p) + PREV_INUSE;
-        count++;
-        total += size;
-        from = Math.min(from, size);
-        to = Math.max(to, size);
-      }
+      const { count, units, smallest, largest } = isFollowed ? followed.binFigures(arena, i) : walkBin(arena, i);
       if (count === 0) continue;
-      const row = { from, to, total, count };
+      const total = units * UNIT_BYTES + count * PREV_INUSE;
+      const row = {
+        from: smallest * UNIT_BYTES + PREV_INUSE,
+        to: largest * UNIT_BYTES + PREV_INUSE,
+        total,
+        count,
+      };
       if (i === 1) unsorted = row;
       else sizes.push(row);
       blocks += count;

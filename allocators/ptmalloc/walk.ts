@@ -1,5 +1,7 @@
 import {
   type AreaVisitor,
+  type FollowedFree,
+  type FreeVisitors,
   RANGE_CACHED,
   RANGE_FREE,
   RANGE_LIVE,
@@ -25,6 +27,7 @@ import {
   UNIT_SHIFT,
 } from './chunk.ts';
 import { type Context, MAIN_ARENA, MAPPED_LIST } from './context.ts';
+import type { FollowedBins } from './followed-bins.ts';
 import { HEAP_ARENA, HEAP_FENCEPOST, HEAP_FIRST, HEAP_MPROTECT_PAGES, HEAP_PAGES, type Heaps } from './heap.ts';
 import type { Mapped } from './mapped.ts';
 import { SEGMENT_COUNT } from './parameters.ts';
@@ -57,7 +60,13 @@ export type ChunkStates = Uint8Array;
 export type Walking = ReturnType<typeof createWalk>;
 
 /** Reading all of memory in the order of addresses, area by area. */
-export function createWalk(context: Context, heapsApi: Heaps, systemMalloc: SystemMalloc, mapped: Mapped) {
+export function createWalk(
+  context: Context,
+  heapsApi: Heaps,
+  systemMalloc: SystemMalloc,
+  mapped: Mapped,
+  followed: FollowedBins,
+) {
   const { words, parameters, tcache, tcacheChunk } = context;
   const { kernel } = context.machine;
   const { ints } = parameters;
@@ -77,7 +86,8 @@ export function createWalk(context: Context, heapsApi: Heaps, systemMalloc: Syst
     for (let i = 0; i < ints[SEGMENT_COUNT]!; i++) {
       const first = segments[2 * i + SEGMENT_FIRST]!;
       const startUnit = segments[2 * i + SEGMENT_PAGE]! << PAGE_UNIT_SHIFT;
-      let last = first;
+      // The top ends the youngest piece.
+      let last = i === ints[SEGMENT_COUNT]! - 1 ? words[MAIN_ARENA + TOP]! : first;
       while (words[last + NEXT] !== 0) last = words[last + NEXT]!;
       visit({
         arena: MAIN_ARENA,
@@ -198,23 +208,39 @@ export function createWalk(context: Context, heapsApi: Heaps, systemMalloc: Syst
     }
   }
 
+  function visitChunk(p: number, kind: RangeKind, visit: RangeVisitor): void {
+    visit((words[p + ADDR]! + 1) * UNIT_BYTES, (words[p + SIZE]! >>> UNIT_SHIFT) * UNIT_BYTES - 8, kind, 0);
+  }
+
   /** Of these, the chunks in caches, fastbins and bins, the tops, and what is in no chunk. */
   function walkFree(visit: RangeVisitor): void {
-    const visitChunk = (p: number, kind: RangeKind) =>
-      visit((words[p + ADDR]! + 1) * UNIT_BYTES, (words[p + SIZE]! >>> UNIT_SHIFT) * UNIT_BYTES - 8, kind, 0);
+    walkUnlisted(visit);
+    eachArena((arena) => {
+      for (let i = 1; i < NBINS; i++) {
+        const bin = arena + BINS + 2 * i;
+        for (let p = words[bin + FD]!; p !== bin; p = words[p + FD]!) visitChunk(p, RANGE_FREE, visit);
+      }
+    });
+  }
+
+  function followFree({ come, gone, rest }: FreeVisitors): FollowedFree {
+    followed.follow(gone, come);
+    walkUnlisted(rest);
+    return { bytes: followed.freeBytes(), largestBytes: followed.largestBytes() };
+  }
+
+  /** What is free and in no bin. */
+  function walkUnlisted(visit: RangeVisitor): void {
     for (let t = 0; t < tcacheChunk.length; t++) {
       if (tcacheChunk[t] === 0) continue;
       for (let bin = 0; bin < TCACHE_MAX_BINS; bin++) {
-        for (let p = tcache[(t << TCACHE_SHIFT) + 2 * bin]!; p !== 0; p = words[p + FD]!) visitChunk(p, RANGE_CACHED);
+        for (let p = tcache[(t << TCACHE_SHIFT) + 2 * bin]!; p !== 0; p = words[p + FD]!)
+          visitChunk(p, RANGE_CACHED, visit);
       }
     }
     eachArena((arena) => {
       for (let i = 0; i < NFASTBINS; i++) {
-        for (let p = words[arena + FASTBINS + i]!; p !== 0; p = words[p + FD]!) visitChunk(p, RANGE_FREE);
-      }
-      for (let i = 1; i < NBINS; i++) {
-        const bin = arena + BINS + 2 * i;
-        for (let p = words[bin + FD]!; p !== bin; p = words[p + FD]!) visitChunk(p, RANGE_FREE);
+        for (let p = words[arena + FASTBINS + i]!; p !== 0; p = words[p + FD]!) visitChunk(p, RANGE_FREE, visit);
       }
       // Its last word would be the next chunk's, and there is none.
       const top = words[arena + TOP]!;
@@ -236,5 +262,5 @@ export function createWalk(context: Context, heapsApi: Heaps, systemMalloc: Syst
     }
   }
 
-  return { walk, walkFree, areas, eachArena, eachArea, eachChunk, states };
+  return { walk, walkFree, followFree, areas, eachArena, eachArea, eachChunk, states };
 }

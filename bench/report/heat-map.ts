@@ -86,10 +86,12 @@ export function createHeatMapRecorder(who: Holders) {
     const granuleBytes = granulePages * PAGE_BYTES;
     for (const area of collectAreas(assembled)) {
       if (area.name === RESERVED) continue;
-      const named: Named = { name: area.name, group: groupName(area.name, area.kind) };
+      let named: Named | undefined;
       for (let i = firstFrom(granules, Math.floor(area.start / granuleBytes)); i < granules.length; i++) {
         if (granules[i]! * granuleBytes >= area.end) break;
-        if (!names.has(granules[i]!)) names.set(granules[i]!, named);
+        if (names.has(granules[i]!)) continue;
+        named ??= { name: area.name, group: groupName(area.name, area.kind) };
+        names.set(granules[i]!, named);
       }
     }
   }

@@ -181,7 +181,7 @@ export interface HolderColumns extends BlockNames {
 
 /** All that is resident at one moment, place by place and page by page. */
 export interface MomentData {
-  /** `at the end`, `at the peak`, `near the peak`. */
+  /** `at the end`, `at the peak`, `just behind the peak`. */
   readonly label: string;
   readonly event: number;
   readonly ns: number;

@@ -2,7 +2,7 @@ import type { AllocatorSpec } from '../../allocators/spec.ts';
 import type { Handle } from '../../sim/contract/allocator.ts';
 import type { EventBuffer, PassingTrace, Touch, TraceSummary } from '../../sim/contract/event.ts';
 import type { Start } from '../../sim/contract/start.ts';
-import type { Ns } from '../../sim/contract/units.ts';
+import type { Ns, Pages } from '../../sim/contract/units.ts';
 import type { KernelOptions } from '../../sim/kernel/kernel.ts';
 import type { Sample } from '../../sim/metrics/sample.ts';
 import type { Costs } from '../../sim/time/costs.ts';
@@ -10,6 +10,20 @@ import type { TlbSettings } from '../../sim/tlb/settings.ts';
 import type { LineSink } from '../../workloads/files/line-sink.ts';
 import type { Assembled } from './machine.ts';
 import type { Mode, Pace } from './result.ts';
+
+/** A stretch of a run, in events done, and the most pages that had been resident by its end. */
+export interface Rise {
+  readonly after: number;
+  readonly to: number;
+  readonly peakPages: Pages;
+}
+
+/** Somebody who looks at the machine before certain rows, in file order. */
+export interface RowWatcher {
+  /** The first row from `row` on, below `to`, before which it looks; else `to`. Each row is asked about once. */
+  readonly next: (row: number, to: number) => number;
+  readonly look: (row: number) => void;
+}
 
 /** `E`: a trace whose rows are all there, unless a mode can do with less. */
 export interface RunOptions<E extends TraceSummary = EventBuffer> {
@@ -47,6 +61,11 @@ export interface RunOptions<E extends TraceSummary = EventBuffer> {
   readonly sampleIdleNs?: Ns;
   /** In file order, samples before these rows too. Ascending. */
   readonly sampleBefore?: readonly number[];
+  /** Called after each step of a run in which more became resident than ever before: the last call names the step of the peak. */
+  readonly onRise?: (rise: Rise) => void;
+  /** A sample too at the event by which so many pages are resident: another run of the same has told its step (`onRise`). */
+  readonly samplePeak?: Rise | undefined;
+  readonly watch?: ((assembled: Assembled) => RowWatcher) | undefined;
   /** `samples`: walk all invariants at each sample; `events`: after every event. */
   readonly check?: 'off' | 'samples' | 'events';
   readonly placements?: LineSink;

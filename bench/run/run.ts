@@ -9,18 +9,20 @@ import {
   type Touch,
   type TraceSummary,
 } from '../../sim/contract/event.ts';
-import type { Bytes, Ns } from '../../sim/contract/units.ts';
+import type { Bytes, Ns, Pages } from '../../sim/contract/units.ts';
 import { createSampler, type Sample } from '../../sim/metrics/sample.ts';
 import { placementLine } from '../../sim/replay/placements.ts';
 import { checkHeapRoom } from './heap-room.ts';
 import type { Assembled } from './machine.ts';
 import { inPieces } from './pieces.ts';
 import type { RunDescription, RunResult, TlbResult } from './result.ts';
-import { loadNsOf, type RunOptions } from './run-options.ts';
+import { loadNsOf, type Rise, type RunOptions } from './run-options.ts';
 import { assembleResult, describeRun, type Timing } from './run-result.ts';
 
 /** Each holds some kilobytes. */
 const SAMPLES_A_LOOK = 1024;
+/** Events of a run that is to tell in which of its steps the peak was. */
+const RISE_STEP = 1024;
 
 /** What the allocator would have written before it aborted the process, and at which event. */
 export interface Abort {
@@ -46,12 +48,14 @@ export abstract class Run<E extends TraceSummary = EventBuffer> {
   private readonly takeSample: ReturnType<typeof createSampler>;
   /** Spent on samples in the running share of events: no part of the replay. */
   private samplingNs = 0;
+  private risenTo: Pages = 0;
+  private hasPeaked = false;
 
   protected constructor(options: RunOptions<E>, touch: Touch, assembled: Assembled) {
     this.options = options;
     this.touch = touch;
     this.assembled = assembled;
-    this.takeSample = createSampler(assembled.machine.kernel, assembled.top, assembled.objects);
+    this.takeSample = createSampler(assembled.machine, assembled.top, assembled.objects);
   }
 
   /** Executes about `events` events, and takes the samples on the way; false at the end of the run. */
@@ -75,6 +79,31 @@ export abstract class Run<E extends TraceSummary = EventBuffer> {
     return undefined;
   }
   protected abstract requestedPeakBytes(): Bytes;
+
+  /** Of so many events that are to come next, those that come before the run has to see whether the peak is reached. */
+  protected upToPeak(events: number): number {
+    const { samplePeak } = this.options;
+    const done = this.eventsDone();
+    if (!samplePeak || this.hasPeaked || done > samplePeak.to) return events;
+    return done < samplePeak.after ? Math.min(events, samplePeak.after - done) : 1;
+  }
+
+  /** Whether it is, for the first time. */
+  protected peaks(): boolean {
+    const { samplePeak } = this.options;
+    if (!samplePeak || this.hasPeaked) return false;
+    this.hasPeaked = this.assembled.machine.kernel.residency.residentPeakPages() >= samplePeak.peakPages;
+    return this.hasPeaked;
+  }
+
+  private proceedRising(events: number, onRise: (rise: Rise) => void): boolean {
+    const after = this.eventsDone();
+    const goesOn = this.proceed(Math.min(events, RISE_STEP));
+    const peakPages = this.assembled.machine.kernel.residency.residentPeakPages();
+    if (peakPages > this.risenTo) onRise({ after, to: this.eventsDone(), peakPages });
+    this.risenTo = peakPages;
+    return goesOn;
+  }
 
   /** At a sample point on the way. */
   protected pass(label: string, event: number, virtualNs?: Ns): void {
@@ -138,9 +167,9 @@ export abstract class Run<E extends TraceSummary = EventBuffer> {
 
   /** To the end, or to where the signal stops it; the event loop breathes on the way. */
   async toEnd(): Promise<RunResult> {
-    const { onProgress, signal } = this.options;
+    const { onProgress, onRise, signal } = this.options;
     await inPieces({
-      advance: (events) => this.proceed(events),
+      advance: (events) => (onRise ? this.proceedRising(events, onRise) : this.proceed(events)),
       onProgress: onProgress && (() => onProgress(this.eventsDone())),
       signal,
     });

@@ -91,6 +91,8 @@ export interface Allocator {
   walk(visit: RangeVisitor): void;
   /** Of `walk`, the ranges that are free or cached alone, in time that live blocks do not add to. */
   walkFree?(visit: RangeVisitor): void;
+  /** The same in the time of what has changed since the last call, for samples that come often. */
+  followFree?(visitors: FreeVisitors): FollowedFree;
   /**
    * What the allocator holds from the kernel, piece by piece as its users know them (a heap, an extent, a slab, a mapped
    * block), without overlap: what `explain` groups by. Without it, the mappings are the pieces.
@@ -182,6 +184,17 @@ export interface AllocatorStats {
 
 /** A range of the simulated address space, as the allocator sees it. Metadata *inside* a block is a range of its own. */
 export type RangeVisitor = (start: Addr, length: Bytes, kind: RangeKind, handle: Handle) => void;
+/** A range that `come` has named is free until `gone` names it; those of `rest` are named at each call. */
+export interface FreeVisitors {
+  readonly come: RangeVisitor;
+  readonly gone: RangeVisitor;
+  readonly rest: RangeVisitor;
+}
+/** Of the ranges that have come and not gone. */
+export interface FollowedFree {
+  readonly bytes: Bytes;
+  readonly largestBytes: Bytes;
+}
 export const RANGE_LIVE = 0; // usable bytes of a live block; `handle` names it
 export const RANGE_METADATA = 1; // headers, arenas, tables
 export const RANGE_CACHED = 2; // free, in a cache of a thread

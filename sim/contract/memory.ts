@@ -12,6 +12,8 @@ import { assert } from './assert.ts';
 export class Memory {
   private readonly regions = new Map<string, Region>();
   private readonly shared: SharedBuffers | undefined;
+  /** How often `restore` was called: who remembers what it saw has seen another state then. */
+  restores = 0;
 
   constructor(shared?: SharedBuffers) {
     this.shared = shared;
@@ -88,6 +90,7 @@ export class Memory {
 
   /** Puts every region back to the bytes it had; the regions must be those that the snapshot was taken of. */
   restore(snapshot: Snapshot): void {
+    this.restores++;
     // All lengths first: a counter that says how long a region is may itself be overwritten below.
     const lengths = new Map([...this.regions].map(([name, r]) => [name, Math.min(r.usedBytes(), r.buffer.byteLength)]));
     for (const [name, { buffer }] of this.regions) {

@@ -1,18 +1,19 @@
-import { type Allocator, RANGE_CACHED, RANGE_FREE_WITHIN } from '../contract/allocator.ts';
+import { type Allocator, type FreeVisitors, RANGE_CACHED, RANGE_FREE_WITHIN } from '../contract/allocator.ts';
 import { assert } from '../contract/assert.ts';
 import { type Addr, type Bytes, PAGE_BYTES, type Page } from '../contract/units.ts';
-import type { Kernel } from '../kernel/kernel.ts';
+import type { Machine } from '../kernel/machine.ts';
 import { LAZILY_FREED, RESIDENT } from '../kernel/residency.ts';
 import { LARGEST_REQUESTED, type ObjectTable, requestedOf } from '../replay/objects.ts';
-import type { MeasuredBreakdown } from './breakdown.ts';
+import { breakdownBytes, type MeasuredBreakdown } from './breakdown.ts';
+import { createResidentBytes } from './resident-bytes.ts';
 
 /**
  * The same as a walk over everything, from what has changed since the last time: of live blocks it remembers where they lay, and how many
  * bytes of them each page holds; of the rest it asks for what is free. Metadata are what remains, since every resident byte is in
  * one class (`createWalkingBreakdown` checks that they are).
  */
-export function createFollowingBreakdown(kernel: Kernel, allocator: Allocator, objects: ObjectTable) {
-  const { pages, vmas } = kernel;
+export function createFollowingBreakdown({ kernel, memory }: Machine, allocator: Allocator, objects: ObjectTable) {
+  const { pages } = kernel;
   const eights = new Float64Array(pages.buffer, pages.byteOffset, pages.length / 8); // 0 where eight pages are absent
   const { handles, requested, lgStride } = objects;
   const { addressOf, usableSize } = allocator;
@@ -24,39 +25,25 @@ export function createFollowingBreakdown(kernel: Kernel, allocator: Allocator, o
   const seenUsable = new Float64Array(limit);
   const seenStart = new Float64Array(limit);
 
-  // By page: bytes of live blocks that were asked for, and those behind them; at most 4096.
-  const requestedOn = new Uint16Array(pages.length);
-  const slackOn = new Uint16Array(pages.length);
+  const bytes = createResidentBytes(kernel);
+  const { totals: onResident, addFree, freeOn } = bytes;
   let hasSeenAll = false;
+  let restoresSeen = 0;
   const totals = { requested: 0, usable: 0, blocks: 0 };
 
-  // Of free ranges that do not fill their first or last page: their bytes by page, and which pages that are.
-  const freeOn = new Uint16Array(pages.length);
+  // Of free ranges that are told at every sample and do not fill their first or last page: their bytes by page, and which pages that are.
+  const restOn = new Uint16Array(pages.length);
   const withinSlab = new Uint8Array(pages.length); // of these pages: a slab is on no page that something else is on
   let partlyFree: Page[] = [];
 
   const isResident = (page: Page) => pages[page] === RESIDENT || pages[page] === LAZILY_FREED;
 
-  /** Adds `sign` times the bytes of [start, end) to their pages. */
-  function count(column: Uint16Array, start: Addr, end: Addr, sign: number): void {
-    if (end <= start) return;
-    const first = Math.floor(start / PAGE_BYTES);
-    const last = Math.floor((end - 1) / PAGE_BYTES);
-    if (first === last) {
-      column[first]! += sign * (end - start);
-      return;
-    }
-    column[first]! += sign * ((first + 1) * PAGE_BYTES - start);
-    column[last]! += sign * (end - last * PAGE_BYTES);
-    for (let page = first + 1; page < last; page++) column[page]! += sign * PAGE_BYTES;
-  }
-
   function countBlock(slot: number, sign: number): void {
     const start = seenStart[slot]!;
     const usable = seenUsable[slot]!;
     const middle = start + Math.min(seenRequested[slot]!, usable);
-    count(requestedOn, start, middle, sign);
-    count(slackOn, middle, start + usable, sign);
+    bytes.addRequested(start, middle, sign);
+    bytes.addSlack(middle, start + usable, sign);
     totals.requested += sign * seenRequested[slot]!;
     totals.usable += sign * usable;
     totals.blocks += sign;
@@ -88,6 +75,8 @@ export function createFollowingBreakdown(kernel: Kernel, allocator: Allocator, o
 
   function followBlocks(changed: Int32Array | undefined): void {
     const slots = objects.slots();
+    if (memory.restores !== restoresSeen) hasSeenAll = false;
+    restoresSeen = memory.restores;
     if (changed !== undefined && hasSeenAll && changed.length < slots) {
       for (const slot of changed) if (slot > 0 && slot < slots) follow(slot);
       return;
@@ -118,8 +107,8 @@ export function createFollowingBreakdown(kernel: Kernel, allocator: Allocator, o
   }
 
   function partlyFreePage(page: Page, bytes: Bytes, within: number): void {
-    if (freeOn[page] === 0) partlyFree.push(page);
-    freeOn[page]! += bytes;
+    if (restOn[page] === 0) partlyFree.push(page);
+    restOn[page]! += bytes;
     withinSlab[page] = within;
   }
 
@@ -138,59 +127,79 @@ export function createFollowingBreakdown(kernel: Kernel, allocator: Allocator, o
     return residentPages(head > 0 ? first + 1 : first, last) * PAGE_BYTES;
   }
 
-  /** `changed`: object slots, 0 for none, among which are all that have changed since the last time; without it, any may have. */
-  return function breakdown(changed: Int32Array | undefined): MeasuredBreakdown {
-    followBlocks(changed);
-    let freeBytes = 0;
-    let largestFreeBytes = 0;
-    let withinSlabsBytes = 0;
-    const resident = { requested: 0, slack: 0, metadata: 0, cached: 0, pinned: 0, returnable: 0 };
-    for (let i = 0; i < vmas.count(); i++) {
-      const end = vmas.end(i);
-      for (let page = vmas.start(i); page < end; page++) {
-        if ((page & 7) === 0 && page + 8 <= end && eights[page >> 3] === 0) {
-          page += 7;
-        } else if (isResident(page)) {
-          resident.requested += requestedOn[page]!;
-          resident.slack += slackOn[page]!;
-        }
-      }
-    }
-    partlyFree = [];
-    allocator.walkFree!((start, length, kind) => {
+  const measured = { freeBytes: 0, largestFreeBytes: 0, cached: 0, returnable: 0, withinSlabsBytes: 0 };
+
+  const visitors: FreeVisitors = {
+    come: (start, length) => addFree(start, start + length, 1),
+    gone: (start, length) => addFree(start, start + length, -1),
+    rest(start, length, kind) {
       if (length === 0) return;
       if (kind === RANGE_CACHED) {
-        resident.cached += residentBytes(start, start + length);
+        measured.cached += residentBytes(start, start + length);
         return;
       }
-      freeBytes += length;
-      if (length > largestFreeBytes) largestFreeBytes = length;
+      measured.freeBytes += length;
+      if (length > measured.largestFreeBytes) measured.largestFreeBytes = length;
       const within = kind === RANGE_FREE_WITHIN ? 1 : 0;
       const filled = filledBytes(start, start + length, within);
-      resident.returnable += filled;
-      if (within) withinSlabsBytes += filled;
-    });
+      measured.returnable += filled;
+      if (within) measured.withinSlabsBytes += filled;
+    },
+  };
+
+  function followFree(): void {
+    Object.assign(measured, { freeBytes: 0, largestFreeBytes: 0, cached: 0, returnable: 0, withinSlabsBytes: 0 });
+    partlyFree = [];
+    if (!allocator.followFree) {
+      allocator.walkFree!(visitors.rest);
+      return;
+    }
+    const followed = allocator.followFree(visitors);
+    measured.freeBytes += followed.bytes;
+    measured.largestFreeBytes = Math.max(measured.largestFreeBytes, followed.largestBytes);
+  }
+
+  /** Pages that hold ends of ranges told at every sample, and perhaps followed ones too. */
+  function countPartlyFree(resident: { pinned: Bytes; returnable: Bytes }): void {
     for (const page of partlyFree) {
       if (isResident(page)) {
-        if (freeOn[page] === PAGE_BYTES) {
+        if (restOn[page]! + freeOn[page]! === PAGE_BYTES) {
+          resident.pinned -= freeOn[page]!;
           resident.returnable += PAGE_BYTES;
-          if (withinSlab[page]) withinSlabsBytes += PAGE_BYTES;
-        } else resident.pinned += freeOn[page]!;
+          if (withinSlab[page]) measured.withinSlabsBytes += PAGE_BYTES;
+        } else resident.pinned += restOn[page]!;
       }
-      freeOn[page] = 0;
+      restOn[page] = 0;
     }
-    const { requested: asked, slack, cached, pinned, returnable } = resident;
+  }
+
+  /** `changed`: object slots, 0 for none, among which are all that have changed since the last time; without it, any may have. */
+  return function breakdown(changed: Int32Array | undefined): MeasuredBreakdown {
+    bytes.followPages();
+    followBlocks(changed);
+    followFree();
+    const { requested: asked, slack, pinned, returnable } = onResident;
+    const { cached } = measured;
+    const resident = {
+      requested: asked,
+      slack,
+      metadata: 0,
+      cached,
+      pinned,
+      returnable: returnable + measured.returnable,
+    };
+    countPartlyFree(resident);
     const rssBytes = kernel.residency.residentPages() * PAGE_BYTES;
-    resident.metadata = rssBytes - asked - slack - cached - pinned - returnable;
+    resident.metadata = rssBytes - breakdownBytes(resident);
     assert(resident.metadata >= 0, `the classes of the breakdown hold more than the ${rssBytes} resident bytes`);
     return {
       requestedBytes: totals.requested,
       usableBytes: totals.usable,
       liveBlocks: totals.blocks,
-      freeBytes,
-      largestFreeBytes,
+      freeBytes: measured.freeBytes,
+      largestFreeBytes: measured.largestFreeBytes,
       resident,
-      withinSlabsBytes,
+      withinSlabsBytes: measured.withinSlabsBytes,
     };
   };
 }

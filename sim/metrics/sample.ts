@@ -1,6 +1,7 @@
 import type { Allocator, AllocatorStats } from '../contract/allocator.ts';
 import { type Bytes, type Ns, PAGE_BYTES } from '../contract/units.ts';
-import { type Kernel, SYSCALLS, type Syscall } from '../kernel/kernel.ts';
+import { SYSCALLS, type Syscall } from '../kernel/kernel.ts';
+import type { Machine } from '../kernel/machine.ts';
 import type { ObjectTable } from '../replay/objects.ts';
 import type { Breakdown } from './breakdown.ts';
 import { createFollowingBreakdown } from './following-breakdown.ts';
@@ -36,14 +37,15 @@ export interface Sample {
  * there is; those between follow what has changed, where the model can list what is free (`Allocator.walkFree`).
  * `changed`: object slots among which are all that have changed since the last sample, if that is known.
  */
-export function createSampler(kernel: Kernel, allocator: Allocator, objects: ObjectTable) {
+export function createSampler(machine: Machine, allocator: Allocator, objects: ObjectTable) {
+  const { kernel } = machine;
   const walking = createWalkingBreakdown(kernel, allocator, objects);
   let following: ReturnType<typeof createFollowingBreakdown> | undefined;
   let taken = 0;
 
   return function sample(label: string, event: number, walksAll = true, changed?: Int32Array): Sample {
     const isFollowed = !walksAll && taken++ > 0 && allocator.walkFree !== undefined;
-    if (isFollowed) following ??= createFollowingBreakdown(kernel, allocator, objects);
+    if (isFollowed) following ??= createFollowingBreakdown(machine, allocator, objects);
     const { requestedBytes, usableBytes, liveBlocks, freeBytes, largestFreeBytes, resident, withinSlabsBytes } =
       isFollowed ? following!(changed) : walking();
     return {

@@ -37,3 +37,32 @@ describe.each(ALLOCATORS)('%s', (allocator) => {
     }
   });
 });
+
+// Samples so close that most of what is free stays as it was, over heaps that grow, shrink, and use records again.
+const LISTS = [
+  'stress:profile=bins,events=6000,seed=3',
+  'stress:profile=fastbin,events=6000,seed=4',
+  'stress:profile=trim,events=6000,seed=5',
+  'stress:profile=threads,events=6000,threads=6,seed=6',
+  'stress:profile=exits,events=6000,threads=6,seed=7',
+  'stress:profile=realloc,events=6000,seed=8',
+  'stress:profile=aligned,events=6000,seed=9',
+  'fragmenter:rounds=3,bytes=262144',
+];
+
+describe.each(['glibc', 'glibc@2.41', 'glibc:tcache_count=0,mxfast=0', 'glibc:arena_max=1,top_pad=0,trim_threshold=0'])(
+  '%s',
+  (allocator) => {
+    it.each(LISTS)('%s: free lists that are followed are those of walks', async (workload) => {
+      const { events } = await resolveWorkload(workload);
+      const spec = parseAllocator(allocator, 4);
+      for (const sampleEvery of [13, 97]) {
+        const options = { events, workload, spec, cpus: 4, mode: 'lockstep', sampleEvery } as const;
+        const followed = await runInMode(options);
+        const walked = await runInMode({ ...options, check: 'samples' });
+        expect(followed.samples.length).toBeGreaterThan(events.length / sampleEvery - 1);
+        expect(followed.samples).toEqual(walked.samples);
+      }
+    });
+  },
+);

@@ -18,6 +18,7 @@ it.each(['mix', 'exits', 'any-5', 'any-35'])('replays on from a snapshot of %s w
   memory.restore(snapshot);
   observed.run.assembled.allocator.check();
   observed.run.advance(Infinity);
+  expect(observed.run.samples).toEqual(whole.run.samples);
   observed.run.assembled.allocator.check();
   expect(observed.placements.slice(0, before)).toEqual(whole.placements.slice(0, before));
   expect(observed.placements).toEqual(whole.placements);

@@ -8,7 +8,7 @@ const RUNS_MAX = 6000;
 const FREE = ['cached', 'pinned', 'withinSlabs', 'returnable'];
 
 /** 1 + the row that allocated, and that freed, the last block of each page (last-freed.ts). */
-interface LastRows {
+export interface LastRows {
   readonly allocated: Int32Array;
   readonly freed: Int32Array;
 }

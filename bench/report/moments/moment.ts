@@ -6,6 +6,7 @@ import { CLASSES } from '../names.ts';
 import type { BlockColumns, CellColumns, MomentData, PlaceData } from '../page-data.ts';
 import { areaColumns } from './area-columns.ts';
 import { besideBlocks } from './beside.ts';
+import { freedColumns, type LastRows } from './freed-columns.ts';
 import { blockNames, type Holders } from './holders.ts';
 import { firstFrom, type ResidentPages, readResidentPages } from './resident-pages.ts';
 
@@ -16,8 +17,14 @@ const CELLS_MAX = 65_536;
 const BLOCKS_MAX = 5000;
 const PLACES_MAX = 4500;
 
-/** All that is resident now, as a page of a report shows it. */
-export function captureMoment(label: string, sample: Sample, assembled: Assembled, who: Holders): MomentData {
+/** All that is resident now, as a page of a report shows it. `last`: whose blocks lay last where memory is free, if somebody has watched. */
+export function captureMoment(
+  label: string,
+  sample: Sample,
+  assembled: Assembled,
+  who: Holders,
+  last?: LastRows,
+): MomentData {
   const read = readResidentPages(assembled);
   who.births.readTo(sample.event);
   const listed = blocksToList(read);
@@ -40,7 +47,7 @@ export function captureMoment(label: string, sample: Sample, assembled: Assemble
     cellBytes: cellPages * PAGE_BYTES,
     blocks: blockColumns(read, listed, areas, who),
     areas: areaColumns(read, areas, who.births, assembled.allocator.tunables?.()),
-    freed: null,
+    freed: last ? freedColumns(read, last, who) : null,
     blocksLeftOut: read.blocks.length - listed.length,
   };
 }

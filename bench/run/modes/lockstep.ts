@@ -20,7 +20,7 @@ import { createTlbObserver, type TlbObserver } from '../../../sim/tlb/observed.t
 import { assemble } from '../machine.ts';
 import type { RunResult, TlbResult } from '../result.ts';
 import { Run } from '../run.ts';
-import type { RunOptions } from '../run-options.ts';
+import type { RowWatcher, RunOptions } from '../run-options.ts';
 
 /** Of a run in steps. */
 const STEP_ROWS = 1 << 15;
@@ -33,6 +33,7 @@ export class LockstepRun extends Run<EventBuffer | PassingTrace> {
   private readonly hasSamples: () => boolean;
   private readonly tlb: TlbObserver | undefined;
   private readonly lockstep: Lockstep;
+  private readonly watcher: RowWatcher | undefined;
   /** Somebody looks at single events. */
   private readonly isStepwise: boolean;
   private beginIndex = 0;
@@ -67,6 +68,7 @@ export class LockstepRun extends Run<EventBuffer | PassingTrace> {
       onFailure: (row) => this.failedRows.push(row),
       addressOfRow: (row) => this.addresses.get(row)!,
     });
+    this.watcher = options.watch?.(assembled);
     this.creation = new Int32Array(events.threadSlots);
     this.rows = rowsOf(events);
     const hasOwn = !isPassing(events) && hasOperation(events, OP_SAMPLE);
@@ -100,9 +102,10 @@ export class LockstepRun extends Run<EventBuffer | PassingTrace> {
       let to = Math.min(limit, this.nextBegin(), this.rows.bring(this.row));
       if (sampleEvery > 0) to = Math.min(to, (Math.floor(this.row / sampleEvery) + 1) * sampleEvery);
       const wanted = sampleBefore.find((row) => row > this.row) ?? Infinity;
-      to = Math.min(to, wanted);
+      to = Math.min(to, wanted, this.row + this.upToPeak(to));
       this.runTo(to);
-      const isDue = to === wanted || (sampleEvery > 0 && to % sampleEvery === 0);
+      const isPeak = this.peaks();
+      const isDue = isPeak || to === wanted || (sampleEvery > 0 && to % sampleEvery === 0);
       if (isDue && this.row === to && to < events.length) this.pass(`#${to}`, to);
     }
   }
@@ -172,7 +175,8 @@ export class LockstepRun extends Run<EventBuffer | PassingTrace> {
       else if (!this.hasSamples()) stop = to;
       else while (stop < to && (head[stop & mask]! & OP_MASK) !== OP_SAMPLE) stop++;
       const goesOn = this.timed(() => {
-        this.lockstep.run(this.row, stop);
+        if (this.watcher) runWatched(this.lockstep, this.watcher, this.row, stop);
+        else this.lockstep.run(this.row, stop);
         return true;
       });
       if (!goesOn) return;
@@ -199,6 +203,18 @@ export class LockstepRun extends Run<EventBuffer | PassingTrace> {
     }
     if (this.addresses.has(row)) this.addresses.set(row, handle === 0 ? 0 : allocator.addressOf(handle));
     if (check === 'events') top.check();
+  }
+}
+
+function runWatched(lockstep: Lockstep, watcher: RowWatcher, from: number, to: number): void {
+  for (let row = from; row < to; ) {
+    const next = watcher.next(row, to);
+    lockstep.run(row, next);
+    row = next;
+    if (row === to) return;
+    watcher.look(row);
+    lockstep.run(row, row + 1);
+    row++;
   }
 }
 

@@ -190,7 +190,7 @@ function resultOf({ options, touch, assembled, program, reports, eventsDone }: F
     machine.kernel.vmas.check();
     checkApart(assembled);
   }
-  const sample = createSampler(machine.kernel, assembled.top, assembled.objects)('(end)', events.length);
+  const sample = createSampler(machine, assembled.top, assembled.objects)('(end)', events.length);
   options.onSample?.(sample, assembled);
   const failedRows = reports
     .flatMap((report, t) => report.measurements.failed.map((n) => program.rowOf(t, n)))

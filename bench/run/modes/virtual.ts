@@ -141,11 +141,12 @@ class VirtualRun extends Run<EventBuffer | PassingTrace> {
 
   protected override proceed(events: number): boolean {
     const { sampleEvery = 0 } = this.options;
-    const goesOn = this.timed(() => this.replay.run(Math.min(events, this.nextSample - this.replay.done())));
-    if (goesOn && this.replay.done() >= this.nextSample) {
-      this.nextSample += sampleEvery;
-      this.passMoment();
-    }
+    const share = this.upToPeak(Math.min(events, this.nextSample - this.replay.done()));
+    const goesOn = this.timed(() => this.replay.run(share));
+    const isPeak = this.peaks();
+    const isDue = this.replay.done() >= this.nextSample;
+    if (isDue) this.nextSample += sampleEvery;
+    if (goesOn && (isDue || isPeak)) this.passMoment();
     return goesOn;
   }
 

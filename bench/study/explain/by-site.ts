@@ -2,15 +2,14 @@ import { isFreeRange, RANGE_CACHED, RANGE_LIVE } from '../../../sim/contract/all
 import { InvariantError } from '../../../sim/contract/assert.ts';
 import type { EventBuffer } from '../../../sim/contract/event.ts';
 import { type Bytes, PAGE_BYTES } from '../../../sim/contract/units.ts';
-import { atOnce } from '../../../workloads/breathing.ts';
 import { frameText } from '../../report/sites/frames.ts';
 import type { StackBytes } from '../../report/sites/stacks.ts';
 import { type Area, areaAt, collectAreas, isResident } from '../../run/areas.ts';
 import type { Assembled } from '../../run/machine.ts';
 import { LockstepRun } from '../../run/modes/lockstep.ts';
-import type { RunOptions } from '../../run/run-options.ts';
-import { lastFreedBefore } from './last-freed.ts';
-import { type LiveBlock, liveBlocks } from './live-blocks.ts';
+import type { RowWatcher, RunOptions } from '../../run/run-options.ts';
+import { type LastFreed, watchLastFreed } from './last-freed.ts';
+import { type LiveBlock, liveBlocks, type RunSoFar } from './live-blocks.ts';
 import { collectRanges, goesWhole, keptPages, type Ranges, reportAreas, sumOfAreas } from './ranges.ts';
 
 /** The machine at the point that is asked about. */
@@ -44,20 +43,27 @@ export function stackOfRow(events: EventBuffer, row: number): readonly string[] 
 export function* bySiteSteps(options: RunOptions, end: number): Generator<void, StackBytes[] | undefined> {
   const { events } = options;
   if (!hasCallSites(events)) return undefined;
-  const run = new LockstepRun({ ...options, mode: 'lockstep', lastSampleOnly: true });
+  let last: (LastFreed & RowWatcher) | undefined;
+  const watch = (assembled: Assembled) => (last = watchLastFreed(events, assembled));
+  const run = new LockstepRun({ ...options, mode: 'lockstep', lastSampleOnly: true, watch });
   yield* run.advanceInSteps(end);
+  return sitesOfRun(run, events, last!);
+}
+
+/** The same where the machine stands there already, and `last` has watched it. */
+export function sitesOfRun(run: RunSoFar, events: EventBuffer, last: LastFreed): StackBytes[] | undefined {
   const { assembled } = run;
   const { blocks } = liveBlocks(run, events);
   const ranges = collectRanges(assembled, blocks);
   const areas = collectAreas(assembled);
   const reports = reportAreas(assembled, areas, ranges, blocks, keptPages(assembled, ranges));
-  return siteBytes(options, end, { assembled, areas, ranges, blocks, sums: sumOfAreas(reports) });
+  return siteBytes(events, last, { assembled, areas, ranges, blocks, sums: sumOfAreas(reports) });
 }
 
-/** The same where the machine stands at `end` already. The sums over all stacks are those of the breakdown. */
-export function siteBytes(options: RunOptions, end: number, situation: Situation): StackBytes[] | undefined {
-  const { events } = options;
+/** The same once all of it has been looked at. The sums over all stacks are those of the breakdown. */
+export function siteBytes(events: EventBuffer, last: LastFreed, situation: Situation): StackBytes[] | undefined {
   if (!hasCallSites(events)) return undefined;
+  const { allocated } = last;
   const { areas, ranges, blocks } = situation;
   const count = events.siteParent.length;
   const sums = {
@@ -66,8 +72,6 @@ export function siteBytes(options: RunOptions, end: number, situation: Situation
     pinned: new Float64Array(count + 1),
     freed: new Float64Array(count + 1),
   };
-  let allocated: Int32Array = new Int32Array(0);
-  atOnce(lastFreedBefore(options, [end], (_end, last) => void (allocated = last.allocated)));
   const eachPage = residentPieces(situation.assembled);
   const keepers = keepersOf(situation, events.sites);
   for (let i = 0; i < ranges.length; i++) {

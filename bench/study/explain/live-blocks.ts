@@ -34,9 +34,12 @@ export interface LiveBlock {
   readonly freedBy: ThreadSlot;
 }
 
+/** A run in file order, and the rows that it has executed. */
+export type RunSoFar = Pick<LockstepRun, 'assembled' | 'row'>;
+
 /** What the program holds: its live blocks in address order, and the threads that have begun and not exited. */
 export function liveBlocks(
-  run: LockstepRun,
+  run: RunSoFar,
   events: EventBuffer,
 ): { readonly blocks: readonly LiveBlock[]; readonly threads: readonly ThreadSlot[] } {
   const { objects, allocator, request } = run.assembled;

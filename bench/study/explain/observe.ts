@@ -11,13 +11,16 @@ import { PAGE_BYTES } from '../../../sim/contract/units.ts';
 import type { Sample } from '../../../sim/metrics/sample.ts';
 import { ownLine } from '../../report/sites/frames.ts';
 import { collectAreas } from '../../run/areas.ts';
+import type { Assembled } from '../../run/machine.ts';
 import { LockstepRun } from '../../run/modes/lockstep.ts';
 import { type RecordedProcessSample, recordedProcess } from '../../run/recorded-process.ts';
+import type { RowWatcher } from '../../run/run-options.ts';
 import { countsByName } from '../../run/run-result.ts';
 import { hasCallSites, siteBytes, stackOfRow } from './by-site.ts';
 import { demandOf } from './demand.ts';
 import { createExperiment } from './experiment.ts';
 import type { Facts } from './explanation.ts';
+import { type LastFreed, watchLastFreed } from './last-freed.ts';
 import { liveBlocks } from './live-blocks.ts';
 import { findMechanisms } from './mechanisms/index.ts';
 import type { Moment } from './moment.ts';
@@ -34,7 +37,11 @@ const PINNING_GROUPS = 10;
 /** Runs the workload as it is up to the moment, and looks at the machine there. */
 export function observe(options: ObserveOptions): Observed {
   const moment = momentOf(options, options.at);
-  const session = new LockstepRun({ ...options, mode: 'lockstep', lastSampleOnly: true });
+  let last: LastFreed | undefined;
+  const watch = hasCallSites(options.events)
+    ? (assembled: Assembled) => (last = watchLastFreed(options.events, assembled)) as LastFreed & RowWatcher
+    : undefined;
+  const session = new LockstepRun({ ...options, mode: 'lockstep', lastSampleOnly: true, watch });
   const { events, pinningGroups = PINNING_GROUPS } = options;
   const hasLayer = session.assembled.request !== undefined;
   const demanded = demandOf(events, moment.end, hasLayer);
@@ -75,7 +82,9 @@ export function observe(options: ObserveOptions): Observed {
     times: null,
     orders: null,
   };
-  const sites = siteBytes(options, session.row, { assembled, areas, ranges, blocks, sums: found.sample }) ?? null;
+  const sites = last
+    ? (siteBytes(events, last, { assembled, areas, ranges, blocks, sums: found.sample }) ?? null)
+    : null;
   const facts = { ...found, sites };
   const failedAllocations = session.failedRows.length;
   const situation = {
