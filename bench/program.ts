@@ -5,7 +5,6 @@ import { NODE_NEEDS_FILES, openFilesLimit } from '../workloads/files/open-files.
 import { isSystemError, systemError } from '../workloads/files/system-error.ts';
 import { endOnInterrupt, INTERRUPTED, ignoreInterrupt } from './cli/interruption.ts';
 import { watchMemory } from './cli/memory-watch.ts';
-import { startEarly } from './cli/start-early.ts';
 import { messageLine } from './report/escape.ts';
 
 /** One line on standard error and exit code 2 for the user's mistakes; a stack trace only for ours. */
@@ -95,7 +94,6 @@ try {
   } else {
     checkAddressSpace();
     checkOpenFiles();
-    await startEarly(args);
     const stopWatching = watchMemory();
     const { runCommandLine } = await import('./commands/command-line.ts');
     await runCommandLine(args);

@@ -9,7 +9,6 @@ import { interruptible, listenForInterrupt } from '../cli/interruption.ts';
 import { startProgress } from '../cli/progress.ts';
 import { type MachineArguments, machineOptions, prepare } from '../cli/run-options.ts';
 import { checkSiteOptions, requireSites, type SiteArguments, siteOptions, wantsSites } from '../cli/site-options.ts';
-import { threadsOfExplain } from '../cli/start-early.ts';
 import { diffStacks } from '../report/sites/stacks.ts';
 import { explanationCsv } from '../study/explain/csv.ts';
 import { explainInParallel } from '../study/explain/explain-in-parallel.ts';
@@ -103,7 +102,9 @@ export const explainCommand: CommandModule<object, ExplainArguments> = {
 
 /** They load their code while the trace is read. */
 function startThreads(allocator = 'glibc'): void {
-  if (availableParallelism() === 1) return;
+  const workers = availableParallelism();
+  if (workers === 1) return;
   parseAllocator(allocator, 1); // what is wrong with it is told at once
-  startAhead(threadsOfExplain(allocator));
+  const others = Array.from({ length: workers - 1 }, () => ({ kind: 'run' as const, allocator }));
+  startAhead([{ kind: 'observe', allocator }, ...others]);
 }

@@ -65,7 +65,13 @@ const pinningSchema = z.object({
 
 const pasteSchema = z.object({ shell: z.string(), systemd: z.string(), dockerfile: z.string() });
 
-const ordersSchema = z.object({ leastBytes: bytes, mostBytes: bytes }).nullable();
+const ordersSchema = z
+  .object({
+    leastBytes: bytes,
+    mostBytes: bytes,
+    leftOut: z.number().int().default(0).describe('runs that held more at once than the program did'),
+  })
+  .nullable();
 
 const whatIfSchema = z.object({
   setting: z.string(),

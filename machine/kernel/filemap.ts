@@ -11,7 +11,7 @@ import { allocPage } from './page-alloc.ts';
 import { addBuffers, filemapAddFolio } from './page-cache.ts';
 import { newReadahead, type Readahead } from './readahead.ts';
 import { SHMEM_PAGE_US, WRITE_CLEAN_US, WRITE_DIRTY_US, WRITE_UNCACHED_US } from './recorded-prices.ts';
-import { shmemGetFolio } from './shmem.ts';
+import { shmemGetFolio, swappedPages } from './shmem.ts';
 import { folioMarkAccessed } from './swap-lru.ts';
 import { VM_RAND_READ, VM_SEQ_READ } from './vm-flags.ts';
 import { accountDirty } from './writeback.ts';
@@ -238,7 +238,14 @@ export function ondemandReadahead(
   readPages(k, group, object, ra.start, ra.size, ra.asyncSize);
 }
 
-/** filemap_read: `count` pages from `index`, one call of the program. @returns false where memory ran out. */
+/** filemap_get_pages, of a page that is not cached. @returns its frame, or 0 where memory ran out. */
+function readIn(k: Kernel, task: Task, object: AddressSpace, ra: Readahead, at: number, last: number): number {
+  ondemandReadahead(k, task.group, object, ra, at, last - at, false);
+  if (object.get(at) === 0 && !readPages(k, task.group, object, at, 1, 0)) return 0;
+  return object.get(at);
+}
+
+/** filemap_read (of tmpfs shmem_file_read_iter, which finds nothing in a hole): `count` pages from `index`, one call of the program. @returns false where memory ran out. */
 export function filemapRead(
   k: Kernel,
   task: Task,
@@ -252,15 +259,15 @@ export function filemapRead(
   for (let at = index; at < last; at++) {
     let frame = object.get(at);
     if (frame === 0) {
-      if (object.kind === 'shmem') {
+      if (object.kind === 'shmem' && !swappedPages(object).has(at)) {
         accessed = at;
         continue;
       }
-      ondemandReadahead(k, task.group, object, ra, at, last - at, false);
-      frame = object.get(at);
-      if (frame === 0 && !readPages(k, task.group, object, at, 1, 0)) return false;
-      frame = object.get(at);
-      if (frame === 0) return false;
+      frame =
+        object.kind === 'shmem'
+          ? shmemGetFolio(k, task.group, object, at, false)
+          : readIn(k, task, object, ra, at, last);
+      if (frame <= 0) return false;
     }
     if (k.frames.flags[frame]! & PG_RECLAIM && object.kind !== 'shmem' && !(k.frames.flags[frame]! & PG_WRITEBACK)) {
       k.frames.flags[frame]! &= ~PG_RECLAIM;

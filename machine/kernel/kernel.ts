@@ -27,6 +27,12 @@ export interface TaskObjects {
   readonly kind: SlabKind;
 }
 
+/** The stack of a thread: its pages without the guard's, and the highest of them. */
+export interface ThreadStack {
+  readonly pages: number;
+  readonly topPage: number;
+}
+
 /** task_struct: a process; its threads are a number. */
 export interface Task {
   /** 0 until it has one. */
@@ -48,8 +54,11 @@ export interface Task {
   rssEvents: number;
   readonly rlimits: Rlimits;
   threads: number;
-  /** Stacks that glibc keeps of threads which could not be started: pages, without the guard's. */
-  readonly stackCache: number[];
+  /** Stacks that glibc has made for threads, in this process or in those that it was forked from, and the one whose thread is the latest. */
+  stacksMade: number;
+  newestStack: ThreadStack | undefined;
+  /** Stacks that glibc keeps of threads which could not be started. */
+  readonly stackCache: ThreadStack[];
   fds: number;
   fdTable: number;
   pipes: number;
@@ -250,6 +259,9 @@ export class Kernel {
   hugeZeroPage = false;
   /** Pages the kernel itself has, by what they are. */
   slabReclaimableBytes = 0;
+  /** Of these, in slabs that have become empty. */
+  slabReclaimableEmptyBytes = 0;
+  slabEmptyBytes = 0;
   slabUnreclaimableBytes = 0;
   readonly pids: PidNamespace;
   /** Of the root group: it counts nothing. */

@@ -6,7 +6,7 @@ import { lruGenAddMm, lruGenDelMm } from './lru-gen-mm-list.ts';
 import { zapPageRange } from './memory.ts';
 import { Mm } from './mm-types.ts';
 import { exitMmap } from './mmap.ts';
-import { FORK_ENTRY_US, FORK_US } from './recorded-prices.ts';
+import { FORK_ENTRY_US, FORK_US, FORK_VMA_US } from './recorded-prices.ts';
 import { processMemory, releaseTaskMemory, threadMemory } from './slab.ts';
 import { lruAddDrain } from './swap-lru.ts';
 import { VM_PFNMAP, VM_SHARED } from './vm-flags.ts';
@@ -44,6 +44,8 @@ export function newTask(k: Kernel, name: string, parent: Task | null): Task {
     threads: 1,
     hasUndoList: false,
     wasThreaded: parent ? parent.wasThreaded : false,
+    stacksMade: parent?.stacksMade ?? 0,
+    newestStack: parent?.newestStack,
     stackCache: parent ? [...parent.stackCache] : [],
     fds: parent ? parent.fds : 0,
     fdTable: 0,
@@ -75,7 +77,7 @@ const KERNEL_STACK_KB = 16;
 export const isAtThreadLimit = (k: Kernel): boolean => nrThreads(k) >= k.maxThreads;
 
 /** Of the tables: one for each page, or for a huge one. */
-function entriesOf(mm: Mm): number {
+export function entriesOf(mm: Mm): number {
   let entries = mm.getRss();
   for (const pmd of mm.pmds.values()) if (pmd.huge !== 0) entries -= HPAGE_PMD_NR - 1;
   return entries;
@@ -102,7 +104,7 @@ export function forkTask(k: Kernel, parent: Task, name: string): Task | 'EAGAIN'
     releaseTaskMemory(k, child);
     return 'ENOMEM';
   }
-  k.nowUs += FORK_US + entriesOf(child.mm) * FORK_ENTRY_US;
+  k.nowUs += FORK_US + child.mm.vmas.length * FORK_VMA_US + entriesOf(child.mm) * FORK_ENTRY_US;
   const pid = allocTask(k, parent);
   if (pid === undefined) {
     exitMmap(k, child);

@@ -47,11 +47,21 @@ export function chargeObjects(k: Kernel, groupId: number, count: number, size: n
   for (let i = 0; i > count; i--) unchargeObject(k, groupId, size);
 }
 
+/**
+ * min_partial: of each cache SLUB keeps five or six slabs that have become empty. Reclaimable: five of nodes of files' trees (16 KiB) and of
+ * names (4 KiB); others: six of tasks, five each of sighand, signal and mm (32 KiB), and of small ones beside them.
+ */
+const EMPTY_RECLAIMABLE_BYTES = 5 * (16 + 4) * 1024;
+const EMPTY_BYTES = (6 + 3 * 5) * 32 * 1024 + 5 * 4 * 1024;
+
 /** Slab of the machine. */
 export function takeSlab(k: Kernel, bytes: number, reclaimable: boolean): void {
   const key = reclaimable ? 'slabReclaimableBytes' : 'slabUnreclaimableBytes';
+  const emptyKey = reclaimable ? 'slabReclaimableEmptyBytes' : 'slabEmptyBytes';
   const before = Math.ceil(k[key] / PAGE);
-  k[key] += bytes;
+  const left = k[emptyKey] - bytes;
+  k[emptyKey] = Math.min(Math.max(0, left), reclaimable ? EMPTY_RECLAIMABLE_BYTES : EMPTY_BYTES);
+  k[key] += k[emptyKey] - left;
   const pages = Math.ceil(k[key] / PAGE) - before;
   if (pages > 0) takeKernelPages(k, pages);
   else if (pages < 0) giveKernelPages(k, -pages);

@@ -1,9 +1,9 @@
 /** memory.high (mm/memcontrol.c): no one dies, but who allocates sleeps, longer the further the group is above. */
 import type { Kernel, Task } from './kernel.ts';
 import { type MemCgroup, memcgEvent, NO_LIMIT } from './mem-cgroup.ts';
+import { HZ, timerExpiresAfter } from './timer.ts';
 import { tryToFreeMemCgroupPages } from './vmscan.ts';
 
-const HZ = 250;
 const CHARGE_BATCH = 64;
 const MAX_RETRIES = 16;
 
@@ -62,6 +62,6 @@ function reclaimOverHigh(k: Kernel, task: Task): number {
       amount = 32;
       continue;
     }
-    return (ticks * 1_000_000) / HZ;
+    return timerExpiresAfter(k.nowUs, ticks) - k.nowUs;
   }
 }

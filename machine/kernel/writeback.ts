@@ -54,17 +54,10 @@ function* doWritepages(
 const inOrder = (object: AddressSpace, from: number, to: number): number[] =>
   [...object.dirty].filter((index) => index >= from && index < to).sort((a, b) => a - b);
 
-/**
- * MAX_WRITEPAGES_EXTENT_LEN: what ext4_writepages writes in one go, and after how many of its pages a bio is full: it takes 256 pieces of
- * memory, which are some pages each (recorded: 7.17, 6.93 and 4 of 18.1 ms, in 6.1 and 6.12).
- */
+/** MAX_WRITEPAGES_EXTENT_LEN: what ext4_writepages writes in one go. */
 const EXTENT_PAGES = 2048;
-const LET_GO_AFTER = [811, 1595, 0];
 
-/**
- * Up to `most` dirty pages of [from, to); those that become dirty ahead of it meanwhile too. Others may have the processor where a bio is
- * full (might_sleep).
- */
+/** Up to `most` dirty pages of [from, to); those that become dirty ahead of it meanwhile too. */
 function* writeRange(
   k: Kernel,
   object: AddressSpace,
@@ -76,17 +69,72 @@ function* writeRange(
   let written = 0;
   let next = from;
   for (let batch = inOrder(object, next, to); batch.length > 0; batch = inOrder(object, next, to)) {
-    for (const index of batch) {
+    for (let at = 0; at < batch.length; ) {
       if (written === most) return written;
-      next = index + 1;
-      if (!object.dirty.has(index)) continue;
-      writePage(k, object, index, owners);
+      const extent = extentAt(batch, at, Math.min(EXTENT_PAGES, most - written));
+      at += extent.length;
+      next = extent.at(-1)! + 1;
       object.writebackIndex = next;
-      written++;
-      if (LET_GO_AFTER.includes(written % EXTENT_PAGES) && written < most) yield;
+      written += yield* writeExtent(k, object, extent, owners);
+      if (written < most) yield;
     }
   }
   return written;
+}
+
+/** mpage_add_bh_to_extent: pages that follow one another. */
+function extentAt(indices: readonly number[], at: number, most: number): readonly number[] {
+  let end = at + 1;
+  while (end < indices.length && end - at < most && indices[end] === indices[end - 1]! + 1) end++;
+  return indices.slice(at, end);
+}
+
+/** BIO_MAX_VECS: of so many pieces of memory a bio is full. Pages that lie one after another are one. */
+const BIO_PIECES = 256;
+
+interface Bio {
+  readonly pages: number[];
+  /** Pages that lie behind the one before them. */
+  merged: number;
+}
+
+/** io_submit_add_bh, of each page. */
+function biosOf(object: AddressSpace, indices: readonly number[]): Bio[] {
+  const bios: Bio[] = [];
+  let bio: Bio | undefined;
+  let last = -1;
+  for (const index of indices) {
+    const frame = object.get(index);
+    const isMerged = bio !== undefined && frame === last + 1;
+    if (!bio || (!isMerged && bio.pages.length - bio.merged === BIO_PIECES)) {
+      bio = { pages: [], merged: 0 };
+      bios.push(bio);
+    }
+    bio.pages.push(index);
+    if (isMerged) bio.merged++;
+    last = frame;
+  }
+  return bios;
+}
+
+/** Others may have the processor once a bio is made (submit_bio), and once it is copied to the disk; then its pages end. */
+function* writeExtent(
+  k: Kernel,
+  object: AddressSpace,
+  extent: readonly number[],
+  owners: CgroupOwners,
+): Generator<void, number> {
+  const { writeFoundUs, writeMergedUs, writePieceUs, writeCopiedUs } = k.profile.prices;
+  const dirty = extent.filter((index) => object.dirty.has(index));
+  k.nowUs += dirty.length * writeFoundUs;
+  for (const { pages, merged } of biosOf(object, dirty)) {
+    k.nowUs += merged * writeMergedUs + (pages.length - merged) * writePieceUs;
+    yield;
+    k.nowUs += pages.length * writeCopiedUs;
+    yield;
+    for (const index of pages) if (object.dirty.has(index)) writePage(k, object, index, owners);
+  }
+  return dirty.length;
 }
 
 /** ext4_writepages with range_cyclic: up to `most` pages from where the last call ended, and from the beginning again. */
@@ -108,8 +156,8 @@ export function writePages(k: Kernel, object: AddressSpace, from = 0, to = Numbe
   object.writebackIndex = writebackIndex;
 }
 
-/** One page to the disk; the disk of the machine is memory, so the write ends at once. */
-export function writePage(k: Kernel, object: AddressSpace, index: number, owners?: CgroupOwners): void {
+/** The end of a page's write. */
+function writePage(k: Kernel, object: AddressSpace, index: number, owners?: CgroupOwners): void {
   const frame = object.get(index);
   const group = k.groups[k.frames.group[frame]!]!;
   clearDirty(k, object, index, frame);
@@ -120,8 +168,8 @@ export function writePage(k: Kernel, object: AddressSpace, index: number, owners
     cleanEntry(vma.mm.pmdAt(index - vma.pgoff + vma.start), index - vma.pgoff + vma.start, vma.start, vma.end, frame);
   k.vmstat.nr_written++;
   k.vmstat.pgpgout += 4;
-  const { writeBackUs, writeBackOfGroupUs } = k.profile.prices;
-  k.nowUs += writeBackUs + (group.isRoot ? 0 : writeBackOfGroupUs);
+  const { writeEndedUs, writeEndedOfGroupUs } = k.profile.prices;
+  k.nowUs += writeEndedUs + (group.isRoot ? 0 : writeEndedOfGroupUs);
   wbWriteoutInc(k, inodeToWb(k, object));
   owners?.account(group);
   if (k.frames.flags[frame]! & PG_RECLAIM) {

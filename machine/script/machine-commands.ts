@@ -8,6 +8,7 @@ import { Zram } from '../kernel/zram.ts';
 import { fileTextOf, toolTexts } from '../views/view.ts';
 import { errorReturn } from './errno.ts';
 import { dropCaches, newMount } from './files.ts';
+import { givingBackUs, heldBy } from './giving-back.ts';
 import { makeGroup, removeGroup } from './group-commands.ts';
 import type { MachineRun } from './machine-run.ts';
 import { isDropCaches, setParameter } from './parameters.ts';
@@ -28,6 +29,12 @@ const ratioOf = (words: readonly string[]): number =>
 
 const ok = (run: MachineRun, command: Command, error?: string, us = 10) =>
   run.emitStep(command.text, undefined, error ? { ret: errorReturn(error), err: error, us } : { ret: 0, us });
+
+/** Done, after so long. */
+function takes(run: MachineRun, command: Command, us: number): void {
+  run.turns.readerRan(us);
+  ok(run, command, undefined, us);
+}
 
 /** Commands of the machine itself. */
 export function* runMachineCommand(run: MachineRun, command: Command): Breathing {
@@ -60,7 +67,7 @@ const WAITS: Readonly<Record<string, (...call: Parameters<Handler>) => Breathing
     run.emitStep(busy.text, 'done', busy.answer);
   },
   *sleep(run, [ms], command) {
-    const start = run.k.nowUs;
+    const start = Math.max(run.k.nowUs, run.readerGoesOnUs);
     yield* passTime(run, start + Number(ms) * 1000);
     run.emitStep(command.text, undefined, { ret: 0, us: run.k.nowUs - start });
   },
@@ -82,8 +89,9 @@ const HANDLERS: Readonly<Record<string, Handler>> = {
   },
   kill(run, [name], command) {
     const process = run.process(name!);
+    const before = heldBy(run.k, process?.task);
     if (process?.alive) run.die(process.task, 'signal', 9);
-    ok(run, command);
+    takes(run, command, givingBackUs(before, heldBy(run.k, process?.task)));
   },
   cgroup(run, words, command) {
     ok(run, command, makeGroup(run, words));
@@ -133,15 +141,17 @@ const HANDLERS: Readonly<Record<string, Handler>> = {
     ok(run, command, isOn ? undefined : 'ENOMEM');
   },
   sync(run, _words, command) {
+    const startUs = run.k.nowUs;
     run.files.commit();
     syncAll(run.k);
-    ok(run, command);
+    ok(run, command, undefined, run.k.nowUs - startUs);
   },
   drop_caches(run, [what], command) {
     if (!isDropCaches(Number(what))) return ok(run, command, 'EINVAL');
     run.k.kmsg.push(`init (1): drop_caches: ${what}`);
+    const before = heldBy(run.k);
     dropCaches(run.k, run.files, Number(what));
-    ok(run, command);
+    takes(run, command, givingBackUs(before, heldBy(run.k)));
   },
   note(run, _words, command) {
     run.emitStep(command.text, 'note', undefined);

@@ -109,12 +109,17 @@ export class MachineRun {
   readonly rootGroup: Cgroup;
   /** Those that count memory. */
   readonly groups = new Map<string, MemCgroup>();
+  /** As many of them as there have been at once, and been read. */
+  groupsMade = 0;
+  groupsRead = 0;
   /** Names of regions in the order of their first use: the place of each. */
   readonly regions: string[] = [];
   readonly files: FileSystem;
   readonly image: Image;
   step = 0;
   readonly turns: Turns;
+  /** Who reads the script has lost the processor until then to a command in the background. */
+  readerGoesOnUs = 0;
   refresh = true;
   toolsRan = false;
   /** Nobody wanted the processor. */

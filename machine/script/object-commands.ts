@@ -1,13 +1,22 @@
 /** Commands that make kernel objects: descriptors, pipes, sockets, threads, names. */
-import type { Task } from '../kernel/kernel.ts';
+import type { Task, ThreadStack } from '../kernel/kernel.ts';
 import { doMunmap, mmapRegion } from '../kernel/mmap.ts';
 import { doMprotect } from '../kernel/mprotect.ts';
 import { allocTask, isAtThreadLimit } from '../kernel/process.ts';
+import {
+  OPEN_US,
+  PIPE_US,
+  SOCKET_PAIR_US,
+  SOCKET_QUEUED_US,
+  THREAD_US,
+  UDP_SOCKET_US,
+} from '../kernel/recorded-prices.ts';
 import { releaseTaskObjects, SLAB_BYTES, slabAccountTask, threadMemory } from '../kernel/slab.ts';
 import { touchPage } from '../kernel/touch.ts';
 import { VM_READ, VM_WRITE } from '../kernel/vm-flags.ts';
 import type { MachineRun } from './machine-run.ts';
 import { sizeOf } from './parse.ts';
+import { startThread } from './worker-image.ts';
 
 /** Bytes of the table of descriptors: a pointer and three bits for each, doubled when it is full. */
 function growFdTable(run: MachineRun, task: Task, more: number): void {
@@ -20,8 +29,12 @@ function growFdTable(run: MachineRun, task: Task, more: number): void {
   }
 }
 
-/** A thread's dtv with its chunk, and where in the heap the first is: behind the cache of malloc's first call (tcache_perthread_struct). */
+/**
+ * A thread's dtv with its chunk, and where in the heap the first is: behind the program's own memory of threads (__libc_setup_tls), and the cache
+ * of malloc's first call (tcache_perthread_struct).
+ */
 const DTV_BYTES = 288;
+const TLS_END_BYTES = 0x470;
 const TCACHE_BYTES = 656;
 const HEAP_PAGE = 0x516;
 /** The buffer that sockets are filled from: its first page. */
@@ -54,10 +67,12 @@ export function objectsCommand(run: MachineRun, task: Task, name: string, words:
   const answer = count < wanted ? 'EMFILE' : count;
   switch (name) {
     case 'fds':
+      k.nowUs += count * OPEN_US;
       growFdTable(run, task, count);
       slabAccountTask(k, task, count * SLAB_BYTES.filp, 'files', count * FILE_CHARGE);
       return answer;
     case 'pipes':
+      k.nowUs += count * PIPE_US;
       task.pipes += count;
       growFdTable(run, task, 2 * count);
       slabAccountTask(k, task, 2 * count * SLAB_BYTES.filp, 'files', 2 * count * FILE_CHARGE);
@@ -67,6 +82,7 @@ export function objectsCommand(run: MachineRun, task: Task, name: string, words:
     case 'sockets': {
       const queued = words.find((word) => word.startsWith('queued='));
       const bytes = queued ? sizeOf(queued.slice(7))! : 0;
+      k.nowUs += count * (SOCKET_PAIR_US + (bytes > 0 ? SOCKET_QUEUED_US : 0));
       task.sockets += 2 * count;
       task.queuedBytes += count * bytes;
       for (let page = 0; page < Math.ceil((bytes > 0 ? bytes + 0x340 : 0) / 4096); page++)
@@ -78,6 +94,7 @@ export function objectsCommand(run: MachineRun, task: Task, name: string, words:
       return answer;
     }
     case 'udp':
+      k.nowUs += count * UDP_SOCKET_US;
       task.udp += count;
       growFdTable(run, task, count);
       slabAccountTask(k, task, count * SLAB_BYTES.udpSocket);
@@ -100,15 +117,16 @@ export function objectsCommand(run: MachineRun, task: Task, name: string, words:
 
 /** pthread_create. A stack whose thread the kernel refuses stays for the next one. */
 function threads(run: MachineRun, task: Task, words: readonly string[]): number | string {
-  const stack = words.find((word) => word.startsWith('stack='));
-  const pages = Math.ceil((stack ? sizeOf(stack.slice(6))! : 8 * 2 ** 20) / 4096);
+  const size = words.find((word) => word.startsWith('stack='));
+  const pages = Math.ceil((size ? sizeOf(size.slice(6))! : 8 * 2 ** 20) / 4096);
   for (let i = 0; i < Number(words[0]); i++) {
-    const cached = getCachedStack(task, pages);
-    const error = cached === undefined ? allocateStack(run, task, pages) : undefined;
-    if (error) return error;
+    const stack = getCachedStack(task, pages) ?? allocateStack(run, task, pages);
+    if (typeof stack === 'string') return stack;
+    // Their stacks are a list, whose links lie on these pages.
+    if (task.newestStack) touchPage(run.k, task, task.newestStack.topPage, true);
     const tid = isAtThreadLimit(run.k) ? undefined : allocTask(run.k, task);
     if (tid === undefined) {
-      task.stackCache.push(cached ?? pages);
+      task.stackCache.push(stack);
       return 'EAGAIN';
     }
     task.tids.push(tid);
@@ -117,20 +135,25 @@ function threads(run: MachineRun, task: Task, words: readonly string[]): number 
     task.wasThreaded = true;
     threadMemory(run.k, task, 1);
     task.threads++;
+    task.newestStack = stack;
+    run.k.nowUs += THREAD_US;
+    run.turns.goesOn(task);
+    run.turns.madeThread(task, () => startThread(run.k, task, stack.topPage));
   }
   return 0;
 }
 
-/** get_cached_stack: the smallest that is large enough, and not too large. @returns its pages, and takes it out. */
-function getCachedStack({ stackCache }: Task, pages: number): number | undefined {
-  const fitting = stackCache.filter((size) => size >= pages && size <= 4 * pages);
-  const best = fitting.length > 0 ? Math.min(...fitting) : undefined;
-  if (best !== undefined) stackCache.splice(stackCache.indexOf(best), 1);
+/** get_cached_stack: the smallest that is large enough, and not too large. It is taken out. */
+function getCachedStack({ stackCache }: Task, pages: number): ThreadStack | undefined {
+  const fitting = stackCache.filter((stack) => stack.pages >= pages && stack.pages <= 4 * pages);
+  if (fitting.length === 0) return undefined;
+  const best = fitting.reduce((least, stack) => (stack.pages < least.pages ? stack : least));
+  stackCache.splice(stackCache.indexOf(best), 1);
   return best;
 }
 
-/** allocate_stack: a mapping that nothing may touch, of which all but the guard is opened; the top page is used. @returns the error, if any. */
-function allocateStack({ k }: MachineRun, task: Task, pages: number): string | undefined {
+/** allocate_stack: a mapping that nothing may touch, of which all but the guard is opened; the top page is used. @returns it, or the error. */
+function allocateStack({ k }: MachineRun, task: Task, pages: number): ThreadStack | string {
   const top = lowestMapping(task);
   const start = top - pages - 1;
   if (mmapRegion(k, task, { start, pages: pages + 1, flags: 0, object: null, pgoff: 0 })) return 'EAGAIN';
@@ -141,9 +164,10 @@ function allocateStack({ k }: MachineRun, task: Task, pages: number): string | u
   if (task.fatalSignal) return 'EINTR';
   touchPage(k, task, top - 1, true);
   // The thread's vector of modules comes from malloc, in the pages after the program's first two.
-  const topChunk = TCACHE_BYTES + (task.threads + task.stackCache.length) * DTV_BYTES;
+  task.stacksMade++;
+  const topChunk = TLS_END_BYTES + TCACHE_BYTES + task.stacksMade * DTV_BYTES;
   touchPage(k, task, HEAP_PAGE + Math.floor((topChunk + 8) / 4096), true);
-  return undefined;
+  return { pages, topPage: top - 1 };
 }
 
 /** Above the program, its break and the regions' places. */

@@ -9,6 +9,7 @@ import { PAUSED, type TouchMode, touchRange } from '../kernel/touch.ts';
 import { type Call, has, option, type Result } from './command-words.ts';
 import { errorReturn } from './errno.ts';
 import { FILE_CALLS, fileRw, pausesForDisk } from './file-commands.ts';
+import { givesBack, givingBackUs, heldBy } from './giving-back.ts';
 import { moveInto } from './group-commands.ts';
 import type { Answer, MachineRun, ScriptProcess } from './machine-run.ts';
 import { MEMORY_CALLS } from './memory-commands.ts';
@@ -59,6 +60,7 @@ export function* runProcessCommand(run: MachineRun, command: Command): Breathing
   };
   run.setBusy(process, busy);
   if (command.background) {
+    run.readerGoesOnUs = run.turns.goesOnUs(process.task);
     run.emitStep(command.text, 'started', undefined);
     return;
   }
@@ -128,6 +130,7 @@ function* perform(
 ): Generator<Pause, Answer> {
   const { k } = run;
   const { task } = process;
+  run.turns.takes(task);
   const before = receive(k, task);
   const startUs = k.nowUs;
   k.nowUs += CALL_US;
@@ -165,6 +168,7 @@ function* perform(
   k.current = null;
   if (task.fatalSignal) run.die(task, 'signal', 9);
   if (!task.alive) return { ret: 0, minflt: 0, majflt: 0, us: 0 };
+  run.turns.goesOn(task);
   const failed = typeof result === 'string';
   if (failed) failCommand(k, task);
   const answer = {
@@ -180,7 +184,10 @@ function* perform(
   const child = name === 'fork' && !failed ? run.process(words[0]!)!.task : undefined;
   if (child) run.turns.forked(child);
   const goesOnFirst = run.turns.answers(task, answer.us);
-  if (child) startForked(k, task, child, goesOnFirst);
+  if (child) {
+    run.turns.startsForked(child);
+    startForked(k, task, child, goesOnFirst);
+  }
   return answer;
 }
 
@@ -198,7 +205,8 @@ const NR_OPEN = 1024 * 1024;
 
 // biome-ignore lint/correctness/useYield: one shape with the calls that sleep
 function* immediate(run: MachineRun, process: ScriptProcess, name: string, words: readonly string[]): Call {
-  run.k.current = process.task;
+  const { k } = run;
+  k.current = process.task;
   if (name === 'rlimit') {
     const [resource, value] = words as [keyof Rlimits, string];
     const limit = value === 'unlimited' ? Number.POSITIVE_INFINITY : sizeOf(value)!;
@@ -207,7 +215,10 @@ function* immediate(run: MachineRun, process: ScriptProcess, name: string, words
     return 0;
   }
   const own = MEMORY_CALLS[name] ?? FILE_CALLS[name];
-  return own ? own(run, process, words) : objectsCommand(run, process.task, name, words);
+  const before = givesBack(name, words) ? heldBy(k, process.task) : undefined;
+  const result = own ? own(run, process, words) : objectsCommand(run, process.task, name, words);
+  if (before) k.nowUs += givingBackUs(before, heldBy(k, process.task));
+  return result;
 }
 
 /** Of the stack, offsets count down from its top. */

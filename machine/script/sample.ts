@@ -4,12 +4,20 @@ import { type MemCgroup, NO_LIMIT, type Psi, type ShownStat } from '../kernel/me
 import { freeLine, meminfo, vmstatOf, zoneinfo } from '../kernel/meminfo.ts';
 import type { Vma } from '../kernel/mm-types.ts';
 import { oomScore } from '../kernel/oom-kill.ts';
-import { rcuDoBatch } from '../kernel/rcu.ts';
-import { SAMPLE_PAGE_US, SAMPLE_PROCESS_US, SAMPLE_US } from '../kernel/recorded-prices.ts';
+import { entriesOf } from '../kernel/process.ts';
+import {
+  SAMPLE_GROUP_US,
+  SAMPLE_PAGE_US,
+  SAMPLE_PROCESS_US,
+  SAMPLE_REGION_US,
+  SAMPLE_US,
+} from '../kernel/recorded-prices.ts';
 import { memCgroupFlushStats, shownNow, shownStat } from '../kernel/rstat.ts';
 import { smapsOf, smapsRollup } from '../kernel/smaps.ts';
 import { VM_EXEC, VM_READ, VM_SHARED, VM_WRITE } from '../kernel/vm-flags.ts';
+import { readGroups } from './group-commands.ts';
 import type { MachineRun, ScriptProcess } from './machine-run.ts';
+import { updatePressure } from './time.ts';
 
 const SLOT_PAGES = 2 ** 24;
 const BASE_PAGE = 0x100000000;
@@ -19,17 +27,29 @@ const nonZero = (values: Readonly<Record<string, number>>): Record<string, numbe
 
 /** `sample`: the machine, every process and every group; `msample` leaves out the processes. */
 export function emitSample(run: MachineRun, label: string, mini: boolean): void {
+  const { turns } = run;
   run.reap();
-  rcuDoBatch(run.k);
+  turns.readerRan(0);
   emitMachine(run, label, !mini);
-  if (!mini) for (const process of run.processes) if (process.alive) emitProcess(run, label, process);
-  // Groups are read last.
-  rcuDoBatch(run.k, run.k.nowUs + SAMPLE_US);
-  for (const group of run.cgroups.values()) emitGroup(run, label, group);
+  turns.readerRan(SAMPLE_US);
+  for (const process of mini ? [] : run.processes) {
+    if (!process.alive) continue;
+    emitProcess(run, label, process);
+    turns.readerRan(processUs(run, process.task));
+  }
+  for (const group of run.cgroups.values()) {
+    updatePressure(run.k, run.groups.values());
+    emitGroup(run, label, group);
+    turns.readerRan(SAMPLE_GROUP_US);
+  }
+  readGroups(run);
   run.emitKmsg(label);
-  const shown = mini ? [] : run.processes.filter(({ alive }) => alive);
-  const pages = shown.reduce((sum, { task }) => sum + task.mm.getRss(), 0);
-  run.turns.readerRan(SAMPLE_US + shown.length * SAMPLE_PROCESS_US + pages * SAMPLE_PAGE_US);
+}
+
+/** What showing a process takes: each of its regions, and each entry of its tables. */
+function processUs(run: MachineRun, { mm }: Task): number {
+  const regions = mm.vmas.filter((vma) => isRegion(run, vma)).length;
+  return SAMPLE_PROCESS_US + regions * SAMPLE_REGION_US + entriesOf(mm) * SAMPLE_PAGE_US;
 }
 
 export function psiOf(psi: Psi): Record<string, number[]> {
@@ -86,9 +106,12 @@ export function statusOf(task: Task): Record<string, number> {
 export const permOf = (flags: number): string =>
   `${flags & VM_READ ? 'r' : '-'}${flags & VM_WRITE ? 'w' : '-'}${flags & VM_EXEC ? 'x' : '-'}${flags & VM_SHARED ? 's' : 'p'}`;
 
+const slotOf = ({ start }: Vma): number => Math.floor((start - BASE_PAGE) / SLOT_PAGES);
+const isRegion = (run: MachineRun, vma: Vma): boolean => vma.start >= BASE_PAGE && slotOf(vma) < run.regions.length;
+
 function regionOf(run: MachineRun, vma: Vma): { r: string; off: number } | undefined {
-  const slot = Math.floor((vma.start - BASE_PAGE) / SLOT_PAGES);
-  if (vma.start >= BASE_PAGE && slot < run.regions.length) {
+  if (isRegion(run, vma)) {
+    const slot = slotOf(vma);
     return { r: run.regions[slot]!, off: (vma.start - BASE_PAGE - slot * SLOT_PAGES) * 4 };
   }
   return isHeap(vma) ? { r: '[heap]', off: 0 } : undefined;

@@ -7,6 +7,7 @@ import { doMprotect } from '../kernel/mprotect.ts';
 import { allocPage } from '../kernel/page-alloc.ts';
 import { filemapAddFolio } from '../kernel/page-cache.ts';
 import { newTask } from '../kernel/process.ts';
+import { THREAD_START_US } from '../kernel/recorded-prices.ts';
 import { newObject } from '../kernel/shmem.ts';
 import { processMemory, slabAccountTask, threadMemory } from '../kernel/slab.ts';
 import { touchPage } from '../kernel/touch.ts';
@@ -48,6 +49,9 @@ const BEGIN = '457x S1w 455x 4d7r Vr Cx';
 const END = '457x 401x 4d8r 443x 4a7r 456x 4d9r S1w';
 /** Reads and writes of a process that has, or had, threads can be cancelled (__pthread_enable_asynccancel). */
 const CANCELLABLE = '483x';
+/** The first thread that a process makes, where those before it have made none; and what each begins with. */
+const FIRST_THREAD = '46ex 50fw';
+const THREAD_START = '46ex';
 const REGION = '50er 411x 515r 4d9r 4b4r 401x 4d8r 443x 4a7r 404x 4d5r 447x 4b3r 4a9r 4a8r';
 const NUMBER = '401x 4d8r 443x 4a7r 406x 411x 515r 4d9r 4b4r 4d7r';
 const NAMES = `${NUMBER} 4c1r 424x 50fr 442x 514r 4adr 4d4r 447x 477x 456x`;
@@ -79,7 +83,7 @@ const COMMANDS: Readonly<Record<string, string>> = {
   pipes: NUMBER,
   sockets: `${NUMBER} 44ex 459x`,
   udp: `${NUMBER} 459x`,
-  threads: `${NUMBER} 4c1r 42ax 447x 46ex 457x 433x 45ex 483x 488x 4aer 4d4r 513w 4d8w 4d9w 50fw 515w 516w 40dx`,
+  threads: `${NUMBER} 4c1r 42ax 447x 457x 433x 45ex 483x 488x 4aer 4d4r 513w 4d8w 4d9w 515w 516w 40dx`,
   files: NAMES,
   stats: NAMES,
   dentries: NAMES,
@@ -199,12 +203,23 @@ export function receive(k: Kernel, task: Task): { minflt: number; majflt: number
 export function beginCommand(k: Kernel, task: Task, command: string, words: readonly string[]): void {
   access(k, task, COMMANDS[command] ?? REGION);
   if (command === 'touch' && words.includes('read')) access(k, task, '50ew');
+  if (command === 'threads' && !task.wasThreaded) access(k, task, FIRST_THREAD);
   if (command === 'mprotect' && !words.includes('none')) access(k, task, '4c5r');
 }
 
 /** The first brk of a family of processes notes where its heap begins. */
 export function noteHeapStart(k: Kernel, task: Task): void {
   access(k, task, '50ew');
+}
+
+/** A thread that has the processor for the first time: what it calls lies on the page of its stack that pthread_create has written to. */
+export function startThread(k: Kernel, task: Task, topPage: number): void {
+  const { current } = k;
+  k.current = task;
+  access(k, task, THREAD_START);
+  touchPage(k, task, topPage, true);
+  k.nowUs += THREAD_START_US;
+  k.current = current;
 }
 
 /** After the answer's second look at the counters. */

@@ -45,9 +45,8 @@ const DIFFERS: Readonly<Record<string, RegExp>> = {
   // Pressure, where kswapd runs for the first time.
   d_madv_free: / some: band/,
   h_kswapd: /^machine b2[48]0 .* some: band/,
-  // How far the flusher is when the group is full.
-  dirty_cache: /^(machine anon .*free and lists|cgroup anon D (file|current)): /,
-  f_cgroup_max: /^machine ((d_anon80|d_reread) .*free and lists|e_oom_group .*nr_written): /,
+  // Whether somebody who comes to a group of dirty cache has room without its flusher: 3 MB of 41 decide that.
+  f_cgroup_max: /^machine e_oom_group .*nr_written: /,
   // A page that comes back from swap too early is waited for, as pressure.
   generations_swap: /^machine s3 .* some: band/,
   // How long its writer is held up; the tree of evicted pages is thinned out.

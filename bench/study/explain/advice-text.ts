@@ -58,7 +58,10 @@ const versionSentence = (facts: Facts, version: WhatIf): string =>
 function orderSentences(facts: Facts, w: WhatIf): string[] {
   if (w.orders) {
     const differs = [w.orders, facts.orders].some((range) => range && isRange(range));
-    return differs || hasSharedHeaps(w) ? [ordersSentence(facts, w, w.orders)] : [];
+    return [
+      ...(differs || hasSharedHeaps(w) ? [ordersSentence(facts, w, w.orders)] : []),
+      ...(w.orders.leftOut > 0 ? [leftOutSentence(w.orders)] : []),
+    ];
   }
   return hasSharedHeaps(w)
     ? [
@@ -86,6 +89,9 @@ function ordersSentence({ orders: asItIs }: Facts, w: WhatIf, orders: OrderRange
     : ['', ''];
   return `What threads leave${where} depends on how their calls fall between each other, which is another way in every run: ${range} in the orders that were run${how}${before}. It depends on who gets a lock next, so a real run may lie outside, on either side.`;
 }
+
+const leftOutSentence = ({ leftOut }: OrderRange): string =>
+  `Left out ${leftOut === 1 ? 'is 1 more run' : `are ${leftOut} more runs`}, in which threads held more at once than the program ever did: they wait for each other outside of malloc, which no trace tells. Another recording shows whether the advice stays.`;
 
 const isRange = ({ leastBytes, mostBytes }: OrderRange): boolean => bytes(leastBytes) !== bytes(mostBytes);
 export const rangeText = (range: OrderRange): string =>

@@ -3,6 +3,7 @@ import type { Bytes } from '../../../sim/contract/units.ts';
 import type { RunResult } from '../../run/result.ts';
 import type { RunTask } from '../parallel/run-task.ts';
 import type { Facts } from './explanation.ts';
+import { isRecorded } from './final-frees.ts';
 import type { OrderRange, Trial, WhatIf } from './what-if.ts';
 
 /** What counts for a setting: the most that it leaves in any order that was run. */
@@ -19,7 +20,11 @@ export const savedBytes = (facts: Pick<Facts, 'sample' | 'orders'>, w: WhatIf): 
 /** Both together; null where neither is known. */
 export const wider = (x: OrderRange | null, y: OrderRange | null): OrderRange | null =>
   x && y
-    ? { leastBytes: Math.min(x.leastBytes, y.leastBytes), mostBytes: Math.max(x.mostBytes, y.mostBytes) }
+    ? {
+        leastBytes: Math.min(x.leastBytes, y.leastBytes),
+        mostBytes: Math.max(x.mostBytes, y.mostBytes),
+        leftOut: x.leftOut + y.leftOut,
+      }
     : (x ?? y);
 
 const HEAPS = ['arena_max', 'narenas'];
@@ -41,12 +46,13 @@ export const keepsOrder = ({ summary }: RunResult, { requestedPeakBytes }: Event
 
 /**
  * The same events in other orders, beside that of the timed run: as many processors as threads, so that all go on at the same time; and
- * one, on which each goes on until it waits or its slice is over, at full speed, since a recording slows the work down.
+ * one, on which each goes on until it waits or its slice is over. A recording slows the work down, so it is run at full speed too.
  */
-export const otherOrders = (timed: RunTask, threads: number): RunTask[] =>
+export const otherOrders = (timed: RunTask, { threadSlots, source }: EventBuffer): RunTask[] =>
   [
-    { ...timed, cpus: threads },
+    { ...timed, cpus: threadSlots },
     { ...timed, cpus: 1, pace: 'asap' as const },
+    ...(isRecorded(source) && timed.cpus > 1 ? [{ ...timed, pace: 'asap' as const }] : []),
   ].filter((task) => task.cpus !== timed.cpus || task.pace !== timed.pace);
 
 /** And by chance: with another seed, at the recorded pace and at full speed where there are two. */

@@ -13,9 +13,7 @@ import { type OrderRange, type Trial, taskOf } from './what-if.ts';
 /** A run in virtual time. */
 export interface Timed {
   readonly times: RunTimes;
-  /** What it leaves; null where threads came too far out of the trace's order, or there is one. */
-  readonly endBytes: Bytes | null;
-  /** The same over all orders of the threads' calls that were run. */
+  /** What it leaves in the orders of the threads' calls that were run; null where they came too far out of the trace's order, or there is one. */
   readonly orders: OrderRange | null;
 }
 
@@ -37,12 +35,11 @@ export function createTimings(options: RunOptions, end: number, runner: Runner):
 
   async function time(trial: Trial | null): Promise<Timed | undefined> {
     const timed = taskIn(trial);
-    const others = threads > 1 && trial && sharesHeaps(trial) ? otherOrders(timed, threads) : [];
+    const others = threads > 1 && trial && sharesHeaps(trial) ? otherOrders(timed, options.events) : [];
     const results = await runTimed([timed, ...others], runner);
     if (!results) return undefined;
     const times = timesOf(results[0]!, threads);
-    if (threads <= 1) return { times, endBytes: null, orders: null };
-    return { times, endBytes: endOf(results[0]!, options), orders: rangeOf(results, options) };
+    return { times, orders: threads > 1 ? rangeOf(results, options) : null };
   }
 
   async function withSeeds(trial: Trial | null): Promise<OrderRange | null> {
@@ -86,7 +83,8 @@ const endOf = (result: RunResult, { events }: RunOptions): Bytes | null =>
 /** Null where that is so in all of them. */
 function rangeOf(results: readonly RunResult[], options: RunOptions): OrderRange | null {
   const ends = results.map((result) => endOf(result, options)).filter((bytes) => bytes !== null);
-  return ends.length === 0 ? null : { leastBytes: Math.min(...ends), mostBytes: Math.max(...ends) };
+  if (ends.length === 0) return null;
+  return { leastBytes: Math.min(...ends), mostBytes: Math.max(...ends), leftOut: results.length - ends.length };
 }
 
 /** The run as it is, in virtual time up to row `end`. */

@@ -4,11 +4,11 @@ import { type Allowed, adviseOn, enoughBytes } from './advice.ts';
 import type { Facts, RunTimes } from './explanation.ts';
 import { atWork } from './mechanisms/at-work.ts';
 import type { Observed } from './observed.ts';
-import { savedBytes, sharesHeaps, wider } from './orders.ts';
+import { savedBytes, wider } from './orders.ts';
 import { createPricing } from './priced-work.ts';
 import { settingName } from './setting.ts';
 import type { SharedRuns } from './shared-runs.ts';
-import { isTimed, type Timings } from './timed.ts';
+import type { Timings } from './timed.ts';
 import { type OrderRange, type Trial, type WhatIf, whatIfOf } from './what-if.ts';
 
 /** What is known of single settings, and of the run as it is, beside their run: how it ends in other orders, and what it takes. */
@@ -42,6 +42,7 @@ export function whatIfsOf(
 const rangeOf = ({ rssBytes }: { readonly rssBytes: Bytes }): OrderRange => ({
   leastBytes: rssBytes,
   mostBytes: rssBytes,
+  leftOut: 0,
 });
 
 /** A setting that would be advised, and the trial that ran it. */
@@ -50,6 +51,8 @@ interface Candidate {
   readonly whatIf: WhatIf;
 }
 
+const widthOf = ({ leastBytes, mostBytes }: OrderRange): Bytes => mostBytes - leastBytes;
+
 /** What would be advised or named with its price by what is known so far. */
 function candidates(
   options: RunOptions & Allowed,
@@ -57,7 +60,7 @@ function candidates(
   shared: SharedRuns,
   trials: readonly Trial[],
   known: Weighed,
-): { readonly forMemory: Candidate[]; readonly all: Candidate[] } {
+): { readonly advised: Candidate[]; readonly forMemory: Candidate[]; readonly all: Candidate[] } {
   const { facts, findings } = observed;
   const whatIf = whatIfsOf(options, observed, shared, trials, known);
   const advice = adviseOn({ ...facts, ...known.asItIs }, atWork(findings, facts, whatIf), whatIf, options);
@@ -67,16 +70,20 @@ function candidates(
       return trial ? [{ trial, whatIf: one }] : [];
     });
   const forMemory = found(advice.memory, advice.version);
-  return { forMemory, all: [...forMemory, ...found(advice.faults, advice.costly)] };
+  return {
+    advised: found(advice.memory, advice.faults),
+    forMemory,
+    all: [...forMemory, ...found(advice.faults, advice.costly)],
+  };
 }
 
-/** Those of which the times will be asked for, by what is known before any is. */
+/** Those that would be advised by what is known before any is timed. */
 export const advisedTrials = (
   options: RunOptions & Allowed,
   observed: Observed,
   shared: SharedRuns,
   trials: readonly Trial[],
-): Trial[] => candidates(options, observed, shared, trials, UNWEIGHED).all.map(({ trial }) => trial);
+): Trial[] => candidates(options, observed, shared, trials, UNWEIGHED).advised.map(({ trial }) => trial);
 
 /**
  * Runs what would be advised in virtual time, and in other orders of the threads' calls, until the advice
@@ -92,7 +99,6 @@ export async function weigh(
 ): Promise<Weighed> {
   const orders = new Map<Trial, OrderRange>();
   const times = new Map<Trial, RunTimes>();
-  const ends = new Map<Trial | null, Bytes | null>();
   const again = new Set<Trial>();
   let known = UNWEIGHED;
   const learn = (trial: Trial, own: OrderRange | null, asItIs: OrderRange | null, asItIsTimes: RunTimes | null) => {
@@ -108,24 +114,21 @@ export async function weigh(
       const [timed, asItIs] = await Promise.all([timings.of(untimed.trial), timings.of(null)]);
       if (!timed || !asItIs) return known;
       times.set(untimed.trial, timed.times);
-      ends.set(untimed.trial, timed.endBytes).set(null, asItIs.endBytes);
       learn(untimed.trial, timed.orders, asItIs.orders, asItIs.times);
       continue;
     }
-    const close = forMemory.find(({ trial, whatIf }) => !again.has(trial) && isClose(trial, whatIf));
+    const close = forMemory.find(({ trial, whatIf }) => !again.has(trial) && isClose(whatIf));
     if (!close) return known;
     again.add(close.trial);
     const [own, asItIs] = await Promise.all([timings.again(close.trial), timings.again(null)]);
     learn(close.trial, own, asItIs, known.asItIs.times);
   }
 
-  /** As much again as one order changes leaves too little of what it saves; or threads share a heap, and the recorded pace is not their own. */
-  function isClose(trial: Trial, whatIf: WhatIf): boolean {
-    if (sharesHeaps(trial) && isTimed(options.events)) return true;
+  /** As much again as orders change leaves too little of what it saves. */
+  function isClose(whatIf: WhatIf): boolean {
     const facts = { ...observed.facts, ...known.asItIs };
-    const [own, asItIs] = [ends.get(trial) ?? null, ends.get(null) ?? null];
-    if (own === null || asItIs === null) return false;
-    const spread = Math.abs(own - whatIf.rssBytes) + Math.abs(asItIs - facts.sample.rssBytes);
+    if (!whatIf.orders || !facts.orders) return false;
+    const spread = widthOf(whatIf.orders) + widthOf(facts.orders);
     return savedBytes(facts, whatIf) - spread < enoughBytes(facts);
   }
 }

@@ -14,6 +14,8 @@ import { applySetting, type Setting, settingName } from './setting.ts';
 export interface OrderRange {
   readonly leastBytes: Bytes;
   readonly mostBytes: Bytes;
+  /** Runs that are not in it: they held more at once than the program did. */
+  readonly leftOut: number;
 }
 
 /** The same workload up to the same event, under another setting: run, not estimated. */

@@ -49,15 +49,10 @@ function lengthOf(task: Task): number | undefined {
 const ahead: Piscina<SentTask, TaskOutcome>[] = [];
 const createPool = () => ahead.pop() ?? startThread<SentTask, TaskOutcome>(WORKER);
 
-/**
- * Starts threads while this one has other work, each with the code for what it will be asked for; lanes take them in this order. Those that were
- * started before are the first of them.
- */
+/** Starts threads while this one has other work, each with the code for what it will be asked for; lanes take them in this order. */
 export function startAhead(tasks: readonly Expected[]): void {
   if (!hasThreads()) return;
-  for (const expected of tasks.slice(ahead.length)) {
-    ahead.unshift(startThread<SentTask, TaskOutcome>(WORKER, { expected }));
-  }
+  for (const expected of tasks.toReversed()) ahead.push(startThread<SentTask, TaskOutcome>(WORKER, { expected }));
 }
 
 export interface LaneOptions extends TaskOptions {

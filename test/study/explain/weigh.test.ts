@@ -35,8 +35,7 @@ async function adviceWhere(offBytes: number, seeds: { asItIs: OrderRange; settin
       const endBytes = own + offBytes;
       return {
         times: { cpuNs: 1000, lockWaitNs: 0, threadNs: 1000 },
-        endBytes,
-        orders: { leastBytes: endBytes, mostBytes: endBytes },
+        orders: { leastBytes: endBytes, mostBytes: endBytes, leftOut: 0 },
       };
     },
     async again(trial) {
@@ -50,7 +49,7 @@ async function adviceWhere(offBytes: number, seeds: { asItIs: OrderRange; settin
   return { again, verdict, orders, rssBytes: sample.rssBytes };
 }
 
-const only = (bytes: number): OrderRange => ({ leastBytes: bytes, mostBytes: bytes });
+const only = (bytes: number): OrderRange => ({ leastBytes: bytes, mostBytes: bytes, leftOut: 0 });
 
 test('where virtual time agrees with the order of the trace no other seed is run', async () => {
   const { again, verdict, rssBytes } = await adviceWhere(0, { asItIs: only(0), setting: only(0) });
@@ -61,12 +60,12 @@ test('where virtual time agrees with the order of the trace no other seed is run
 
 test('a close call is run with other seeds, as it is too, and stands where they confirm it', async () => {
   const { again, verdict, orders, rssBytes } = await adviceWhere(60 * KIB, {
-    asItIs: { leastBytes: 350 * KIB, mostBytes: 420 * KIB },
+    asItIs: { leastBytes: 350 * KIB, mostBytes: 420 * KIB, leftOut: 0 },
     setting: only(100 * KIB),
   });
   expect(again.map((trial) => trial?.setting.about ?? null)).toEqual(['no thread caches', null]);
   expect(verdict.advice?.setting).toBe('tcache_count=0');
-  expect(orders).toEqual({ leastBytes: 350 * KIB, mostBytes: rssBytes + 60 * KIB });
+  expect(orders).toEqual({ leastBytes: 350 * KIB, mostBytes: rssBytes + 60 * KIB, leftOut: 0 });
 });
 
 test('and falls where they do not', async () => {
