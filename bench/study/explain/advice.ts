@@ -163,15 +163,22 @@ export function advisedIn({ memory, faults }: Advice, isFree: boolean): Advised[
   return isFree ? answers : answers.reverse();
 }
 
+/** What `w` takes more work than `other`, in per cent, is more than it saves more of the process, and no trifle. */
+function isBetterBuy(facts: Facts, other: WhatIf, w: WhatIf): boolean {
+  const more = (worstBytes(other) - worstBytes(w)) / ownBytes(facts);
+  return moreWork(facts, w) - moreWork(facts, other) > Math.max(WORTH_IT, more);
+}
+
 /**
- * Of those that come near the best one, what mends the mechanism that accounts for most; then what a
+ * Of those that come near the best one, but for those whose last bytes are dearer than they are worth: what mends the mechanism that accounts for most; then what a
  * variable of the environment sets, with the fewest settings; then what holds in every order of the threads' calls; then the one that costs
  * least.
  */
 function cheapestOfBest(facts: Facts, findings: readonly Finding[], candidates: readonly WhatIf[]): WhatIf | null {
   if (candidates.length === 0) return null;
   const least = Math.min(...candidates.map(worstBytes));
-  const near = candidates.filter((w) => worstBytes(w) - least <= facts.sample.rssBytes * WORTH_IT);
+  const comes = candidates.filter((w) => worstBytes(w) - least <= facts.sample.rssBytes * WORTH_IT);
+  const near = comes.filter((w) => !comes.some((other) => isBetterBuy(facts, other, w)));
   // Mechanisms that account for about the same rank alike.
   const rank = ({ mechanism }: WhatIf) => {
     const own = findings.find((f) => f.mechanism === mechanism);

@@ -147,6 +147,16 @@ describe('what a setting saves against what it costs', () => {
     expect(some.answer.join(' ')).toMatch(/Left out are 2 more runs, in which threads held more at once/);
   });
 
+  test('of two that save about as much the one that takes less work, where the last bytes are dearer than they are worth', () => {
+    const last = setting({ setting: 'top_pad=0', rssBytes: 5 * MIB, cpuNs: 1377, mechanism: 'thresholds' });
+    const nearly = setting({ setting: 'mxfast=0', rssBytes: 5.3 * MIB, cpuNs: 1047, mechanism: 'unmerged chunks' });
+    const finding = (mechanism: string, bytes: number) => ({ mechanism, bytes, sentences: [], settings: [] });
+    const findings = [finding('thresholds', 3 * MIB), finding('unmerged chunks', MIB)];
+    expect(adviseOn(facts, findings, [last, nearly]).memory).toBe(nearly);
+    expect(adviseOn(facts, findings, [{ ...last, cpuNs: 1090 }, nearly]).memory?.setting).toBe('top_pad=0');
+    expect(adviseOn(facts, findings, [last, { ...nearly, rssBytes: 6 * MIB }]).memory).toBe(last); // not near
+  });
+
   test('named at a price is what saves most for as much more work, not what saves most', () => {
     const dear = setting({ setting: 'top_pad=0', rssBytes: MIB, cpuNs: 19_000, workNs: 19_000 });
     const middling = setting({ setting: 'tcache_count=0', rssBytes: 4 * MIB, cpuNs: null, workNs: 2400 });
