@@ -139,13 +139,19 @@ export function layered(upper: UpperLayer, below: Allocator, all: boolean): Requ
   };
 }
 
-function walkFree(upper: UpperLayer, below: Allocator): Pick<Allocator, 'walkFree'> {
+function walkFree(upper: UpperLayer, below: Allocator): Pick<Allocator, 'walkFree' | 'followFree'> {
   if (!upper.walkFree || !below.walkFree) return {};
   return {
     walkFree(visit) {
       upper.walkFree!(visit);
       below.walkFree!(visit);
     },
+    ...(below.followFree && {
+      followFree(visitors) {
+        upper.walkFree!(visitors.rest);
+        return below.followFree!(visitors);
+      },
+    }),
   };
 }
 

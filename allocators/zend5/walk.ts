@@ -95,6 +95,21 @@ export function walkHeaps(state: Zend5State, below: Allocator, ofMalloc: boolean
   }
 }
 
+/** Of these, what is free or cached. Blocks of the running requests are passed on the way; those of malloc are not. */
+export function walkFreeHeaps(state: Zend5State, visit: RangeVisitor): void {
+  const { blocks, geometry } = state;
+  for (const t of heapThreads(state)) {
+    for (const segment of segmentsOf(state, t)) {
+      forEachBlock(state, segment, (block) => {
+        const kind = blocks[block + STATE];
+        if (kind !== FREE && kind !== CACHED) return;
+        const data = addressOfUnit(blocks[block + ADDRESS]!) + geometry.header * UNIT;
+        visit(data, blocks[block + LENGTH]! * UNIT, kind === FREE ? RANGE_FREE : RANGE_CACHED, 0);
+      });
+    }
+  }
+}
+
 /** What the layer below gave beyond a segment's length: up to its usable size, or to the end of the page. */
 function tailOf(handle: Handle, start: number, length: number, below: Allocator, ofMalloc: boolean): number {
   if (ofMalloc) return below.addressOf(handle) + below.usableSize(handle) - (start + length);

@@ -14,7 +14,7 @@ import { leaksOf } from './leaks.ts';
 import { allHeapStats } from './stats.ts';
 import type { StorageType } from './storage.ts';
 import { segmentList } from './views.ts';
-import { areasOf, heldHandles, walkHeaps } from './walk.ts';
+import { areasOf, heldHandles, walkFreeHeaps, walkHeaps } from './walk.ts';
 
 /** PHP 5.6: segments cut into blocks with headers. */
 export function createZend5(
@@ -73,6 +73,7 @@ export function createZend5(
       },
       stats,
       walk: (visit) => walkHeaps(state, below, ofMalloc, visit),
+      walkFree: (visit) => walkFreeHeaps(state, visit),
       areas: (visit) => areasOf(state, ofMalloc, visit),
       heldBelow: (): Set<Handle> => heldHandles(state, ofMalloc),
       check: () => checkHeaps(state),

@@ -1,4 +1,4 @@
-import { jsonText } from '../../sim/contract/escape.ts';
+import { jsonPieces } from '../../sim/contract/json-pieces.ts';
 import { type WholeFile, writeWholeFiles } from '../../workloads/files/line-sink.ts';
 import { fitWidth } from '../report/text/fold.ts';
 import type { Palette } from '../report/text/palette.ts';
@@ -13,7 +13,7 @@ export const isStandardOutput = (to: string | undefined): boolean => to === '' |
 /** What `--json` writes: the value says itself that it is partial. */
 export const jsonFile = (to: string, value: unknown): WholeFile => [
   to || '-',
-  jsonText(value, isStandardOutput(to) ? 2 : 1),
+  jsonPieces(value, isStandardOutput(to) ? 2 : 1),
   true,
 ];
 

@@ -2,7 +2,7 @@ import { fleetCsv, fleetOpenMetrics, fleetText, isCut, parseScenario, studyFleet
 import { demandView } from '../../machine/views/view.ts';
 import { UserError } from '../../sim/contract/assert.ts';
 import { jsonText } from '../../sim/contract/escape.ts';
-import { durationUs } from '../../sim/contract/quantities.ts';
+import { durationText, durationUs } from '../../sim/contract/quantities.ts';
 import { type WholeFile, writeWholeFiles } from '../../workloads/files/line-sink.ts';
 import { isStandardOutput, jsonFile } from '../cli/answer.ts';
 import type { EngineArguments } from '../cli/batch-options.ts';
@@ -76,8 +76,10 @@ export async function runFleetCommand({ text, from }: FleetText, argv: FleetArgu
 function momentUs(word: string, endUs: number): number {
   if (word === 'end') return endUs;
   const us = durationUs(word);
-  if (us === undefined || us > endUs)
+  if (us === undefined)
     throw new UserError(`--at: found '${word}', expected a time of the scenario such as 36h or 90m, or end`);
+  if (us > endUs)
+    throw new UserError(`--at: found '${word}', expected at most ${durationText(endUs)}, when the scenario ends`);
   return us;
 }
 

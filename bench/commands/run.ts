@@ -1,9 +1,10 @@
 import type { Argv, CommandModule } from 'yargs';
 import { UserError } from '../../sim/contract/assert.ts';
 import { jsonText } from '../../sim/contract/escape.ts';
+import { jsonPieces } from '../../sim/contract/json-pieces.ts';
 import type { Sample } from '../../sim/metrics/sample.ts';
 import { parseTlb, TLB_PRESETS } from '../../sim/tlb/settings.ts';
-import { type LineSink, openLineSink } from '../../workloads/files/line-sink.ts';
+import { type FileSink, openLineSink } from '../../workloads/files/line-sink.ts';
 import { together } from '../../workloads/files/unfinished.ts';
 import { NeedsWholeTrace } from '../../workloads/trace/passing.ts';
 import { type AnswerArguments, answerOptions } from '../cli/answer-options.ts';
@@ -23,7 +24,7 @@ import type { RunOptions } from '../run/run-options.ts';
 
 /** Options whose value is a file of results. */
 const OUTPUTS = ['json', 'samples', 'placements', 'syscalls', 'csv', 'openmetrics', 'perfetto', 'trace-time'] as const;
-type Sinks = Partial<Record<(typeof OUTPUTS)[number], LineSink>>;
+type Sinks = Partial<Record<(typeof OUTPUTS)[number], FileSink>>;
 
 interface RunArguments extends MachineArguments, TimeArguments, PictureArguments, SiteArguments, AnswerArguments {
   sites: boolean;
@@ -216,7 +217,7 @@ async function showSummary(result: RunResult, sites: string, plot: string): Prom
 
 async function writeOutputs(argv: RunArguments, sinks: Sinks, result: RunResult): Promise<void> {
   // The JSON says itself that it is partial; the others say it by their names.
-  sinks.json?.write(jsonText(result, argv.json ? 1 : 2));
+  sinks.json?.writePieces(jsonPieces(result, argv.json ? 1 : 2));
   if (sinks.openmetrics) {
     const { openMetrics } = await import('../report/openmetrics.ts');
     sinks.openmetrics.write(openMetrics([result]).trimEnd());
@@ -235,7 +236,7 @@ async function writeOutputs(argv: RunArguments, sinks: Sinks, result: RunResult)
 
 /** Opens the outputs that were asked for, all or none. */
 function openAll<K extends string>(
-  sinks: Partial<Record<K, LineSink>>,
+  sinks: Partial<Record<K, FileSink>>,
   names: readonly K[],
   argv: Readonly<Record<K, string | undefined>>,
 ): void {

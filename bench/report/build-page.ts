@@ -92,7 +92,7 @@ function runData(reported: ReportRun, runs: number, first: ReportRun | undefined
           : `${run.mode}, pace ${run.pace}`,
       ],
       ['machine', `${run.cpus} cpus, kernel ${run.kernel}, touch ${run.touch}, seed ${run.seed}`],
-      ...(times === null ? [] : [['prices', times] as const]),
+      ...(times === null ? [] : [['prices', times.replace(/^prices /, '')] as const]),
       ['events', count(result.engine.events)],
       ['resident', `${bytes(summary.rssBytes)} at the end, ${bytes(summary.rssPeakBytes)} at most`],
       ['requested', `${bytes(summary.requestedBytes)} at the end, ${bytes(summary.requestedPeakBytes)} at most`],

@@ -27,7 +27,7 @@ button[aria-pressed=true] { border-color: var(--accent); color: var(--accent); f
 .verdict { border-left: 5px solid var(--accent); padding: 12px 16px; overflow-wrap: anywhere; }
 .verdict.bad { border-left-color: var(--bad); } .verdict.good { border-left-color: var(--good); } .verdict .point { margin-top: 8px; }
 .verdict .headline { font-size: 19px; line-height: 1.35; font-weight: 600; margin-bottom: 6px; }
-code { font: 13px ui-monospace, monospace; background: var(--bg); border: 1px solid var(--line); border-radius: 4px; padding: 1px 5px; }
+code { font: 13px ui-monospace, monospace; background: var(--bg); border: 1px solid var(--line); border-radius: 4px; padding: 1px 5px; } code .word { display: inline-block; max-width: 100%; }
 .two { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(420px, 100%), 1fr)); gap: 0 12px; }
 table { border-collapse: collapse; width: 100%; font-variant-numeric: tabular-nums; }
 th, td { text-align: right; padding: 3px 10px; border-bottom: 1px solid var(--line); white-space: nowrap; }

@@ -69,8 +69,8 @@ function peakSentence(result: RunResult): string[] {
   if (summary.rssPeakBytes === 0 || samples.length === 0) return [];
   const highest = samples.reduce((x, y) => (y.rssBytes > x.rssBytes ? y : x));
   const axis = axisOf(result);
-  const at = axis.values[samples.indexOf(highest)]!;
-  const where = axis.label === 'events' ? `event ${axis.text(at)}` : axis.text(at);
+  const place = axis.text(axis.values[samples.indexOf(highest)]!);
+  const where = axis.label === 'events' ? `event ${place}` : place;
   const { requested } = highest.breakdown;
   const ofIt =
     requested > highest.rssBytes * (1 - SPOKEN_OF)
@@ -82,7 +82,8 @@ function peakSentence(result: RunResult): string[] {
       `The peak is ${bytes(summary.rssPeakBytes)}, for a moment between two samples; the highest sample, at ${where}, has ${bytes(highest.rssBytes)}, ${ofIt}.`,
     ];
   }
-  return [`The peak is ${bytes(summary.rssPeakBytes)}, around ${where}, ${ofIt}.`];
+  const at = summary.rssPeakBytes === highest.rssBytes ? 'at' : 'around';
+  return [`The peak is ${bytes(summary.rssPeakBytes)}, ${at} ${where}, ${ofIt}.`];
 }
 
 function placeSentence({ places, rssBytes }: MomentData): string[] {

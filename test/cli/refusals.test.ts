@@ -70,6 +70,12 @@ describe.runIf(CLI_BUILT)('what is refused in one line', () => {
     expect(readdirSync(folder).sort()).toEqual(['f', 's.json']);
   });
 
+  test('a moment after the end of a scenario', () => {
+    const { status, stderr } = shell('$SIM machine prefork-python --at 99h', temporaryFolder());
+    expect(status).toBe(2);
+    expect(stderr).toBe("sim: --at: found '99h', expected at most 24h, when the scenario ends\n");
+  });
+
   test('standard output twice, and a script that would be written over', () => {
     const folder = temporaryFolder();
     writeFileSync(join(folder, 'm.txt'), 'new a\nsample s\n');

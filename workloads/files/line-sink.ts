@@ -12,10 +12,15 @@ export interface LineSink {
   discard(): void;
 }
 
+/** One that takes a line in pieces too. */
+export interface FileSink extends LineSink {
+  writePieces(pieces: Iterable<string>): void;
+}
+
 const CHUNK_CHARACTERS = 1 << 16;
 
 /** A file, or standard output for '-'. Fails at once where the file can not be written. */
-export function openLineSink(path: string): LineSink {
+export function openLineSink(path: string): FileSink {
   const file = openOutput(path);
   let text = '';
   const flush = () => {
@@ -26,6 +31,10 @@ export function openLineSink(path: string): LineSink {
     write(line) {
       text += `${line}\n`;
       if (text.length > CHUNK_CHARACTERS) flush();
+    },
+    writePieces(pieces) {
+      flush();
+      writePieces(file, pieces);
     },
     close(partial) {
       flush();
@@ -47,13 +56,24 @@ export function writeBinary(path: string, content: Uint8Array): void {
   }
 }
 
+function writePieces(file: OutputFile, pieces: Iterable<string>): void {
+  let text = '';
+  for (const piece of pieces) {
+    text += piece;
+    if (text.length <= CHUNK_CHARACTERS) continue;
+    file.write(text);
+    text = '';
+  }
+  file.write(`${text}\n`);
+}
+
 /** Writes `text` with a line end as a whole file, or to standard output for '-'. */
 export function writeWhole(path: string, text: string): void {
   writeWholeFiles([[path, text]]);
 }
 
 /** `saysPartial`: its text says itself where it is partial, and its name need not. */
-export type WholeFile = readonly [path: string, text: string, saysPartial?: boolean];
+export type WholeFile = readonly [path: string, text: string | Iterable<string>, saysPartial?: boolean];
 
 /** Writes several files, all or none; partial ones have `.partial` behind their names. */
 export function writeWholeFiles(files: readonly WholeFile[], partial = false): void {
@@ -62,7 +82,8 @@ export function writeWholeFiles(files: readonly WholeFile[], partial = false): v
     for (const [path, text] of files) {
       const file = openOutput(path);
       open.push(file);
-      file.write(text.endsWith('\n') ? text : `${text}\n`);
+      if (typeof text === 'string') file.write(text.endsWith('\n') ? text : `${text}\n`);
+      else writePieces(file, text);
     }
     togetherNow(() => {
       for (const [i, file] of open.entries()) file.close(partial && files[i]![2] !== true);

@@ -191,10 +191,11 @@ function drawMarks(u: uPlot, marks: readonly Mark[]): void {
   ctx.textAlign = 'left';
   let free = -Infinity;
   const { min = 0, max = 0 } = u.scales['x']!;
+  const isCrowded = marks.length > 24;
+  const labels: { readonly text: string; readonly left: number; readonly width: number }[] = [];
   for (const mark of marks) {
     if (mark.x < min! || mark.x > max!) continue;
     const x = Math.round(u.valToPos(mark.x, 'x', true));
-    const isCrowded = marks.length > 24;
     if (isCrowded && x < free) continue;
     ctx.strokeStyle = styleValue('--fg');
     ctx.globalAlpha = 0.4;
@@ -207,13 +208,16 @@ function drawMarks(u: uPlot, marks: readonly Mark[]): void {
     const { width } = ctx.measureText(text);
     const left = Math.min(x + 2 * ratio, bbox.left + bbox.width - width - 4 * ratio);
     if (left < free) continue;
-    ctx.globalAlpha = 0.85;
+    labels.push({ text, left, width });
+    free = left + width + 10 * ratio;
+  }
+  // No line runs through a label.
+  ctx.globalAlpha = 1;
+  for (const { text, left, width } of labels) {
     ctx.fillStyle = styleValue('--panel');
     ctx.fillRect(left, bbox.top, width + 4 * ratio, 14 * ratio);
-    ctx.globalAlpha = 1;
     ctx.fillStyle = styleValue('--fg');
     ctx.fillText(text, left + 2 * ratio, bbox.top + 2 * ratio);
-    free = left + width + 10 * ratio;
   }
   ctx.restore();
 }

@@ -9,9 +9,10 @@ function drawDifference(into: HTMLElement, data: PageData, all: readonly Curves[
   );
   const last = (c: Curves) => c.columns.rssBytes.length - 1;
   const highest = (c: Curves) => c.columns.rssBytes.reduce((best, v, i, values) => (v > values[best]! ? i : best), 0);
+  const isPeak = (run: number, c: Curves) => c.columns.rssBytes[highest(c)] === data.runs[run]!.rssPeakBytes;
   for (const [title, rowOf] of [
     ['At the end', last],
-    ['At the highest sample of each', highest],
+    [isPeak(0, a) && isPeak(other, b) ? 'At the peak of each' : 'At the highest sample of each', highest],
   ] as const) {
     place.append(element('h3', {}, title));
     scrollTable(place, differenceTable(data, other, a, rowOf(a), b, rowOf(b)), title);

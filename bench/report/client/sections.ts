@@ -33,8 +33,14 @@ function verdictPanel(verdict: VerdictData, explanation: readonly string[], why:
 /** A line of a verdict; what can be pasted as it stands is set apart. */
 function sentence(line: string): HTMLElement {
   const [, before, command] = /^(.*: )(sim explain .*|[A-Z_]+=\S+)$/.exec(line) ?? [];
-  return command ? element('p', {}, before!, element('code', {}, command)) : element('p', {}, ...withOptions(line));
+  return command
+    ? element('p', {}, before!, element('code', {}, ...wholeWords(command)))
+    : element('p', {}, ...withOptions(line));
 }
+
+/** What is to be pasted is broken between its words alone. */
+const wholeWords = (command: string): (string | HTMLElement)[] =>
+  command.split(/( )/).map((part) => (part === ' ' ? part : element('span', { class: 'word' }, part)));
 
 /** An option is not broken after its dashes. */
 const withOptions = (line: string): (string | HTMLElement)[] =>

@@ -49,7 +49,9 @@ export function createMomentRecorder(who: Holders, { judged, peakPages, lastFree
     const isHighest = peak && others.every((m) => m.rssBytes <= peak!.rssBytes);
     const moments = [...others, ...(isHighest ? [peak!] : [])];
     // One that says the same as one before it is none of its own.
-    const isSame = (m: MomentData, other: MomentData) => m.event === other.event && m.rssBytes === other.rssBytes;
+    const said = ({ rssBytes, places, blocks }: MomentData) => JSON.stringify([rssBytes, places, blocks]);
+    const isSame = (m: MomentData, other: MomentData) =>
+      m.rssBytes === other.rssBytes && (m.event === other.event || said(m) === said(other));
     return moments.filter((m, i) => !moments.slice(0, i).some((other) => isSame(m, other)));
   }
 

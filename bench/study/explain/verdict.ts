@@ -111,7 +111,7 @@ function largest(shares: Verdict['shares']): keyof Verdict['shares'] {
   return entries.reduce((best, entry) => (entry[1] > best[1] ? entry : best))[0];
 }
 
-function headline(kind: VerdictKind, shares: Verdict['shares'], { sample, growth }: Facts): string {
+function headline(kind: VerdictKind, shares: Verdict['shares'], { sample, growth, run }: Facts): string {
   const rss = sample.rssBytes;
   const part = (value: Bytes) => `${bytes(value)} of ${bytes(rss)} resident (${percent(value / rss)})`;
   switch (kind) {
@@ -128,10 +128,19 @@ function headline(kind: VerdictKind, shares: Verdict['shares'], { sample, growth
     case 'retention by policy':
       return `Retention by policy: ${part(shares[kind])} are free, and a rule of the allocator keeps them, not a live block on the page. ${growth.rises ? 'That part is no leak' : 'It is not a leak'}.`;
     case 'fragmentation by pinning':
-      return `Fragmentation by pinning: ${part(shares[kind])} are free, but live blocks, cached ones or the allocator’s own structures keep their pages, slabs or chunks.`;
+      return `Fragmentation by pinning: ${part(shares[kind])} are free, but live blocks, cached ones or the allocator’s own structures keep ${whatIsKept(shares[kind], sample.withinSlabsBytes, run.allocator)}.`;
     case 'metadata':
       return `Metadata: ${part(shares.metadata)} are headers and structures of the allocator.`;
   }
+}
+
+/** Whole free pages of slabs and chunks are a class of their own, so each part is named where there are both. */
+function whatIsKept(kept: Bytes, withinSlabsBytes: Bytes, allocator: string): string {
+  const within = Math.min(kept, withinSlabsBytes);
+  const them = className('withinSlabs', allocator).replace(/^in /, 'the ');
+  if (within < kept * WORTH_A_SHARE) return 'their pages';
+  if (kept - within < kept * WORTH_A_SHARE) return `${them} that they lie in`;
+  return `their pages (${bytes(kept - within)}) or ${them} that they lie in (${bytes(within)})`;
 }
 
 function abortSentences({ abort }: Facts): string[] {
@@ -207,9 +216,9 @@ function liveText({
 /** Where no few blocks keep much, all of them together do; `pinned`: what no request returns. `few`: what is said of a few of them. */
 function pinnedSentence({ sample, heldPages }: Facts, pinned: Bytes, few = 'no few of them hold much of it'): string[] {
   const sum = (pages: typeof heldPages) => pages.reduce((total, { freeBytes }) => total + freeBytes, 0);
-  // Whole free pages of slabs and chunks lie on no such page, and are told as what they are.
-  const onPages = Math.min(pinned, sum(heldPages));
-  if (onPages < sample.rssBytes * WORTH_FINDING) return [];
+  // What is said is what lies on these pages, so that its parts add up: whole free pages of slabs and chunks do not.
+  const onPages = sum(heldPages);
+  if (Math.min(pinned, onPages) < sample.rssBytes * WORTH_FINDING) return [];
   const byLive = heldPages.filter(({ events }) => events.length > 0);
   const blocks = new Set(byLive.flatMap(({ events }) => events)).size;
   const own = 'cached blocks and structures of the allocator';

@@ -20,7 +20,17 @@ export type SectionPart = string | SectionTable;
 
 export function partLines(part: SectionPart): string[] {
   if (typeof part === 'string') return [part];
-  return columns(part.head.length > 0 ? [part.head, ...part.rows] : part.rows, part.align, '');
+  return columns(part.head.length > 0 ? [...twoLines(part.head), ...part.rows] : part.rows, part.align, '');
+}
+
+/** Headings of several words stand in two lines, so that a table is as wide as its figures. */
+function twoLines(head: readonly string[]): string[][] {
+  const lasts = head.map((heading) => heading.lastIndexOf(' '));
+  if (lasts.every((last) => last < 0)) return [[...head]];
+  return [
+    head.map((heading, i) => heading.slice(0, Math.max(0, lasts[i]!))),
+    head.map((heading, i) => heading.slice(lasts[i]! + 1)),
+  ];
 }
 
 /** Of one unit and to a tenth, so that the figures can be added. */

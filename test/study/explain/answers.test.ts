@@ -90,8 +90,8 @@ describe('a leak', () => {
     expect(judge({ ...e, heldPages: [{ ...page, freeBytes: 2 ** 20 }] }).sentences.join(' ')).toMatch(
       /on 1 page that cached blocks and/,
     );
-    // What else is free and kept, as whole pages of slabs are, is not counted there.
-    expect(judge({ ...e, heldPages }).sentences.join(' ')).toMatch(/Pinned: 2\.\d+ MiB are free on 3 pages/);
+    // The parts add up to the whole, whatever share of the free bytes a request would return.
+    expect(judge({ ...e, heldPages }).sentences.join(' ')).toMatch(/Pinned: 4\.00 MiB are free on 3 pages/);
     // A group that keeps some of it is named behind all of it; one that keeps most of it stands for it.
     const block = { event: 3, thread: 0, address: 0, requestedBytes: 3000, usableBytes: 3000, freedByThread: 0 };
     const group = { area: 'main heap', blocks: [block], ownBytes: 3000, freeReturnsBytes: 0, by: 'free' as const };
@@ -100,6 +100,26 @@ describe('a leak', () => {
     expect(keeping(e.sample.rssBytes * 0.03)).toMatch(/Pinned: .*the few that hold the most come next\. 1 block of/);
     expect(keeping(e.sample.breakdown.pinned * 0.6)).not.toContain('Pinned:');
   });
+});
+
+test('pages and chunks that something keeps are named with what is free on each', () => {
+  const free = repeat(3000, (i) => (i % 5 === 0 ? [] : [`ef 0 ${i}`]));
+  const e = of(
+    ['eb 0', ...repeat(3000, (i) => [`em 0 ${i} ${i < 2000 ? 1000 : 12000}`]), ...free],
+    'zendmm@8.2',
+    'end',
+  );
+  expect(e.verdict.kind).toBe('fragmentation by pinning');
+  const { pinned } = e.sample.breakdown;
+  expect(e.sample.withinSlabsBytes).toBeGreaterThan(0);
+  expect(e.verdict.headline).toMatch(
+    /keep their pages \(\S+ [KM]iB\) or the chunks that they lie in \(\S+ [KM]iB\)\.$/,
+  );
+  expect(e.verdict.shares['fragmentation by pinning']).toBe(pinned + e.sample.withinSlabsBytes);
+  // What is free on pages fits on them.
+  const told = judge({ ...e, pinning: [] }).sentences.join(' ');
+  const [, size, unit, pages] = /Pinned: (\S+) ([KM]iB) are free on ([\d,]+) pages/.exec(told)!;
+  expect(+size! * (unit === 'MiB' ? 256 : 1 / 4)).toBeLessThan(+pages!.replace(',', ''));
 });
 
 test('what fastbins keep from going back is not said to be pinned by live blocks', () => {
