@@ -60,6 +60,8 @@ export interface RunTimes {
   readonly cpuNs: Ns;
   /** Waits for locks, of all threads; null for a trace without times. */
   readonly lockWaitNs: Ns | null;
+  readonly faults: number;
+  readonly syscalls: number;
   /** All that the threads had: the length of the run times their number. */
   readonly threadNs: Ns;
 }

@@ -90,7 +90,7 @@ export function judge(
     pastes: pastesOf(advised),
     remedies: [
       ...findings.flatMap(({ remedies = [] }) => remedies),
-      ...(advice.memory || (advice.faults && !isFree) ? [] : trimRemedy(facts)),
+      ...(advice.faults && !isFree ? [] : trimRemedy(facts)),
     ],
     mechanisms: findings.map(({ mechanism, bytes: held, sentences }) => ({ name: mechanism, bytes: held, sentences })),
   };
@@ -266,7 +266,7 @@ export function groupText(group: Explanation['pinning'][number]): string {
   return `${blocks.length} blocks ${size} (first: event ${count(blocks[0]!.event)}; ${from})`;
 }
 
-/** Where no setting helps, and the program can ask. */
+/** What the program can ask for, whatever is set. */
 function trimRemedy({ returns: [best], sample }: Facts): readonly Paste[] {
   if (!best.call.startsWith('malloc_trim') || best.returnsBytes < LEAST_SAVING) return [];
   if (best.returnsBytes < sample.rssBytes * WORTH_IT) return [];
