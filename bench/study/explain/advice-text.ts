@@ -78,11 +78,8 @@ const PERCENT_FOR_PERCENT =
 function ordersSentence({ orders: asItIs }: Facts, w: WhatIf, orders: OrderRange): string {
   const range = rangeText(orders);
   const before = asItIs && isRange(asItIs) ? ` (as it is ${rangeText(asItIs)})` : '';
-  if (!isRange(orders)) {
-    return `In the other orders of the threads’ calls that were run it is ${range} too${before}; real runs have yet others, and may leave less or more.`;
-  }
   if (orders.mostBytes - orders.leastBytes < orders.mostBytes * WORTH_IT) {
-    return `In the other orders of the threads’ calls that were run it is ${range}${before}; real runs have yet others, and may leave less or more.`;
+    return `The orders of the threads’ calls that were run leave ${range}${before}. That is no measure of how far real runs lie apart: no trace tells who waits for whom outside of malloc, and a real run may leave less or more.`;
   }
   const [where, how] = hasSharedHeaps(w)
     ? [' in a heap that they share', ', on one processor and on one for each thread among them']

@@ -14,6 +14,7 @@ import {
 } from '../../../sim/contract/event.ts';
 import { type Bytes, type Ns, PAGE_BYTES } from '../../../sim/contract/units.ts';
 import { CALLS_BEHIND, isFree, isRecorders, LOOKED_BACK_NS, nsOf, PASSING } from './final-frees.ts';
+import { handedOver } from './handed-over.ts';
 
 /** What is asked for beyond last words, each with a page of stdio's buffers, is work. */
 const WORK_BYTES: Bytes = CALLS_BEHIND * PAGE_BYTES;
@@ -30,7 +31,7 @@ export interface FinalEnds {
 
 /**
  * The ends of threads with which a program goes down to row `end`: behind the first of them it frees, ends and has a last word, no thread
- * begins, and no more than a moment passes without any of it.
+ * begins, and no more than a moment passes without any of it. Threads that still work off what they were given are at work.
  */
 export function finalEnds(events: EventBuffer, end: number): FinalEnds | undefined {
   const { head } = events;
@@ -52,7 +53,9 @@ export function finalEnds(events: EventBuffer, end: number): FinalEnds | undefin
 function workEnds(events: EventBuffer, end: number): number {
   const { head, labels, a, begins } = events;
   const begun = begins.findLast(({ row }) => row < end)?.row ?? 0;
+  const isGiven = handedOver(events, end);
   let asked: Bytes = 0;
+  let given = -CALLS_BEHIND;
   let pauseNs: Ns = 0;
   let row = end;
   for (; row > begun; row--) {
@@ -65,7 +68,10 @@ function workEnds(events: EventBuffer, end: number): number {
     } else {
       if (isAllocating(op)) asked += askedBytes(events, row - 1, op);
       else if (op === OP_THREAD_BEGIN || (!isFree(op) && !PASSING.has(op))) break;
-      if (asked > WORK_BYTES) break;
+      else if (op === OP_THREAD_EXIT)
+        given--; // std::thread's state, which each frees as it ends
+      else if (isGiven(row - 1)) given++;
+      if (asked > WORK_BYTES || given > 0) break;
       pauseNs = 0;
     }
   }

@@ -15,6 +15,7 @@ import {
 } from '../../../sim/contract/event.ts';
 import type { Ns } from '../../../sim/contract/units.ts';
 import { TEARDOWNS } from '../../../workloads/recorder/end-label.ts';
+import { handedOver } from './handed-over.ts';
 
 /** A recording that frees less than this share of the blocks that lived is not torn down. */
 const TORN_DOWN = 0.5;
@@ -45,6 +46,7 @@ export interface FinalFrees {
 /** The most that are freed at once right before row `end`, where no more than a moment lies behind. */
 export function finalFrees(events: EventBuffer, end: number): FinalFrees | undefined {
   const { head, labels, a } = events;
+  const isGiven = handedOver(events, end);
   let found: FinalFrees | undefined;
   let live = liveAt(events, end); // at the row that is looked at, going back
   let calls = 0;
@@ -52,7 +54,7 @@ export function finalFrees(events: EventBuffer, end: number): FinalFrees | undef
   for (let row = end; row > 0 && idleNs <= LOOKED_BACK_NS && calls <= CALLS_BEHIND; ) {
     const op = head[row - 1]! & OP_MASK;
     if (isFree(op)) {
-      const run = freesBefore(events, row);
+      const run = freesBefore(events, row, isGiven);
       live += run.frees;
       if (run.frees >= TORN_DOWN * live && run.frees > (found?.frees ?? 0)) {
         found = { row: run.row, end: row, frees: run.frees, threadEnds: run.threadEnds, callsBehind: calls, idleNs };
@@ -76,15 +78,21 @@ export const isFree = (op: number): boolean => op === OP_FREE || op === OP_EFREE
 
 export const nsOf = ({ a, b }: EventBuffer, row: number): Ns => b[row]! * 2 ** 32 + a[row]!;
 
-/** Those that end before row `end`, with nothing but time between. */
-function freesBefore(events: EventBuffer, end: number): { row: number; frees: number; threadEnds: number; ns: Ns } {
+/** Those that end before row `end`, with nothing but time between, and of what threads were given no more than last words. */
+function freesBefore(
+  events: EventBuffer,
+  end: number,
+  isGiven: (row: number) => boolean,
+): { row: number; frees: number; threadEnds: number; ns: Ns } {
   const { head, labels, a } = events;
   const run = { row: end, frees: 0, threadEnds: 0, ns: 0 };
   let ns = 0;
   let threadEnds = 0;
+  let given = 0;
   for (let row = end; row > 0; row--) {
     const op = head[row - 1]! & OP_MASK;
     if (isFree(op)) {
+      if (isGiven(row - 1) && ++given > CALLS_BEHIND + threadEnds) break;
       run.frees++;
       run.row = row - 1;
       run.ns = ns;

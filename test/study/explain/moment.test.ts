@@ -197,6 +197,21 @@ describe('the moment that is judged', () => {
       expect(found.about).toMatch(/before the end of 1 thread, .*; 1 thread ended before/);
     });
 
+    test('threads that work off what others gave them are at work: the moment is behind that', () => {
+      const given = Array.from({ length: 200 }, (_, i) => `m 0 ${1000 + i} 1000`);
+      const freed = Array.from({ length: 200 }, (_, i) => `f ${1 + (i % 2)} ${1000 + i}`);
+      const history = freed.flatMap((line, i) => [line, ...(i % 40 === 0 ? [`m 2 ${2000 + i} 30`] : [])]);
+      const start = ['m 0 1 1000', ...held(1), ...held(2), 'm 3 3000 8', ...given];
+      for (const drain of [freed, history]) {
+        // The states of the threads are the main thread's, too.
+        const down = ['f 1 1000', 'te 1', 'f 2 1001', 'te 2', 'f 0 100'];
+        const lines = [...start, 'te 3', ...drain.filter((line) => !/ 100[01]$/.test(line)), ...down];
+        const found = exiting(lines);
+        expect(found).toMatchObject({ kind: 'exit', end: lines.length - 4 });
+        expect(found.about).toMatch(/^before the ends of 2 threads, .*; 1 thread ended before/);
+      }
+    });
+
     test('frees of most blocks right before them go with them, and a little before where they empty the heap', () => {
       const freed = working.map((line) => line.replace(/^m (\d+ \d+) .*/, 'f $1'));
       for (const pause of [[], ['+ 50000']]) {
@@ -212,7 +227,7 @@ describe('the moment that is judged', () => {
     test('before an interpreter that takes itself down, and at the end of a recording in frees, too', () => {
       const down = [...working, 'te 1', 'te 2', '= Py_FinalizeEx', 'f 0 1'];
       expect(exiting(down)).toMatchObject({ kind: 'exit', end: working.length });
-      const freed = working.map((line) => line.replace(/^m (\d+ \d+) .*/, 'f $1'));
+      const freed = working.map((line) => line.replace(/^m \d+ (\d+) .*/, 'f 0 $1'));
       const events = { ...eventsOf([...working, 'te 1', 'te 2', ...freed, '= end']), source: RECORDED };
       expect(momentOf({ ...bumpOptions(['m 0 1 8']), events }, undefined)).toMatchObject({ end: working.length });
     });
