@@ -63,7 +63,7 @@ export function judge(
   const advice = adviseOn(facts, findings, whatIf, allowed);
   const place = placeSentences(facts, kind, shares);
   const isFree = IS_FREE.has(kind);
-  const answer = adviceSentences(facts, advice, whatIf, partial, isFree);
+  const answer = adviceSentences(facts, advice, whatIf, partial, isFree, allowed);
   const advised = advisedIn(advice, isFree);
   return {
     kind,
