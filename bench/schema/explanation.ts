@@ -90,6 +90,8 @@ const whatIfSchema = z.object({
   workNs: z.number().default(0).describe('the price of what was counted in file order, locks and waits aside'),
   cpuNs: z.number().nullable().describe('work of all threads, virtual time; null: not asked for'),
   lockWaitNs: z.number().nullable(),
+  timedFaults: z.number().int().nullable().default(null).describe('as cpuNs'),
+  timedSyscalls: z.number().int().nullable().default(null).describe('as cpuNs'),
   failed: z.boolean(),
   thp: z.enum(['never', 'madvise', 'always']).nullable(),
   paste: pasteSchema.nullable(),
@@ -119,6 +121,11 @@ export const explanationSchema = z.object({
       changes: z.record(z.string(), z.tuple([z.number(), z.number()])),
     }),
   ),
+  python: z
+    .enum(['arenas', 'malloc'])
+    .nullable()
+    .default(null)
+    .describe('what serves small objects of a program in Python: its own arenas, which no event tells of, or malloc'),
   growth: z.object({ floors: z.tuple([bytes, bytes, bytes, bytes]), rises: z.boolean() }),
   process: recordedProcessSampleSchema.nullable().default(null).describe('the last sample until there'),
   sites: z
@@ -126,7 +133,13 @@ export const explanationSchema = z.object({
     .nullable()
     .describe('resident bytes by call stack, outermost caller first; null for a trace without call sites'),
   times: z
-    .object({ cpuNs: z.number(), lockWaitNs: z.number().nullable(), threadNs: z.number() })
+    .object({
+      cpuNs: z.number(),
+      lockWaitNs: z.number().nullable(),
+      faults: z.number().int().default(0),
+      syscalls: z.number().int().default(0),
+      threadNs: z.number(),
+    })
     .nullable()
     .default(null)
     .describe('of the run as it is up to there, virtual time, all threads; null: no setting was worth timing'),

@@ -153,15 +153,18 @@ const priceOf = (facts: Facts, w: WhatIf): string =>
   ].join(', ');
 
 /** What a setting takes in time, where that was asked for. */
-function timeSentences({ times }: Facts, { setting, cpuNs, lockWaitNs }: WhatIf): string[] {
+function timeSentences({ times }: Facts, w: WhatIf): string[] {
+  const { setting, cpuNs, lockWaitNs, timedFaults } = w;
   if (!times || cpuNs === null) return [];
   const change = times.cpuNs > 0 ? cpuNs / times.cpuNs - 1 : 0;
   const waits =
     lockWaitNs !== null && lockWaitNs + times.lockWaitNs! > 0
       ? `, waits for locks of ${duration(lockWaitNs)} instead of ${duration(times.lockWaitNs!)}`
       : '';
+  const faults =
+    hasSharedHeaps(w) && timedFaults !== null ? `, ${instead(timedFaults, times.faults, 'page fault')}` : '';
   return [
-    `${setting} takes ${duration(cpuNs)} of work instead of ${duration(times.cpuNs)} (${change > 0 ? '+' : ''}${percent(change)})${waits}, simulated.`,
+    `${setting} takes ${duration(cpuNs)} of work instead of ${duration(times.cpuNs)} (${change > 0 ? '+' : ''}${percent(change)})${waits}${faults}, simulated.`,
   ];
 }
 

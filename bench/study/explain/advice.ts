@@ -37,10 +37,16 @@ export interface Advice {
   readonly uncertain: WhatIf | null;
 }
 
-/** What a setting takes in exchange: pages that come in anew, and calls, beyond those of the run as it is. */
-export function costOf(w: WhatIf, { sample }: Facts): number {
-  return Math.max(0, w.faults - sample.faults) + Math.max(0, w.syscalls - callsOf(sample.syscalls));
+/** Pages that come in anew, and calls: in virtual time where threads that share heaps were timed. */
+function takenOf(facts: Facts, w: WhatIf): { faults: [Count, Count]; syscalls: [Count, Count] } {
+  const { sample, times } = facts;
+  if (hasSharedHeaps(w) && times && w.timedFaults !== null && w.timedSyscalls !== null) {
+    return { faults: [times.faults, w.timedFaults], syscalls: [times.syscalls, w.timedSyscalls] };
+  }
+  return { faults: [sample.faults, w.faults], syscalls: [callsOf(sample.syscalls), w.syscalls] };
 }
+
+type Count = number;
 
 /** What the process has of its own: without files, which others may share. The heap alone where nothing more was recorded. */
 export function ownBytes({ sample, process }: Pick<Facts, 'sample' | 'process'>): Bytes {
@@ -72,9 +78,9 @@ export function isTooSlow(facts: Facts, w: WhatIf, { allowedWork = 0 }: Allowed 
  */
 export function isBackAndForth(facts: Facts, w: WhatIf, { allowedWork = 0 }: Allowed = {}): boolean {
   if (allowedWork > 0 && moreWork(facts, w) <= allowedWork) return false;
-  const { sample } = facts;
-  const before = sample.faults + callsOf(sample.syscalls);
-  const cost = costOf(w, facts);
+  const { faults, syscalls } = takenOf(facts, w);
+  const before = faults[0] + syscalls[0];
+  const cost = Math.max(0, faults[1] - faults[0]) + Math.max(0, syscalls[1] - syscalls[0]);
   if (isDead(facts)) return cost > before * WORTH_IT;
   return cost > before && cost * PAGE_BYTES > savedBytes(facts, w);
 }

@@ -8,6 +8,7 @@ import type { Growth } from './demand.ts';
 import type { Moment } from './moment.ts';
 import type { Pasted } from './paste.ts';
 import type { HeldPage, PinningGroup } from './pinning.ts';
+import type { PythonObjects } from './python.ts';
 import type { AreaReport } from './ranges.ts';
 import type { ReturnPrediction } from './returns.ts';
 import type { TunableChange } from './tunable-changes.ts';
@@ -60,6 +61,8 @@ export interface RunTimes {
   readonly cpuNs: Ns;
   /** Waits for locks, of all threads; null for a trace without times. */
   readonly lockWaitNs: Ns | null;
+  readonly faults: number;
+  readonly syscalls: number;
   /** All that the threads had: the length of the run times their number. */
   readonly threadNs: Ns;
 }
@@ -89,6 +92,8 @@ export interface Explanation {
   readonly growth: Growth;
   /** The recorded process at its last sample until there; null where there is none. */
   readonly process: RecordedProcessSample | null;
+  /** What serves the small objects of a program in Python; null for any other. */
+  readonly python: PythonObjects;
   /** By call stack, the most first; null for a trace without call sites. */
   readonly sites: readonly StackBytes[] | null;
   /** null where no setting was worth timing, or virtual time does not take the events. */

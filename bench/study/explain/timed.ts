@@ -8,7 +8,7 @@ import type { Runner } from '../parallel/run-all.ts';
 import type { RunTask } from '../parallel/run-task.ts';
 import type { RunTimes } from './explanation.ts';
 import { keepsOrder, otherOrders, otherSeeds, sharesHeaps } from './orders.ts';
-import { type OrderRange, type Trial, taskOf } from './what-if.ts';
+import { callsOf, type OrderRange, type Trial, taskOf } from './what-if.ts';
 
 /** A run in virtual time. */
 export interface Timed {
@@ -101,8 +101,11 @@ const inTime = ({ events }: RunOptions, task: RunTask): RunTask => ({
 });
 
 /** Lock waits of a trace without times are not known. */
-function timesOf({ summary, run }: RunResult, threads: number): RunTimes {
+function timesOf({ summary, run, samples }: RunResult, threads: number): RunTimes {
+  const { faults, syscalls } = samples.at(-1)!;
   return {
+    faults,
+    syscalls: callsOf(syscalls),
     cpuNs: summary.cpuNs ?? 0,
     lockWaitNs: run.pace === 'recorded' ? (summary.waitNs ?? 0) : null,
     threadNs: (summary.virtualNs ?? 0) * threads,

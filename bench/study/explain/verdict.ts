@@ -11,6 +11,7 @@ import type { Explanation, Facts, Verdict, VerdictKind } from './explanation.ts'
 import { growthSentences } from './growth-text.ts';
 import { atWork } from './mechanisms/at-work.ts';
 import { type Finding, WORTH_FINDING } from './mechanisms/mechanism.ts';
+import { ARENAS_SENTENCE, TRIM_IN_PYTHON } from './python.ts';
 import { onlyEndsSentence, returnSentences, unreachedBytes } from './return-text.ts';
 import { siteSentences } from './site-text.ts';
 import { changeSentences, givenSentences } from './tunable-text.ts';
@@ -91,7 +92,7 @@ export function judge(
     pastes: pastesOf(advised, isFree),
     remedies: [
       ...findings.flatMap(({ remedies = [] }) => remedies),
-      ...(advice.memory || (advice.faults && !isFree) ? [] : trimRemedy(facts)),
+      ...(advice.faults && !isFree ? [] : trimRemedy(facts)),
     ],
     mechanisms: findings.map(({ mechanism, bytes: held, sentences }) => ({ name: mechanism, bytes: held, sentences })),
   };
@@ -171,11 +172,12 @@ function overlapSentence({ sample }: Facts, findings: readonly Finding[]): strin
 }
 
 /** What the real process has beside what is judged here. */
-function processSentences({ process }: Facts): string[] {
+function processSentences({ process, python }: Facts): string[] {
   if (!process) return [];
   const own = process.anonymous + process.stack + process.data;
   return [
     `That is the heap. The recorded process has ${bytes(own)} of its own beside it (stacks, data of programs and libraries, other mappings) and ${bytes(process.files)} of files.`,
+    ...(python === 'arenas' ? [ARENAS_SENTENCE] : []),
   ];
 }
 
@@ -278,9 +280,10 @@ export function groupText(group: Explanation['pinning'][number]): string {
   return `${blocks.length} blocks ${size} (first: event ${count(blocks[0]!.event)}; ${from})`;
 }
 
-/** Where no setting helps, and the program can ask. */
-function trimRemedy({ returns: [best], sample }: Facts): readonly Paste[] {
+/** What the program can ask for, whatever is set. */
+function trimRemedy({ returns: [best], sample, python }: Facts): readonly Paste[] {
   if (!best.call.startsWith('malloc_trim') || best.returnsBytes < LEAST_SAVING) return [];
   if (best.returnsBytes < sample.rssBytes * WORTH_IT) return [];
-  return [{ place: `C, here: returns ${bytes(best.returnsBytes)}`, text: 'malloc_trim(0); /* <malloc.h> */' }];
+  const [language, text] = python === null ? ['C', 'malloc_trim(0); /* <malloc.h> */'] : ['Python', TRIM_IN_PYTHON];
+  return [{ place: `${language}, here: returns ${bytes(best.returnsBytes)}`, text }];
 }

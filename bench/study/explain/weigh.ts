@@ -1,10 +1,10 @@
 import type { Bytes } from '../../../sim/contract/units.ts';
 import type { RunOptions } from '../../run/run-options.ts';
-import { type Allowed, adviseOn, enoughBytes } from './advice.ts';
+import { type Allowed, adviseOn, enoughBytes, isBackAndForth } from './advice.ts';
 import type { Facts, RunTimes } from './explanation.ts';
 import { atWork } from './mechanisms/at-work.ts';
 import type { Observed } from './observed.ts';
-import { savedBytes, wider } from './orders.ts';
+import { hasSharedHeaps, savedBytes, wider } from './orders.ts';
 import { createPricing } from './priced-work.ts';
 import { settingName } from './setting.ts';
 import type { SharedRuns } from './shared-runs.ts';
@@ -34,8 +34,9 @@ export function whatIfsOf(
     if (!result) return [];
     const whatIf = whatIfOf(trial, result, options.spec, priceOf);
     const range = orders.get(trial);
-    const { cpuNs = null, lockWaitNs = null } = times.get(trial) ?? {};
-    return [{ ...whatIf, orders: range ? wider(range, rangeOf(whatIf)) : null, cpuNs, lockWaitNs }];
+    const { cpuNs = null, lockWaitNs = null, faults = null, syscalls = null } = times.get(trial) ?? {};
+    const timed = { cpuNs, lockWaitNs, timedFaults: faults, timedSyscalls: syscalls };
+    return [{ ...whatIf, orders: range ? wider(range, rangeOf(whatIf)) : null, ...timed }];
   });
 }
 
@@ -61,9 +62,10 @@ function candidates(
   trials: readonly Trial[],
   known: Weighed,
 ): { readonly advised: Candidate[]; readonly forMemory: Candidate[]; readonly all: Candidate[] } {
-  const { facts, findings } = observed;
+  const { findings } = observed;
+  const facts = { ...observed.facts, ...known.asItIs };
   const whatIf = whatIfsOf(options, observed, shared, trials, known);
-  const advice = adviseOn({ ...facts, ...known.asItIs }, atWork(findings, facts, whatIf), whatIf, options);
+  const advice = adviseOn(facts, atWork(findings, observed.facts, whatIf), whatIf, options);
   const found = (...wanted: (WhatIf | null)[]) =>
     wanted.flatMap((one) => {
       const trial = one && trials.find(({ setting }) => settingName(setting) === one.setting);
@@ -73,9 +75,25 @@ function candidates(
   return {
     advised: found(advice.memory, advice.faults),
     forMemory,
-    all: [...forMemory, ...found(advice.faults, advice.costly)],
+    all: [...forMemory, ...found(advice.faults, advice.costly, ...misjudged(facts, whatIf, options))],
   };
 }
+
+/**
+ * How often threads that share heaps take memory again depends on which of them hold some at the same time, of which the order of the trace alone
+ * tells little: what is passed over for that is timed.
+ */
+const misjudged = (facts: Facts, whatIf: readonly WhatIf[], { events }: RunOptions): WhatIf[] =>
+  events.threadSlots === 1
+    ? []
+    : whatIf.filter(
+        (w) =>
+          hasSharedHeaps(w) &&
+          w.cpuNs === null &&
+          !w.failed &&
+          savedBytes(facts, w) >= enoughBytes(facts) &&
+          isBackAndForth(facts, w),
+      );
 
 /** Those that would be advised by what is known before any is timed. */
 export const advisedTrials = (

@@ -39,6 +39,8 @@ export interface WhatIf {
   /** Work of all threads and their waits for locks in virtual time; null where it was not asked for. */
   readonly cpuNs: Ns | null;
   readonly lockWaitNs: Ns | null;
+  readonly timedFaults: number | null;
+  readonly timedSyscalls: number | null;
   /** The real program would have aborted, or memory would have run out. */
   readonly failed: boolean;
   /** Of the system, where that is what was set; else null. */
@@ -127,6 +129,8 @@ export function whatIfOf(
     workNs: priceOf(result.operations!),
     cpuNs: null,
     lockWaitNs: null,
+    timedFaults: null,
+    timedSyscalls: null,
     failed: result.abort !== null || result.summary.failedAllocations > 0,
     thp: setting.thp ?? null,
     paste: paste(spec, setting),

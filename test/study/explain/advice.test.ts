@@ -21,7 +21,7 @@ const facts: Facts = {
   ...seen,
   sample: { ...seen.sample, rssBytes: 10 * MIB, faults: 2000, syscalls: { ...seen.sample.syscalls, brk: 100 } },
   rssPeakBytes: 12 * MIB,
-  times: { cpuNs: 1000, lockWaitNs: 0, threadNs: 10_000 },
+  times: { cpuNs: 1000, lockWaitNs: 0, faults: 3000, syscalls: 100, threadNs: 10_000 },
 };
 
 const setting = (over: Partial<WhatIf>): WhatIf => ({
@@ -39,6 +39,8 @@ const setting = (over: Partial<WhatIf>): WhatIf => ({
   workNs: 1000,
   cpuNs: 1000,
   lockWaitNs: 0,
+  timedFaults: null,
+  timedSyscalls: null,
   failed: false,
   thp: null,
   paste: { shell: 'X=1', systemd: 'Environment=X=1', dockerfile: 'ENV X=1' },
@@ -64,6 +66,13 @@ describe('what a setting saves against what it costs', () => {
     expect(isFair(facts, setting({ cpuNs: 1510 }), {})).toBe(false);
     expect(isFair(facts, setting({ cpuNs: 1510 }), { allowedWork: 0.6 })).toBe(true);
     expect(isFair({ ...facts, times: null }, setting({ cpuNs: null }), {})).toBe(true);
+  });
+
+  test('of threads that share heaps the faults of virtual time count', () => {
+    const shared = { setting: 'arena_max=1', timedSyscalls: 100 };
+    expect(isFair(facts, setting({ ...shared, faults: 9000, timedFaults: 3000 }), {})).toBe(true);
+    expect(isFair(facts, setting({ ...shared, faults: 2000, timedFaults: 9000 }), {})).toBe(false);
+    expect(isFair(facts, setting({ faults: 2000, timedFaults: 9000, timedSyscalls: 100 }), {})).toBe(true);
   });
 
   test('faults and calls that move memory back and forth, a higher peak, longer waits for locks', () => {

@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest';
 import { parseAllocator } from '../../../allocators/spec.ts';
+import type { RunOptions } from '../../../bench/run/run-options.ts';
 import { conclude } from '../../../bench/study/explain/conclude.ts';
 import { observe } from '../../../bench/study/explain/observe.ts';
 import { createSharedRuns } from '../../../bench/study/explain/shared-runs.ts';
@@ -17,10 +18,20 @@ const LINES = [
   ...Array.from({ length: 400 }, (_, i) => `f 0 ${399 - i}`),
 ];
 const KIB = 1024;
-const options = { events: eventsOf(LINES), workload: 'test', spec: parseAllocator('glibc@2.36', 2), cpus: 2 };
+const SINGLE: RunOptions = {
+  events: eventsOf(LINES),
+  workload: 'test',
+  spec: parseAllocator('glibc@2.36', 2),
+  cpus: 2,
+};
 
 /** What is advised where virtual time ends `offBytes` off the order of the trace, and other seeds leave `seeds`. */
-async function adviceWhere(offBytes: number, seeds: { asItIs: OrderRange; setting: OrderRange }) {
+async function adviceWhere(
+  offBytes: number,
+  seeds: { asItIs: OrderRange; setting: OrderRange },
+  options: RunOptions = SINGLE,
+  faultsOf: (allocator: string) => number = () => 0,
+) {
   const observed = observe(options);
   const { event, sample } = observed.facts;
   const shared = createSharedRuns(options);
@@ -34,7 +45,13 @@ async function adviceWhere(offBytes: number, seeds: { asItIs: OrderRange; settin
       const own = trial ? shared.of(trial)!.samples.at(-1)!.rssBytes : sample.rssBytes;
       const endBytes = own + offBytes;
       return {
-        times: { cpuNs: 1000, lockWaitNs: 0, threadNs: 1000 },
+        times: {
+          cpuNs: 1000,
+          lockWaitNs: 0,
+          faults: faultsOf(trial?.task.allocator ?? ''),
+          syscalls: 0,
+          threadNs: 1000,
+        },
         orders: { leastBytes: endBytes, mostBytes: endBytes, leftOut: 0 },
       };
     },
@@ -73,3 +90,32 @@ test('and falls where they do not', async () => {
   expect(verdict.advice).toBeNull();
   expect(verdict.answer.join(' ')).toMatch(/within what the order of the threads’ calls changes/);
 });
+
+/** Eight threads, each with a buffer of its own again and again: in this order all hold theirs at once. */
+const BUFFERS: RunOptions = {
+  ...SINGLE,
+  events: eventsOf([
+    'm 0 9999 3000000',
+    'f 0 9999',
+    ...Array.from({ length: 8 }, (_, i) => `m ${i + 1} ${100 + i} 10`),
+    ...Array.from({ length: 10 }, () => [
+      ...Array.from({ length: 8 }, (_, i) => `m ${i + 1} ${i} 2500000`),
+      ...Array.from({ length: 8 }, (_, i) => `f ${i + 1} ${i}`),
+    ]).flat(),
+    'm 0 9998 100',
+  ]),
+};
+
+test.each([
+  ['and is advised where these are few', 5_000, 'arena_max=1'],
+  ['and falls where these are as many', 50_000, undefined],
+])(
+  'a setting of arenas that the order of the trace makes dear is judged by its faults in virtual time, %s',
+  async (_, faults, setting) => {
+    const { verdict, rssBytes } = await adviceWhere(0, { asItIs: only(0), setting: only(0) }, BUFFERS, (allocator) =>
+      allocator.includes('arena_max=2') ? 50_000 : allocator.includes('arena_max=1') ? faults : 5_000,
+    );
+    expect(rssBytes).toBeGreaterThan(15_000 * KIB);
+    expect(verdict.advice?.setting).toBe(setting);
+  },
+);
