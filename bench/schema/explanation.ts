@@ -123,6 +123,9 @@ export const explanationSchema = z.object({
   ),
   growth: z.object({ floors: z.tuple([bytes, bytes, bytes, bytes]), rises: z.boolean() }),
   process: recordedProcessSampleSchema.nullable().default(null).describe('the last sample until there'),
+  assumedWriteBytes: bytes
+    .default(0)
+    .describe('of large blocks over the whole run: taken as written, though the recording did not see it'),
   sites: z
     .array(z.object({ stack: z.array(z.string()), held: bytes, pinned: bytes, freed: bytes }))
     .nullable()

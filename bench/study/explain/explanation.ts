@@ -91,6 +91,8 @@ export interface Explanation {
   readonly growth: Growth;
   /** The recorded process at its last sample until there; null where there is none. */
   readonly process: RecordedProcessSample | null;
+  /** Bytes of large blocks that the recording has as written though nobody saw it (assumedWrites); 0 where there are none. */
+  readonly assumedWriteBytes: Bytes;
   /** By call stack, the most first; null for a trace without call sites. */
   readonly sites: readonly StackBytes[] | null;
   /** null where no setting was worth timing, or virtual time does not take the events. */
