@@ -121,6 +121,11 @@ export const explanationSchema = z.object({
       changes: z.record(z.string(), z.tuple([z.number(), z.number()])),
     }),
   ),
+  python: z
+    .enum(['arenas', 'malloc'])
+    .nullable()
+    .default(null)
+    .describe('what serves small objects of a program in Python: its own arenas, which no event tells of, or malloc'),
   growth: z.object({ floors: z.tuple([bytes, bytes, bytes, bytes]), rises: z.boolean() }),
   process: recordedProcessSampleSchema.nullable().default(null).describe('the last sample until there'),
   assumedWriteBytes: bytes

@@ -1,5 +1,18 @@
 import { bytes, count, counted, duration, percent } from '../../../sim/contract/format.ts';
-import { type Advice, type Advised, advisedIn, isDead, isTooSlow, LEAST_SAVING, WORTH_IT } from './advice.ts';
+import {
+  type Advice,
+  type Advised,
+  type Allowed,
+  advisedIn,
+  hasHigherPeak,
+  isBackAndForth,
+  isDead,
+  isTooSlow,
+  LEAST_SAVING,
+  moreWork,
+  WORTH_IT,
+  waitsLonger,
+} from './advice.ts';
 import type { Facts } from './explanation.ts';
 import { hasSharedHeaps, worstBytes } from './orders.ts';
 import { callsOf, type OrderRange, type WhatIf } from './what-if.ts';
@@ -11,6 +24,7 @@ export function adviceSentences(
   whatIf: readonly WhatIf[],
   partial: boolean,
   isFree: boolean,
+  allowed: Allowed = {},
 ): string[] {
   const { sample } = facts;
   const interruption = `Interrupted when ${counted(whatIf.length, 'other setting')} had been run: a better one may be among the rest.`;
@@ -28,7 +42,7 @@ export function adviceSentences(
       ...orderSentences(facts, w),
       ...(lowers === 'memory' && advice.version ? [versionSentence(facts, advice.version)] : []),
       ...timeSentences(facts, w),
-      ...(lowers === 'faults' ? [] : tooDearSentences(facts, w, whatIf)),
+      ...(lowers === 'faults' ? [] : tooDearSentences(facts, w, whatIf, allowed)),
     );
   }
   if (isFree && advice.faults && !advice.memory && !partial) sentences.push(`For less memory: ${none}`);
@@ -41,8 +55,11 @@ export function adviceSentences(
   } else if (!partial) sentences.push(`Nothing to gain by a setting: ${none}`);
   if (advice.version) sentences.push(versionSentence(facts, advice.version));
   if (advice.costly) {
-    sentences.push(`At a price: with ${savingText(facts, advice.costly)}`, ...timeSentences(facts, advice.costly));
-    if (isTooSlow(facts, advice.costly)) sentences.push(PERCENT_FOR_PERCENT);
+    sentences.push(
+      `At a price: with ${savingText(facts, advice.costly)}`,
+      ...timeSentences(facts, advice.costly),
+      ...againstSentences(facts, advice.costly, allowed),
+    );
   }
   return sentences;
 }
@@ -72,8 +89,26 @@ function orderSentences(facts: Facts, w: WhatIf): string[] {
 
 const DEAD = `No block lives here: a setting is advised only where next to nothing of what it gives back is taken again (${percent(WORTH_IT)} more faults and calls at most).`;
 
-const PERCENT_FOR_PERCENT =
-  'A setting may take as many per cent more work as it saves of the process; --allow-work lets it take more.';
+/** Which bounds keep a setting from being advised, and what moves them. */
+function againstSentences(facts: Facts, w: WhatIf, allowed: Allowed): string[] {
+  const sentences: string[] = [];
+  if (isBackAndForth(facts, w, allowed)) {
+    const grow = isDead(facts) ? 'grow' : 'more than double, and by more than the pages that it saves';
+    sentences.push(`It is no advice because page faults and calls ${grow}: memory would go back and forth.`);
+  }
+  if (isTooSlow(facts, w, allowed)) {
+    sentences.push('A setting may take as many per cent more work as it saves of the process.');
+  }
+  if (sentences.length > 0) {
+    const percents = Math.max(1, Math.ceil(moreWork(facts, w) * 100));
+    sentences.push(`--allow-work ${percents} lets it take as much work as this one does.`);
+  }
+  if (hasHigherPeak(facts, w)) sentences.push('The peak may grow by a tenth: this one’s grows more.');
+  if (waitsLonger(facts, w)) {
+    sentences.push('Threads may wait for locks a twentieth of their time longer: with this one they wait more.');
+  }
+  return sentences;
+}
 
 function ordersSentence({ orders: asItIs }: Facts, w: WhatIf, orders: OrderRange): string {
   const range = rangeText(orders);
@@ -123,11 +158,11 @@ function timeSentences({ times }: Facts, w: WhatIf): string[] {
 }
 
 /** Settings that save more than what is advised, and were timed and passed over. */
-function tooDearSentences(facts: Facts, best: WhatIf, whatIf: readonly WhatIf[]): string[] {
+function tooDearSentences(facts: Facts, best: WhatIf, whatIf: readonly WhatIf[], allowed: Allowed): string[] {
   const { times } = facts;
   if (!times) return [];
   return whatIf
-    .filter((w) => w !== best && w.cpuNs !== null && worstBytes(w) < worstBytes(best) && isTooSlow(facts, w))
+    .filter((w) => w !== best && w.cpuNs !== null && worstBytes(w) < worstBytes(best) && isTooSlow(facts, w, allowed))
     .map(
       (w) =>
         `${w.setting} would leave ${bytes(worstBytes(w))}, but takes ${percent(w.cpuNs! / times.cpuNs - 1)} more work: more than it saves.`,

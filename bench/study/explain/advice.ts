@@ -57,19 +57,24 @@ export const enoughBytes = (facts: Pick<Facts, 'sample' | 'process'>): Bytes =>
 /** No block lives: what the heap keeps is either taken again by the next work, or never. */
 export const isDead = ({ sample }: Pick<Facts, 'sample'>): boolean => sample.liveBlocks === 0 && sample.rssBytes > 0;
 
-/** Whether the work grows by a larger share than the process gets smaller, and by more than was allowed. */
+/** By which share of its own the work grows: in virtual time where that was asked for, else as it was counted. */
+export function moreWork({ times, workNs }: Facts, w: WhatIf): number {
+  if (times && times.cpuNs > 0 && w.cpuNs !== null) return w.cpuNs / times.cpuNs - 1;
+  return workNs > 0 ? w.workNs / workNs - 1 : 0;
+}
+
+/** Whether the work, timed, grows by a larger share than the process gets smaller, and by more than was allowed. */
 export function isTooSlow(facts: Facts, w: WhatIf, { allowedWork = 0 }: Allowed = {}): boolean {
-  const { times } = facts;
-  if (!times || w.cpuNs === null || times.cpuNs === 0) return false;
-  const saved = savedBytes(facts, w) / ownBytes(facts);
-  return w.cpuNs / times.cpuNs - 1 > Math.max(allowedWork, saved);
+  if (!facts.times || w.cpuNs === null) return false;
+  return moreWork(facts, w) > Math.max(allowedWork, savedBytes(facts, w) / ownBytes(facts));
 }
 
 /**
  * Faults and calls more than double, and grow by more than the pages that are saved. Where no block lives nothing but what is taken
- * again tells what the memory is worth: they grow at all.
+ * again tells what the memory is worth: they grow at all. Who allows more work pays for it in work, and nothing else bounds it.
  */
-export function isBackAndForth(facts: Facts, w: WhatIf): boolean {
+export function isBackAndForth(facts: Facts, w: WhatIf, { allowedWork = 0 }: Allowed = {}): boolean {
+  if (allowedWork > 0 && moreWork(facts, w) <= allowedWork) return false;
   const { faults, syscalls } = takenOf(facts, w);
   const before = faults[0] + syscalls[0];
   const cost = Math.max(0, faults[1] - faults[0]) + Math.max(0, syscalls[1] - syscalls[0]);
@@ -80,18 +85,24 @@ export function isBackAndForth(facts: Facts, w: WhatIf): boolean {
 /**
  * Whether a setting costs no more than it is worth:
  * - it does not move memory back and forth;
- * - work grows by no larger share than the process gets smaller, or by as much as was allowed;
+ * - work grows by no larger share than the process gets smaller;
+ * - or work grows by no more than was allowed, and that is all;
  * - the peak, and waits for locks, hardly grow.
  */
-export function isFair(facts: Facts, w: WhatIf, allowed: Allowed): boolean {
-  const { times, rssPeakBytes } = facts;
-  const waits = times && w.lockWaitNs !== null ? w.lockWaitNs - (times.lockWaitNs ?? 0) : 0;
-  return (
-    !isBackAndForth(facts, w) &&
-    !isTooSlow(facts, w, allowed) &&
-    w.rssPeakBytes <= Math.max(rssPeakBytes * (1 + HIGHER_PEAK), rssPeakBytes + LEAST_SAVING) &&
-    (waits <= 0 || waits <= times!.threadNs * LONGER_WAITS)
-  );
+export const isFair = (facts: Facts, w: WhatIf, allowed: Allowed): boolean =>
+  !isBackAndForth(facts, w, allowed) &&
+  !isTooSlow(facts, w, allowed) &&
+  !hasHigherPeak(facts, w) &&
+  !waitsLonger(facts, w);
+
+export const hasHigherPeak = ({ rssPeakBytes }: Facts, w: WhatIf): boolean =>
+  w.rssPeakBytes > Math.max(rssPeakBytes * (1 + HIGHER_PEAK), rssPeakBytes + LEAST_SAVING);
+
+/** Of traces with times. */
+export function waitsLonger({ times }: Facts, { lockWaitNs }: WhatIf): boolean {
+  if (!times || lockWaitNs === null) return false;
+  const waits = lockWaitNs - (times.lockWaitNs ?? 0);
+  return waits > 0 && waits > times.threadNs * LONGER_WAITS;
 }
 
 /** What the reader is ready to pay. */

@@ -8,6 +8,7 @@ import type { Growth } from './demand.ts';
 import type { Moment } from './moment.ts';
 import type { Pasted } from './paste.ts';
 import type { HeldPage, PinningGroup } from './pinning.ts';
+import type { PythonObjects } from './python.ts';
 import type { AreaReport } from './ranges.ts';
 import type { ReturnPrediction } from './returns.ts';
 import type { TunableChange } from './tunable-changes.ts';
@@ -93,6 +94,8 @@ export interface Explanation {
   readonly process: RecordedProcessSample | null;
   /** Bytes of large blocks that the recording has as written though nobody saw it (assumedWrites); 0 where there are none. */
   readonly assumedWriteBytes: Bytes;
+  /** What serves the small objects of a program in Python; null for any other. */
+  readonly python: PythonObjects;
   /** By call stack, the most first; null for a trace without call sites. */
   readonly sites: readonly StackBytes[] | null;
   /** null where no setting was worth timing, or virtual time does not take the events. */

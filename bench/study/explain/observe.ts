@@ -29,6 +29,7 @@ import { momentOf } from './moment-in-run.ts';
 import type { Observed, ObserveOptions } from './observed.ts';
 import { findPinning, heldPages } from './pinning.ts';
 import { createPricing, priceOfCalls } from './priced-work.ts';
+import { pythonObjects } from './python.ts';
 import { collectRanges, keptPages, reportAreas, sumOfAreas } from './ranges.ts';
 import { predictReturns } from './returns.ts';
 import { runWatchingTunables } from './tunable-changes.ts';
@@ -80,6 +81,7 @@ export function observe(options: ObserveOptions): Observed {
     growth: demand.growth,
     process: processAt(events, session.row, sample),
     assumedWriteBytes: assumedWrites(events, session.row),
+    python: pythonObjects(events),
     sites: null,
     times: null,
     orders: null,

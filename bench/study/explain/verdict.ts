@@ -12,6 +12,7 @@ import type { Explanation, Facts, Verdict, VerdictKind } from './explanation.ts'
 import { growthSentences } from './growth-text.ts';
 import { atWork } from './mechanisms/at-work.ts';
 import { type Finding, WORTH_FINDING } from './mechanisms/mechanism.ts';
+import { ARENAS_SENTENCE, TRIM_IN_PYTHON } from './python.ts';
 import { onlyEndsSentence, returnSentences, unreachedBytes } from './return-text.ts';
 import { siteSentences } from './site-text.ts';
 import { changeSentences, givenSentences } from './tunable-text.ts';
@@ -63,7 +64,7 @@ export function judge(
   const advice = adviseOn(facts, findings, whatIf, allowed);
   const place = placeSentences(facts, kind, shares);
   const isFree = IS_FREE.has(kind);
-  const answer = adviceSentences(facts, advice, whatIf, partial, isFree);
+  const answer = adviceSentences(facts, advice, whatIf, partial, isFree, allowed);
   const advised = advisedIn(advice, isFree);
   return {
     kind,
@@ -161,11 +162,12 @@ function shareSentences({ sample, run }: Facts): string[] {
 }
 
 /** What the real process has beside what is judged here. */
-function processSentences({ process }: Facts): string[] {
+function processSentences({ process, python }: Facts): string[] {
   if (!process) return [];
   const own = process.anonymous + process.stack + process.data;
   return [
     `That is the heap. The recorded process has ${bytes(own)} of its own beside it (stacks, data of programs and libraries, other mappings) and ${bytes(process.files)} of files.`,
+    ...(python === 'arenas' ? [ARENAS_SENTENCE] : []),
   ];
 }
 
@@ -269,8 +271,9 @@ export function groupText(group: Explanation['pinning'][number]): string {
 }
 
 /** What the program can ask for, whatever is set. */
-function trimRemedy({ returns: [best], sample }: Facts): readonly Paste[] {
+function trimRemedy({ returns: [best], sample, python }: Facts): readonly Paste[] {
   if (!best.call.startsWith('malloc_trim') || best.returnsBytes < LEAST_SAVING) return [];
   if (best.returnsBytes < sample.rssBytes * WORTH_IT) return [];
-  return [{ place: `C, here: returns ${bytes(best.returnsBytes)}`, text: 'malloc_trim(0); /* <malloc.h> */' }];
+  const [language, text] = python === null ? ['C', 'malloc_trim(0); /* <malloc.h> */'] : ['Python', TRIM_IN_PYTHON];
+  return [{ place: `${language}, here: returns ${bytes(best.returnsBytes)}`, text }];
 }

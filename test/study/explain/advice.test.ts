@@ -71,6 +71,24 @@ describe('what a setting saves against what it costs', () => {
     expect(isFair(facts, setting({ lockWaitNs: 501 }), {})).toBe(false);
   });
 
+  test('what breaks a bound says which, and how much work is to be allowed; that lifts the bound on faults too', () => {
+    const moves = setting({ faults: 6503, cpuNs: 1357, workNs: 1344 });
+    const { advice, answer } = judge(facts, [], [moves]);
+    expect(advice).toBeNull();
+    expect(answer.join(' ')).toMatch(
+      /At a price: .* page faults and calls more than double, .* --allow-work 36 lets it/,
+    );
+    expect(answer.join(' ')).not.toContain('as many per cent');
+    expect(judge(facts, [], [moves], false, { allowedWork: 0.35 }).advice).toBeNull();
+    expect(judge(facts, [], [moves], false, { allowedWork: 0.36 }).advice).toBe(moves);
+    // Before it is timed, what was counted is all that is known.
+    const untimed = { ...moves, cpuNs: null };
+    expect(adviseOn(facts, [], [untimed], { allowedWork: 0.35 }).memory).toBe(untimed);
+    const higher = judge(facts, [], [setting({ rssPeakBytes: 14 * MIB })], false, { allowedWork: 9 });
+    expect(higher.advice).toBeNull();
+    expect(higher.answer.join(' ')).toContain('The peak may grow by a tenth');
+  });
+
   test('a twentieth of the process counts, stacks and data with it, and never less than glibc leaves free itself', () => {
     const best = (over: Partial<Facts>, saved: number) =>
       adviseOn({ ...facts, ...over }, [], [setting({ rssBytes: (over.sample ?? facts.sample).rssBytes - saved })])

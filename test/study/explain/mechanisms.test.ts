@@ -65,6 +65,16 @@ describe('mechanisms', () => {
     expect(names(e)[0]).toBe('holes of large blocks');
     expect(e.verdict.advice!.setting).toBe('mmap_threshold=65536');
     expect(e.verdict.advice!.rssBytes).toBeLessThan(e.sample.rssBytes / 5);
+    // Small blocks beside the large ones make their holes wider than those were, and larger ones that were mapped say nothing of them.
+    const bodies = [
+      ...repeat(40, (i) => [`m 0 ${1000 + i} 2000000`, `f 0 ${1000 + i}`]),
+      ...repeat(39, (i) => [`m 0 ${2 * i} 100000`, `m 0 ${2 * i + 1} 3000`]),
+      'm 0 100 1000',
+      ...repeat(39, (i) => [`f 0 ${2 * i}`, `f 0 ${2 * i + 1}`]),
+    ];
+    expect(of(bodies, 'glibc@2.36:mmap_threshold=131072,trim_threshold=131072').verdict.advice).toMatchObject({
+      setting: 'mmap_threshold=65536',
+    });
     const records = [...repeat(400, (i) => [`m 0 ${i} 3000`]), 'm 0 400 5000', ...repeat(400, (i) => [`f 0 ${i}`])];
     const pinned = of(records, 'glibc@2.36');
     expect(pinned.verdict.advice).toBeNull();

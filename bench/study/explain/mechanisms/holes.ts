@@ -8,7 +8,7 @@ const KIB = 1024;
 /** Blocks from here on are mapped on their own with the usual thresholds already. */
 const USUAL_THRESHOLD = 128 * KIB;
 const THRESHOLDS: readonly Bytes[] = [64 * KIB, 32 * KIB, 16 * KIB];
-/** Of what blocks of LARGE_BYTES and more have given back, so much has to come from those below the usual threshold. */
+/** Blocks that were carved from the heap account for the holes where they gave back so much of them: small ones beside them widen a hole. */
 const MOST = 0.5;
 /** A lower threshold is worth a run if it takes so much more of them. */
 const MORE = 0.2;
@@ -22,7 +22,7 @@ export const holes: Mechanism = {
     const below = heaps.reduce((sum, { wholeFree: w }) => sum + w!.belowLive + w!.belowOwn, 0);
     if (below < facts.sample.rssBytes * WORTH_FINDING) return undefined;
     const freed = freedSizes(demand);
-    const isCarved = freed.below >= below && freed.below >= MOST * (freed.below + freed.above);
+    const isCarved = freed.below >= MOST * below;
     const share = (threshold: Bytes) => freed.from(threshold) / freed.below;
     const worth = isCarved
       ? THRESHOLDS.filter((threshold, i) => share(threshold) - (i > 0 ? share(THRESHOLDS[i - 1]!) : 0) >= MORE)
@@ -33,7 +33,7 @@ export const holes: Mechanism = {
       within: 'memalign splinters',
       sentences: [
         `${bytes(below)} are free on whole pages below ${keepers(heaps)}: glibc cuts off the ends of heaps alone, so these stay until malloc_trim or a block that fits.`,
-        ...(worth.length > 0
+        ...(worth.length > 0 && freed.below >= freed.above
           ? [
               `Of the blocks of ${bytes(LARGE_BYTES)} and more that were freed, ${percent(freed.below / (freed.below + freed.above))} by size are below ${bytes(USUAL_THRESHOLD)}, so they were carved from the heap and left such holes.`,
             ]
