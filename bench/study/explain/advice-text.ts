@@ -36,7 +36,7 @@ export function adviceSentences(
   const none = `none of the ${count(whatIf.length)} tried saves ${percent(WORTH_IT)} of the process and ${bytes(LEAST_SAVING)} for a fair price.`;
   for (const one of advised) {
     const { whatIf: w, lowers } = one;
-    const lead = advised.length > 1 ? `${leadOf(one)}: with` : 'With';
+    const lead = hasLead(one, advised, isFree) ? `${leadOf(one)}: with` : 'With';
     sentences.push(
       `${lead} ${lowers === 'memory' ? savingText(facts, w) : faultsText(facts, w)}`,
       ...orderSentences(facts, w),
@@ -45,7 +45,10 @@ export function adviceSentences(
       ...(lowers === 'faults' ? [] : tooDearSentences(facts, w, whatIf, allowed)),
     );
   }
-  if (isFree && advice.faults && !advice.memory && !partial) sentences.push(`For less memory: ${none}`);
+  if (isFree && advice.faults && !advice.memory) {
+    if (!partial) sentences.push(`For less memory: ${none}`);
+    sentences.push(...costlySentences(facts, advice.costly, allowed));
+  }
   if (advised.length > 0) return sentences;
   if (advice.uncertain) {
     sentences.push(
@@ -54,17 +57,25 @@ export function adviceSentences(
     );
   } else if (!partial) sentences.push(`Nothing to gain by a setting: ${none}`);
   if (advice.version) sentences.push(versionSentence(facts, advice.version));
-  if (advice.costly) {
-    sentences.push(
-      `At a price: with ${savingText(facts, advice.costly)}`,
-      ...timeSentences(facts, advice.costly),
-      ...againstSentences(facts, advice.costly, allowed),
-    );
-  }
+  sentences.push(...costlySentences(facts, advice.costly, allowed));
   return sentences;
 }
 
-/** What it is for, where there are two. */
+/** With its price, and what keeps it from being advised. */
+function costlySentences(facts: Facts, costly: WhatIf | null, allowed: Allowed): string[] {
+  if (!costly) return [];
+  return [
+    `At a price: with ${savingText(facts, costly)}`,
+    ...timeSentences(facts, costly),
+    ...againstSentences(facts, costly, allowed),
+  ];
+}
+
+/** There are two, or one that is no answer to the headline. */
+export const hasLead = ({ lowers }: Advised, advised: readonly Advised[], isFree: boolean): boolean =>
+  advised.length > 1 || (isFree && lowers === 'faults');
+
+/** What it is for. */
 export const leadOf = ({ lowers }: Advised): string =>
   lowers === 'faults' ? 'For fewer page faults' : 'For less memory';
 

@@ -17,6 +17,9 @@ const FEWER_FAULTS = 0.5;
 /** For fewer faults at most so many times as much may be resident, now and at the peak. */
 const MORE_MEMORY = 2;
 
+/** Of what a setting saves for its work: by so much less it is still as good. */
+const NO_MATTER = 0.1;
+
 /** Each page more that stays resident must spare so many faults. */
 const FAULTS_A_PAGE = 8;
 
@@ -135,17 +138,15 @@ export function adviseOn(
     findings,
     saving.filter((w) => fair(w) && isVersion(w)),
   );
-  if (faults) return { memory, faults, version: null, costly: null, uncertain: null };
-  if (memory) return { memory, faults, version, costly: null, uncertain: null };
+  if (memory) return { memory, faults, version: faults ? null : version, costly: null, uncertain: null };
+  const unfair = saving.filter((w) => !fair(w) && !isVersion(w));
+  const costly = cheapestOfBest(facts, findings, mostForItsPrice(facts, unfair));
+  if (faults) return { memory, faults, version: null, costly, uncertain: null };
   return {
     memory,
     faults,
     version,
-    costly: cheapestOfBest(
-      facts,
-      findings,
-      saving.filter((w) => !fair(w) && !isVersion(w)),
-    ),
+    costly,
     uncertain:
       sound.find((w) => w.orders && sample.rssBytes - w.orders.leastBytes >= least && savedBytes(facts, w) < least) ??
       null,
@@ -168,15 +169,22 @@ export function advisedIn({ memory, faults }: Advice, isFree: boolean): Advised[
   return isFree ? answers : answers.reverse();
 }
 
+/** What `w` takes more work than `other`, in per cent, is more than it saves more of the process, and no trifle. */
+function isBetterBuy(facts: Facts, other: WhatIf, w: WhatIf): boolean {
+  const more = (worstBytes(other) - worstBytes(w)) / ownBytes(facts);
+  return moreWork(facts, w) - moreWork(facts, other) > Math.max(WORTH_IT, more);
+}
+
 /**
- * Of those that come near the best one, what mends the mechanism that accounts for most; then what a
+ * Of those that come near the best one, but for those whose last bytes are dearer than they are worth: what mends the mechanism that accounts for most; then what a
  * variable of the environment sets, with the fewest settings; then what holds in every order of the threads' calls; then the one that costs
  * least.
  */
 function cheapestOfBest(facts: Facts, findings: readonly Finding[], candidates: readonly WhatIf[]): WhatIf | null {
   if (candidates.length === 0) return null;
   const least = Math.min(...candidates.map(worstBytes));
-  const near = candidates.filter((w) => worstBytes(w) - least <= facts.sample.rssBytes * WORTH_IT);
+  const comes = candidates.filter((w) => worstBytes(w) - least <= facts.sample.rssBytes * WORTH_IT);
+  const near = comes.filter((w) => !comes.some((other) => isBetterBuy(facts, other, w)));
   // Mechanisms that account for about the same rank alike.
   const rank = ({ mechanism }: WhatIf) => {
     const own = findings.find((f) => f.mechanism === mechanism);
@@ -193,6 +201,13 @@ function cheapestOfBest(facts: Facts, findings: readonly Finding[], candidates: 
     Number(hasSharedHeaps(x)) - Number(hasSharedHeaps(y)) ||
     price(x) - price(y);
   return near.reduce((best, w) => (order(w, best) < 0 ? w : best));
+}
+
+/** Those that save most bytes for as much more work, or about as many. */
+function mostForItsPrice(facts: Facts, candidates: readonly WhatIf[]): WhatIf[] {
+  const bytesForWork = (w: WhatIf) => savedBytes(facts, w) / Math.max(moreWork(facts, w), WORTH_IT);
+  const most = Math.max(...candidates.map(bytesForWork));
+  return candidates.filter((w) => bytesForWork(w) >= most * (1 - NO_MATTER));
 }
 
 function fewerFaults({ sample, rssPeakBytes: peak }: Facts, sound: readonly WhatIf[]): WhatIf | null {

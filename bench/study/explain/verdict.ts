@@ -5,7 +5,7 @@ import { shortFrame } from '../../report/sites/frames.ts';
 import { RESERVED } from '../../run/areas.ts';
 import type { Paste } from '../paste.ts';
 import { type Advised, type Allowed, advisedIn, adviseOn, LEAST_SAVING, WORTH_IT } from './advice.ts';
-import { adviceSentences, leadOf } from './advice-text.ts';
+import { adviceSentences, hasLead, leadOf } from './advice-text.ts';
 import { countedName, groupAreas } from './area-groups.ts';
 import { assumedSentences } from './assumed-text.ts';
 import type { Explanation, Facts, Verdict, VerdictKind } from './explanation.ts';
@@ -76,6 +76,7 @@ export function judge(
       ...growthSentences(facts, kind),
       ...processSentences(facts),
       ...findings.flatMap((f) => f.sentences),
+      ...overlapSentence(facts, findings),
       ...place,
       ...returnSentences(facts),
       ...onlyEndsSentence(facts, findings),
@@ -90,7 +91,7 @@ export function judge(
     answer,
     advice: advised[0]?.whatIf ?? null,
     alsoAdvised: advised[1]?.whatIf ?? null,
-    pastes: pastesOf(advised),
+    pastes: pastesOf(advised, isFree),
     remedies: [
       ...findings.flatMap(({ remedies = [] }) => remedies),
       ...(advice.faults && !isFree ? [] : trimRemedy(facts)),
@@ -102,11 +103,11 @@ export function judge(
 /** Kinds of which the answer is less of it, before all else. */
 const IS_FREE: ReadonlySet<VerdictKind> = new Set(['cache', 'retention by policy', 'fragmentation by pinning']);
 
-/** What is advised, ready to paste, under what it is for where there are two. */
-const pastesOf = (advised: readonly Advised[]): Verdict['pastes'] =>
+/** What is advised, ready to paste, under what it is for where that is to be said. */
+const pastesOf = (advised: readonly Advised[], isFree: boolean): Verdict['pastes'] =>
   advised.flatMap((one) => {
     const { paste } = one.whatIf;
-    return paste ? [{ ...paste, lead: advised.length > 1 ? leadOf(one) : '' }] : [];
+    return paste ? [{ ...paste, lead: hasLead(one, advised, isFree) ? leadOf(one) : '' }] : [];
   });
 
 function largest(shares: Verdict['shares']): keyof Verdict['shares'] {
@@ -159,6 +160,17 @@ function shareSentences({ sample, run }: Facts): string[] {
     .sort((x, y) => y.value - x.value)
     .map(({ name, value }) => `${name} ${percent(value / rss)}`);
   return [`Of the resident bytes: ${parts.join(', ')}.`];
+}
+
+/** Mechanisms that count free bytes of glibc's heaps alone. */
+const OF_FREE = new Set(['arenas', 'holes of large blocks', 'memalign splinters', 'thresholds', 'unmerged chunks']);
+
+/** Those that keep the same bytes together each count them. */
+function overlapSentence({ sample }: Facts, findings: readonly Finding[]): string[] {
+  const { cached, pinned, returnable } = sample.breakdown;
+  const sum = findings.reduce((total, f) => total + (OF_FREE.has(f.mechanism) ? f.bytes : 0), 0);
+  if (sum <= cached + pinned + returnable) return [];
+  return ['These figures overlap: some of the free bytes are kept by more than one of these.'];
 }
 
 /** What the real process has beside what is judged here. */
