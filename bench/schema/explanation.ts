@@ -138,6 +138,9 @@ export const explanationSchema = z.object({
     .describe('what serves small objects of a program in Python: its own arenas, which no event tells of, or malloc'),
   growth: z.object({ floors: z.tuple([bytes, bytes, bytes, bytes]), rises: z.boolean() }),
   process: recordedProcessSampleSchema.nullable().default(null).describe('the last sample until there'),
+  assumedWriteBytes: bytes
+    .default(0)
+    .describe('of large blocks over the whole run: taken as written, though the recording did not see it'),
   sites: z
     .array(z.object({ stack: z.array(z.string()), held: bytes, pinned: bytes, freed: bytes }))
     .nullable()

@@ -3,6 +3,7 @@ import { type EventBuffer, MALLOPT_NAMES, type MalloptName, type RecordedFacts }
 import { unpackMallctl } from '../../sim/contract/mallctl.ts';
 import { type BlockId, createEventBuilder, type EventBuilder } from '../builder.ts';
 import type { Oddities } from '../import/address-trace.ts';
+import { ASSUMED_WRITES } from '../trace/assumed-writes.ts';
 import { mostRows } from '../trace/columns.ts';
 import { createBlockRecords } from './block-records.ts';
 import { endedBySignal } from './end-label.ts';
@@ -265,7 +266,7 @@ export function traceOfImage(options: ImageTraceOptions): ImageTrace {
   zend.finish();
   builder.sample(options.signal !== undefined && exitStatus === undefined ? endedBySignal(options.signal) : 'end');
   return {
-    events: builder.finish(options.facts(start, namesOf(threads, threadNames))),
+    events: builder.finish(withAssumed(options.facts(start, namesOf(threads, threadNames)), ahead.assumedBytes)),
     oddities,
     threads: threads.size,
     calls: blocks.takeCalls() + zend.takeCalls(),
@@ -275,6 +276,9 @@ export function traceOfImage(options: ImageTraceOptions): ImageTrace {
     start,
   };
 }
+
+const withAssumed = (facts: RecordedFacts, assumedBytes: number): RecordedFacts =>
+  assumedBytes === 0 ? facts : { ...facts, machine: [...facts.machine, [ASSUMED_WRITES, String(assumedBytes)]] };
 
 /** Calls of mallctl that are told by name alone: as native/mallctl.c has them, which counts them from 128 on. */
 const MALLCTLS_NOT_REPLAYED = [

@@ -2,7 +2,7 @@ import type { Allowed } from './advice.ts';
 import { EXPLANATION_SCHEMA, type Explanation } from './explanation.ts';
 import type { Observed, ObserveOptions } from './observed.ts';
 import type { SharedRuns } from './shared-runs.ts';
-import { firstTrials, pairsOf } from './trials.ts';
+import { firstTrials, furtherTrials, pairsOf } from './trials.ts';
 import { judge } from './verdict.ts';
 import { knownFacts, UNWEIGHED, type Weighed, whatIfsOf } from './weigh.ts';
 import type { Trial } from './what-if.ts';
@@ -22,7 +22,10 @@ export function* alternatives(
   if (options.whatIf === false || facts.sample.rssBytes === 0) return [];
   const first = firstTrials(options, facts.event, findings);
   yield first;
-  const all = [...first, ...pairsOf(options, facts, first, whatIfsOf(options, observed, shared, first))];
+  const further = furtherTrials(options, facts, findings, whatIfsOf(options, observed, shared, first));
+  const single = [...first, ...further];
+  if (further.length > 0) yield single;
+  const all = [...single, ...pairsOf(options, facts, single, whatIfsOf(options, observed, shared, single))];
   yield all;
   return all;
 }

@@ -92,6 +92,8 @@ export interface Explanation {
   readonly growth: Growth;
   /** The recorded process at its last sample until there; null where there is none. */
   readonly process: RecordedProcessSample | null;
+  /** Bytes of large blocks that the recording has as written though nobody saw it (assumedWrites); 0 where there are none. */
+  readonly assumedWriteBytes: Bytes;
   /** What serves the small objects of a program in Python; null for any other. */
   readonly python: PythonObjects;
   /** By call stack, the most first; null for a trace without call sites. */

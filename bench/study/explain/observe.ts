@@ -9,6 +9,7 @@ import {
 } from '../../../sim/contract/event.ts';
 import { PAGE_BYTES } from '../../../sim/contract/units.ts';
 import type { Sample } from '../../../sim/metrics/sample.ts';
+import { assumedWrites } from '../../../workloads/trace/assumed-writes.ts';
 import { ownLine } from '../../report/sites/frames.ts';
 import { collectAreas } from '../../run/areas.ts';
 import type { Assembled } from '../../run/machine.ts';
@@ -79,6 +80,7 @@ export function observe(options: ObserveOptions): Observed {
     tunableChanges,
     growth: demand.growth,
     process: processAt(events, session.row, sample),
+    assumedWriteBytes: assumedWrites(events, session.row),
     python: pythonObjects(events),
     sites: null,
     times: null,

@@ -1,10 +1,11 @@
 import { OP_CALLOC, OP_MALLOC, OP_MEMALIGN, OP_REALLOC } from '../../../sim/contract/event.ts';
 import { hasOperation } from '../../../sim/contract/operation-set.ts';
 import type { RunOptions } from '../../run/run-options.ts';
+import { type Allowed, isBackAndForth } from './advice.ts';
 import type { Facts } from './explanation.ts';
 import type { Finding } from './mechanisms/mechanism.ts';
 import { USUAL } from './mechanisms/usual.ts';
-import { combined, type Setting } from './setting.ts';
+import { combined, type Setting, settingName } from './setting.ts';
 import { type Trial, trialOf, type WhatIf } from './what-if.ts';
 
 /** So many of the best single settings are tried two at a time. */
@@ -33,6 +34,21 @@ export function firstTrials(options: RunOptions, end: number, findings: readonly
     ...wanted.map(({ setting, mechanism }) => usedTrial(options, end, setting, mechanism)),
     ...usualTrials(options, end),
   ]);
+}
+
+/** What goes further than a setting that has been run, where that one stays clear of moving memory back and forth. */
+export function furtherTrials(
+  options: RunOptions & Allowed,
+  facts: Facts,
+  findings: readonly Finding[],
+  whatIf: readonly WhatIf[],
+): Trial[] {
+  const wanted = findings.flatMap(({ mechanism, further }) => {
+    const than = further && whatIf.find(({ setting }) => setting === settingName(further.than));
+    if (!further || (than && isBackAndForth(facts, than, options))) return [];
+    return further.settings.map((setting) => usedTrial(options, facts.event, setting, mechanism));
+  });
+  return distinct(wanted);
 }
 
 /** The best single settings two at a time, where none of them does enough. */

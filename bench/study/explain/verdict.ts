@@ -7,6 +7,7 @@ import type { Paste } from '../paste.ts';
 import { type Advised, type Allowed, advisedIn, adviseOn, LEAST_SAVING, WORTH_IT } from './advice.ts';
 import { adviceSentences, hasLead, leadOf } from './advice-text.ts';
 import { countedName, groupAreas } from './area-groups.ts';
+import { assumedSentences } from './assumed-text.ts';
 import type { Explanation, Facts, Verdict, VerdictKind } from './explanation.ts';
 import { growthSentences } from './growth-text.ts';
 import { atWork } from './mechanisms/at-work.ts';
@@ -84,6 +85,7 @@ export function judge(
       ...changeSentences(facts.tunableChanges),
       ...givenSentences(facts),
       ...answer,
+      ...assumedSentences(facts, whatIf, allowed),
     ],
     place,
     answer,

@@ -261,3 +261,31 @@ describe('what a setting saves against what it costs', () => {
     });
   });
 });
+
+describe('writes that the recording did not see', () => {
+  const dear = setting({ setting: 'mmap_threshold=131072', faults: 2000 + 10_000, syscalls: 4000 });
+  const said = (over: Partial<Facts>, whatIf = [dear]) =>
+    judge({ ...facts, ...over }, [], whatIf).sentences.filter((sentence) =>
+      /large blocks|dearer|Not all/.test(sentence),
+    );
+  const page = 4096;
+
+  test('are told where most of the faults of a setting may be of them', () => {
+    expect(said({ assumedWriteBytes: 6000 * page })).toEqual([
+      expect.stringContaining('23.4 MiB of large blocks'),
+      expect.stringMatching(/look dearer .*: mmap_threshold=131072\.$/),
+    ]);
+    expect(said({ assumedWriteBytes: 4000 * page })).toEqual([]);
+    expect(said({ assumedWriteBytes: 6000 * page }, [setting({ faults: 2050 })])).toEqual([]);
+  });
+
+  test('and where less was resident than is simulated', () => {
+    const process = { inBlocks: -2 * MIB, anonymous: 0, stack: 0, data: 0 } as Facts['process'];
+    expect(said({ assumedWriteBytes: 3 * MIB, process }, [])).toEqual([
+      expect.stringContaining('3.00 MiB of large blocks'),
+      expect.stringMatching(/^Not all .* 2.00 MiB less .*\(20.0 %\)/),
+    ]);
+    expect(said({ assumedWriteBytes: MIB, process }, [])).toEqual([]);
+    expect(said({ assumedWriteBytes: 0, process })).toEqual([]);
+  });
+});

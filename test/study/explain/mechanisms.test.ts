@@ -75,6 +75,15 @@ describe('mechanisms', () => {
     expect(of(bodies, 'glibc@2.36:mmap_threshold=131072,trim_threshold=131072').verdict.advice).toMatchObject({
       setting: 'mmap_threshold=65536',
     });
+    // Where the usual one makes large blocks go back and forth a lower one does no less of it: it is not run.
+    const churn = repeat(400, (i) => [`m 0 ${5000 + i} 1000000`, `f 0 ${5000 + i}`]);
+    const tried = of(
+      [...pictures.slice(0, 120), 'm 0 4999 4000000', 'f 0 4999', ...churn, ...pictures.slice(120)],
+      'glibc@2.36',
+    );
+    expect(names(tried)).toContain('holes of large blocks');
+    expect(tried.whatIf.map(({ setting }) => setting)).toContain('mmap_threshold=131072');
+    expect(tried.whatIf.map(({ setting }) => setting)).not.toContain('mmap_threshold=65536');
     const records = [...repeat(400, (i) => [`m 0 ${i} 3000`]), 'm 0 400 5000', ...repeat(400, (i) => [`f 0 ${i}`])];
     const pinned = of(records, 'glibc@2.36');
     expect(pinned.verdict.advice).toBeNull();

@@ -3,6 +3,7 @@ import type { Bytes } from '../../../../sim/contract/units.ts';
 import { type Demand, LARGE_BYTES } from '../demand.ts';
 import type { AreaReport } from '../ranges.ts';
 import { type Mechanism, WORTH_FINDING } from './mechanism.ts';
+import { FIXED_MMAP_THRESHOLD } from './shared-settings.ts';
 
 const KIB = 1024;
 /** Blocks from here on are mapped on their own with the usual thresholds already. */
@@ -39,11 +40,15 @@ export const holes: Mechanism = {
             ]
           : []),
       ],
-      settings: worth.map((threshold) => ({
-        allocator: 'glibc',
-        options: { mmap_threshold: threshold },
-        about: `every block from ${bytes(threshold)} up is mapped on its own and unmapped by its free`,
-      })),
+      settings: [],
+      further: {
+        than: FIXED_MMAP_THRESHOLD,
+        settings: worth.map((threshold) => ({
+          allocator: 'glibc',
+          options: { mmap_threshold: threshold },
+          about: `every block from ${bytes(threshold)} up is mapped on its own and unmapped by its free`,
+        })),
+      },
     };
   },
 };

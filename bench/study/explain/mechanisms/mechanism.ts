@@ -33,6 +33,8 @@ export interface Finding {
   readonly sentences: readonly string[];
   /** Settings that might mend it; each is run. */
   readonly settings: readonly Setting[];
+  /** Settings that go further than another one: run where that one does not move memory back and forth already. */
+  readonly further?: { readonly than: Setting; readonly settings: readonly Setting[] };
   /** A setting under which the mechanism does not exist: where its run has no less memory resident and no lower peak, it is not at work. */
   readonly testedBy?: Setting;
   /** A mechanism that says more of the same bytes: where that accounts for nearly all of them, this one is not told. */
