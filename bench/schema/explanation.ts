@@ -87,7 +87,12 @@ const whatIfSchema = z.object({
   faults: z.number().int(),
   syscalls: z.number().int(),
   mechanism: z.string().describe('what it is meant to mend'),
-  workNs: z.number().default(0).describe('the price of what was counted in file order, locks and waits aside'),
+  workNs: z
+    .number()
+    .default(0)
+    .describe(
+      'the price of what was counted in file order, locks and waits aside; where one thread was timed, its time, or that as it is and the price of what was counted more',
+    ),
   cpuNs: z.number().nullable().describe('work of all threads, virtual time; null: not asked for'),
   lockWaitNs: z.number().nullable(),
   timedFaults: z.number().int().nullable().default(null).describe('as cpuNs'),
@@ -105,7 +110,12 @@ export const explanationSchema = z.object({
   moment: z.object({ kind: z.enum(['label', 'event', 'peak', 'exit', 'end']), about: z.string() }),
   rssPeakBytes: bytes,
   abort: runResultSchema.shape.abort,
-  workNs: z.number().default(0).describe('the price of what was counted up to there, as that of each setting'),
+  workNs: z
+    .number()
+    .default(0)
+    .describe(
+      'the price of what was counted up to there, as that of each setting; the time of one thread that was timed',
+    ),
   sample: sampleSchema,
   areas: z.array(areaSchema),
   returns: z.array(returnSchema).min(1),

@@ -4,7 +4,7 @@ import type { Observed, ObserveOptions } from './observed.ts';
 import type { SharedRuns } from './shared-runs.ts';
 import { firstTrials, furtherTrials, pairsOf } from './trials.ts';
 import { judge } from './verdict.ts';
-import { UNWEIGHED, type Weighed, whatIfsOf } from './weigh.ts';
+import { knownFacts, UNWEIGHED, type Weighed, whatIfsOf } from './weigh.ts';
 import type { Trial } from './what-if.ts';
 
 export interface ExplainOptions extends ObserveOptions, Allowed {
@@ -40,7 +40,7 @@ export function conclude(
 ): Explanation {
   const { facts, findings } = observed;
   const whatIf = whatIfsOf(options, observed, shared, trials, weighed);
-  const known = { ...facts, ...weighed.asItIs };
+  const known = knownFacts(options, facts, weighed.asItIs);
   const verdict = judge(known, findings, whatIf, partial, options);
   return { schema: EXPLANATION_SCHEMA, ...known, whatIf, partial, verdict };
 }

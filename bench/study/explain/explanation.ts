@@ -79,7 +79,7 @@ export interface Explanation {
   readonly rssPeakBytes: Bytes;
   /** Where the real program would have aborted, and with which message: the run goes no further. */
   readonly abort: RunResult['abort'];
-  /** The price of what was counted up to there, locks and waits aside: what a setting's `workNs` is to be held against. */
+  /** What a setting's `workNs` is to be held against: the price of what was counted up to there, locks and waits aside; of one thread that was timed, its time. */
   readonly workNs: Ns;
   readonly sample: Sample;
   readonly areas: readonly AreaReport[];

@@ -1,6 +1,6 @@
 import { type EventBuffer, isAllocating, OP_EFREE, OP_FREE, OP_MASK } from '../../../sim/contract/event.ts';
 import { OPERATIONS } from '../../../sim/contract/operations.ts';
-import type { Ns } from '../../../sim/contract/units.ts';
+import { type Ns, PAGE_BYTES } from '../../../sim/contract/units.ts';
 import { COST_PROFILES, type Costs, DEFAULT_PROFILE } from '../../../sim/time/costs.ts';
 import type { RunOptions } from '../../run/run-options.ts';
 
@@ -17,6 +17,15 @@ export function createPricing(options: RunOptions, callsNs: Ns): PriceOf {
 }
 
 const listOf = ({ costs }: RunOptions): Costs => costs ?? COST_PROFILES[DEFAULT_PROFILE]!;
+
+/**
+ * What a page fault costs beyond its count: a block that the program fills is written more slowly on a page that was just cleared.
+ */
+export function priceOfFreshPage(options: RunOptions): Ns {
+  const { fillRateCleared, fillRateL2 } = listOf(options);
+  const isFilled = (options.touch ?? options.events.touch) === 'full';
+  return isFilled ? PAGE_BYTES * Math.max(0, 1 / fillRateCleared - 1 / fillRateL2) : 0;
+}
 
 /** Of the first `end` events, as if each call were served by its thread's cache, whatever the options: what took longer is counted. */
 export function priceOfCalls(options: RunOptions, end: number): Ns {

@@ -5,7 +5,7 @@ import type { Facts, RunTimes } from './explanation.ts';
 import { atWork } from './mechanisms/at-work.ts';
 import type { Observed } from './observed.ts';
 import { hasSharedHeaps, savedBytes, wider } from './orders.ts';
-import { createPricing } from './priced-work.ts';
+import { createPricing, priceOfFreshPage } from './priced-work.ts';
 import { settingName } from './setting.ts';
 import type { SharedRuns } from './shared-runs.ts';
 import type { Timings } from './timed.ts';
@@ -23,21 +23,34 @@ export const UNWEIGHED: Weighed = { orders: new Map(), times: new Map(), asItIs:
 /** Of the trials that have been run. */
 export function whatIfsOf(
   options: RunOptions,
-  { callsNs }: Observed,
+  { callsNs, facts }: Observed,
   shared: SharedRuns,
   trials: readonly Trial[],
-  { orders, times }: Weighed = UNWEIGHED,
+  { orders, times, asItIs }: Weighed = UNWEIGHED,
 ): WhatIf[] {
   const priceOf = createPricing(options, callsNs);
+  const freshNs = priceOfFreshPage(options);
+  const { workNs: asItIsNs } = knownFacts(options, facts, asItIs);
   return trials.flatMap((trial) => {
     const result = shared.of(trial);
     if (!result) return [];
     const whatIf = whatIfOf(trial, result, options.spec, priceOf);
     const range = orders.get(trial);
     const { cpuNs = null, lockWaitNs = null, faults = null, syscalls = null } = times.get(trial) ?? {};
-    const timed = { cpuNs, lockWaitNs, timedFaults: faults, timedSyscalls: syscalls };
+    const moreNs = whatIf.workNs - facts.workNs + (whatIf.faults - facts.sample.faults) * freshNs;
+    const workNs = asItIsNs === facts.workNs ? whatIf.workNs : (cpuNs ?? Math.max(0, asItIsNs + moreNs));
+    const timed = { workNs, cpuNs, lockWaitNs, timedFaults: faults, timedSyscalls: syscalls };
     return [{ ...whatIf, orders: range ? wider(range, rangeOf(whatIf)) : null, ...timed }];
   });
+}
+
+/**
+ * What was learned of the run as it is. The work of one thread is what its timed run took: that has what the program writes itself,
+ * which no count has, and there are no other threads that it could wait for.
+ */
+export function knownFacts({ events }: RunOptions, facts: Facts, asItIs: Weighed['asItIs']): Facts {
+  const isOne = events.threadSlots === 1 && asItIs.times !== null;
+  return { ...facts, ...asItIs, ...(isOne && { workNs: asItIs.times!.cpuNs }) };
 }
 
 const rangeOf = ({ rssBytes }: { readonly rssBytes: Bytes }): OrderRange => ({
@@ -63,7 +76,7 @@ function candidates(
   known: Weighed,
 ): { readonly advised: Candidate[]; readonly forMemory: Candidate[]; readonly all: Candidate[] } {
   const { findings } = observed;
-  const facts = { ...observed.facts, ...known.asItIs };
+  const facts = knownFacts(options, observed.facts, known.asItIs);
   const whatIf = whatIfsOf(options, observed, shared, trials, known);
   const advice = adviseOn(facts, atWork(findings, observed.facts, whatIf), whatIf, options);
   const found = (...wanted: (WhatIf | null)[]) =>

@@ -16,12 +16,23 @@ export function whatIfLines(e: Explanation, palette: Palette, width: number): st
     palette.bold('What other settings would do (each was run)'),
     ...(rows.length > 0 ? table(e, rows, palette, width) : []),
     ...(without.length > 0 ? remark(`Without effect here: ${without.join('; ')}.`) : []),
-    ...(rows.length > 0 ? remark(e.times && rows.some(isTimed) ? `${WORK} ${TIMED}` : WORK) : []),
+    ...(rows.length > 0 ? remark(workRemark(e, rows)) : []),
     ...(rows.some(isDefaults) ? remark(DEFAULTS) : []),
   ];
 }
 
-const WORK = 'work: what was counted in file order, times the price list; waits for locks are not in it.';
+const WORK =
+  'work: what was counted in file order, times the price list; waits for locks and what the program writes itself are not in it.';
+const ONE_THREAD =
+  'work: simulated in time as it is and with what would be advised; of the others what is counted more or less, times the price list. No setting is advised untimed.';
+
+/** With one thread what is timed is the work: it waits for nobody. */
+const isOneThread = ({ times, workNs }: Explanation): boolean => times !== null && workNs === times.cpuNs;
+
+function workRemark(e: Explanation, rows: readonly WhatIf[]): string {
+  if (isOneThread(e)) return ONE_THREAD;
+  return e.times && rows.some(isTimed) ? `${WORK} ${TIMED}` : WORK;
+}
 
 /** Run in virtual time, and judged by that. */
 const isTimed = ({ cpuNs }: WhatIf): boolean => cpuNs !== null;
@@ -48,7 +59,7 @@ function hasEffect(w: WhatIf, { sample, rssPeakBytes }: Explanation): boolean {
 function table(e: Explanation, shown: readonly WhatIf[], palette: Palette, width: number): string[] {
   const { sample, workNs, times, orders } = e;
   const inOrders = shown.some((w) => w.orders);
-  const inTime = times && shown.some(isTimed);
+  const inTime = times && !isOneThread(e) && shown.some(isTimed);
   return columnBlocks(
     [
       [

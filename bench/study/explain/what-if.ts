@@ -34,7 +34,7 @@ export interface WhatIf {
   readonly breakdown: Breakdown;
   readonly faults: number;
   readonly syscalls: number;
-  /** The price of what was counted in file order, locks and waits aside. */
+  /** The price of what was counted in file order, locks and waits aside; of one thread that was timed as it is, beside that time. */
   readonly workNs: Ns;
   /** Work of all threads and their waits for locks in virtual time; null where it was not asked for. */
   readonly cpuNs: Ns | null;

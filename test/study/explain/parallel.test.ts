@@ -28,10 +28,11 @@ const UNMERGED = [
 describe('explain beside its trials', () => {
   test.each([1, 2])('says the same with %i workers, and what the advice takes', async (workers) => {
     const alone = explain(options(UNMERGED));
-    const { verdict, whatIf, times, ...rest } = await explainInParallel(options(UNMERGED), { workers });
-    const { verdict: expected, whatIf: trials, times: untimed, ...facts } = alone;
+    const { verdict, whatIf, times, workNs, ...rest } = await explainInParallel(options(UNMERGED), { workers });
+    const { verdict: expected, whatIf: trials, times: untimed, workNs: counted, ...facts } = alone;
     expect(untimed).toBeNull();
-    expect(times?.cpuNs).toBeGreaterThan(0);
+    expect(times?.cpuNs).toBe(workNs);
+    expect(workNs).toBeGreaterThan(counted); // what the program writes is in it
     expect(JSON.stringify(rest)).toBe(JSON.stringify(facts));
     expect(whatIf.map((w) => [w.setting, w.rssBytes])).toEqual(trials.map((w) => [w.setting, w.rssBytes]));
     expect(verdict.advice?.setting).toBe(expected.advice?.setting);
@@ -39,8 +40,26 @@ describe('explain beside its trials', () => {
     expect(verdict.sentences.slice(0, expected.sentences.length)).toEqual(expected.sentences);
   });
 
-  test('the table shows the work by which a setting was judged, and says so', async () => {
+  test('the work of one thread is one figure, timed or not', async () => {
     const e = await explainInParallel(options(UNMERGED), { workers: 1 });
+    const { setting, cpuNs, workNs } = e.verdict.advice!;
+    expect(workNs).toBe(cpuNs);
+    const text = explanationText(e, undefined, { width: 200 });
+    expect(text).toMatch(/resident +work +peak/);
+    expect(text).toMatch(new RegExp(`as it is .* ${duration(e.times!.cpuNs)} `));
+    const share = `+${percent(cpuNs! / e.times!.cpuNs - 1)}`;
+    expect(text.split('\n').find((line) => line.startsWith(`  ${setting}  `) && line.includes('%'))).toContain(share);
+    expect(text).not.toContain('threads beside each other');
+    // What was only counted lies as far from the time as it is as the price of the difference.
+    const alone = explain(options(UNMERGED));
+    for (const [i, w] of e.whatIf.entries()) {
+      if (w.cpuNs !== null || w.faults !== e.sample.faults) continue;
+      expect(w.workNs - e.workNs, w.setting).toBeCloseTo(alone.whatIf[i]!.workNs - alone.workNs, 3);
+    }
+  });
+
+  test('the table shows the work by which a setting was judged, and says so', async () => {
+    const e = await explainInParallel(options([...UNMERGED, 'm 1 9999 100']), { workers: 1 });
     const { setting, cpuNs, workNs } = e.verdict.advice!;
     const share = `+${percent(cpuNs! / e.times!.cpuNs - 1)}`;
     expect(share).not.toBe(`+${percent(workNs / e.workNs - 1)}`);
