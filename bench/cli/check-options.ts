@@ -73,10 +73,10 @@ const NAMES_NEEDED = [...NAME_NEEDED, 'config', 'suite', 'costs', 'at'];
 const INPUTS = ['workload', 'script', 'base', 'head', 'suite', 'config', 'costs', 'diff'];
 
 /** Throws a UserError for what is wrong with the options themselves, whatever the command. */
-export function checkOptions(argv: Arguments, known: KnownOptions): void {
+export function checkOptions(given: readonly string[], argv: Arguments, known: KnownOptions): void {
   checkOnce(argv, known);
   for (const name of known.number) {
-    if (Number.isNaN(argv[name])) throw new UserError(`--${name}: found no number, expected one`);
+    if (Number.isNaN(argv[name])) throw new UserError(`--${name}: found ${typedValue(given, name)}, expected a number`);
   }
   checkSeeds(argv);
   for (const name of NAMES_NEEDED) {
@@ -84,6 +84,13 @@ export function checkOptions(argv: Arguments, known: KnownOptions): void {
   }
   checkFiles(argv);
   checkStandardOutput(argv);
+}
+
+/** What was typed behind an option that wants a number. */
+function typedValue(given: readonly string[], name: string): string {
+  const at = given.findIndex((word) => word === `--${name}` || word.startsWith(`--${name}=`));
+  const value = given[at]?.includes('=') ? given[at].slice(name.length + 3) : given[at + 1];
+  return at < 0 || value === undefined || value === '' ? 'no number' : `'${value}'`;
 }
 
 /** Switches have no value but true and false: yargs takes any other for false. `given` is as it was typed. */

@@ -50,6 +50,9 @@ function joinValues(given: readonly string[]): string[] {
     const list = args.at(-2);
     const isList = list !== undefined && LIST_OPTIONS.includes(list);
     if (isList && (option!.endsWith(',') || arg.startsWith(','))) args[args.length - 1] += arg;
+    // yargs takes `-4G` for options named 4 and G.
+    else if (/^-[\d.]+[^\d.]/.test(arg) && /^--[^=]+$/.test(option ?? '') && !args.includes('--'))
+      args[args.length - 1] = `${option}=${arg}`;
     else if (arg === '-' && option !== undefined && FILE_OPTIONS.includes(option))
       args[args.length - 1] = `${option}=-`;
     else args.push(arg);
@@ -153,7 +156,7 @@ export async function runCommandLine(all: readonly string[]): Promise<void> {
       takeBack(argv, known);
       nameStandardOutput(argv);
       checkSwitches(given, known);
-      checkOptions(argv, known);
+      checkOptions(given, argv, known);
     }, true)
     .middleware((argv) => {
       checkOutputs(argv);
@@ -197,11 +200,22 @@ function plainMessage(message: string): string {
     const near = nearest(found!, known);
     return `${name}: found '${found}', expected one of ${known.join(', ')}${near ? `; did you mean '${near}'?` : ''}`;
   }
-  const plain = message.replace(/\s*\n\s*/g, '; ');
+  const plain = onceEach(message).replace(/\s*\n\s*/g, '; ');
   // Ours begin with a name or an option; yargs' with a word that is large for being the first.
   return plain.replace(/^(?:Unknown|Missing|Not|Too|Invalid|Arguments?|Implications|Did) /, (first) =>
     first.toLowerCase(),
   );
+}
+
+/** yargs names an unknown option of two words twice: `what-iff, whatIff`. */
+function onceEach(message: string): string {
+  const [, list] = /^Unknown arguments: (.*)$/.exec(message) ?? [];
+  if (list === undefined) return message;
+  const names = list.split(', ');
+  const camel = (name: string) => name.replace(/-(\w)/g, (_, next: string) => next.toUpperCase());
+  const twins = new Set(names.filter((name) => name.includes('-')).map(camel));
+  const once = names.filter((name) => !twins.has(name));
+  return `Unknown argument${once.length > 1 ? 's' : ''}: ${once.join(', ')}`;
 }
 
 /** Behind yargs' `Not enough non-option arguments: got 0, need at least 1`: what the command needs, in its own words. */

@@ -1,5 +1,5 @@
 import type { Argv, CommandModule } from 'yargs';
-import { parseAllocator } from '../../allocators/spec.ts';
+import { formatAllocator, parseAllocator } from '../../allocators/spec.ts';
 import type { EventBuffer } from '../../sim/contract/event.ts';
 import { together } from '../../workloads/files/unfinished.ts';
 import { answer } from '../cli/answer.ts';
@@ -7,6 +7,7 @@ import { type BatchArguments, batchOptions, inBatch } from '../cli/batch-options
 import { interruptible, unlessInterrupted } from '../cli/interruption.ts';
 import { checkRuns, positive } from '../cli/positive-option.ts';
 import { type MachineArguments, machineOptions, prepare } from '../cli/run-options.ts';
+import { note } from '../cli/show.ts';
 import { requireSites } from '../cli/site-options.ts';
 import { type TimeArguments, timeOptions } from '../cli/time-options.ts';
 import { terminalWidth } from '../cli/width.ts';
@@ -21,6 +22,14 @@ interface CompareArguments extends MachineArguments, TimeArguments, PictureArgum
   allocators: string[];
   seeds: number;
   sites: boolean;
+}
+
+/** Nothing is wrong with one column, nor with two alike, but few mean it. */
+function noteAlike(allocators: readonly string[], seeds: number): void {
+  if (allocators.length === 1 && seeds === 1) note(`${allocators[0]} alone: --allocators A,B holds others against it`);
+  for (const one of new Set(allocators.filter((name, i) => allocators.indexOf(name) < i))) {
+    note(`${one} is given more than once: its columns show the same`);
+  }
 }
 
 export const compareCommand: CommandModule<object, CompareArguments> = {
@@ -48,8 +57,9 @@ export const compareCommand: CommandModule<object, CompareArguments> = {
       }) as unknown as Argv<CompareArguments>,
   handler: async (argv) => {
     const allocators = allocatorList(argv.allocators);
-    for (const allocator of allocators) parseAllocator(allocator, argv.cpus ?? 1);
+    const full = allocators.map((allocator) => formatAllocator(parseAllocator(allocator, argv.cpus ?? 1)));
     positive('seeds', argv.seeds);
+    noteAlike(full, argv.seeds);
     checkRuns(allocators.length * argv.seeds);
     const record = recordingFor(argv);
     const sitesOf = argv.sites ? (await prepare({ ...argv, allocator: allocators[0]! })).options : undefined;

@@ -66,10 +66,10 @@ export const gateCommand: CommandModule<object, GateArguments> = {
     if (!suite && !(argv.base && argv.head)) throw new UserError('expected BASE and HEAD, or --suite');
     if (save && !suite) throw new UserError('--save is of --suite, which is not given');
     const thresholds = config ? readGateConfig(config) : GATE_DEFAULTS;
+    // Of two files that are not there, the head is the error: it is read before anything is said of the base.
+    const read = suite ? undefined : readResults(argv.head!);
     const base = argv.base ? readBase(argv.base) : undefined;
-    const { runs: head, partial } = suite
-      ? await runSuiteFile(suite, argv)
-      : { runs: readResults(argv.head!), partial: false };
+    const { runs: head, partial } = suite ? await runSuiteFile(suite, argv) : { runs: read!, partial: false };
     const saved = jsonText({ schema: SUITE_RESULT_SCHEMA, runs: head }, 1);
     const files: WholeFile[] = save ? [[save, saved]] : [];
     let gate: GateResult;

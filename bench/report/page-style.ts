@@ -31,7 +31,7 @@ code { font: 13px ui-monospace, monospace; background: var(--bg); border: 1px so
 .two { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(420px, 100%), 1fr)); gap: 0 12px; }
 table { border-collapse: collapse; width: 100%; font-variant-numeric: tabular-nums; }
 th, td { text-align: right; padding: 3px 10px; border-bottom: 1px solid var(--line); white-space: nowrap; }
-th:first-child, td:first-child { text-align: left; padding-left: 2px; } th { color: var(--dim); font-weight: 500; }
+th.long { white-space: normal; overflow-wrap: anywhere; min-width: 96px; vertical-align: bottom; } th:first-child, td:first-child { text-align: left; padding-left: 2px; } th { color: var(--dim); font-weight: 500; }
 .best { color: var(--good); font-weight: 600; } .worst { color: var(--bad); }
 .scroll { overflow: auto; --right: 0 0 transparent; --below: 0 0 transparent; box-shadow: var(--right), var(--below); }
 .scroll.more-right { --right: inset -16px 0 10px -10px color-mix(in srgb, var(--fg) 30%, transparent); } .scroll.more-below { --below: inset 0 -16px 10px -10px color-mix(in srgb, var(--fg) 30%, transparent); }

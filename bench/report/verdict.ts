@@ -91,11 +91,11 @@ function placeSentence({ places, rssBytes }: MomentData): string[] {
   if (!first || rssBytes === 0) return [];
   const share = first.residentBytes / rssBytes;
   const name = placeName(first.name, first.areas);
+  const isAll = bytes(first.residentBytes) === bytes(rssBytes);
+  const whole = isAll ? 'All of it lies' : share > 0.995 ? 'Nearly all of it lies' : `${percent(share)} of it lies`;
   const rest = others.filter((p) => p.residentBytes >= rssBytes * 0.02).slice(0, 2);
   const also = rest.map((p) => `${bytes(p.residentBytes)} in ${placeName(p.name, p.areas)}`).join(', ');
-  return [
-    `${share > 0.995 ? 'All of it lies' : `${percent(share)} of it lies`} in ${name}: ${bytes(first.residentBytes)}${also ? `; ${also}` : ''}.`,
-  ];
+  return [`${whole} in ${name}: ${bytes(first.residentBytes)}${also ? `; ${also}` : ''}.`];
 }
 
 /** The lines of code that most of what is held, and most of what is free, comes from. */

@@ -19,6 +19,10 @@ describe('the verdict of a report', () => {
       'At the end 60.0 KiB are resident for 19.5 KiB requested; 53.3 % of it is returnable memory (free, on whole pages that hold nothing else).',
     );
     expect(sentences[0]).toBe('All of it lies in the main heap: 60.0 KiB.');
+    // Where a little lies elsewhere it is not all of it.
+    const run = await runWith(() => ({}));
+    const moments = run.moments!.map((m) => ({ ...m, rssBytes: m.rssBytes * 1.004 }));
+    expect(verdictOf({ ...run, moments }).sentences[0]).toBe('Nearly all of it lies in the main heap: 60.0 KiB.');
     expect(sentences.join(' ')).toMatch(/The peak is 60\.0 KiB, at event \d, nearly all of it requested\./);
     expect(sentences.at(-1)).toBe("What would change it, and at what cost: sim explain test --allocator='bump@1'");
   });

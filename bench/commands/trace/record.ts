@@ -207,6 +207,10 @@ function tellProcess(recorded: RecordedProcess, trace: string | undefined): void
 /** The last words, and the exit status. */
 function finish(command: readonly string[], recording: Recording, list: readonly ListedProcess[]): number {
   const { ended, cutBy, leftOut, notes, notKept, exit } = recording;
+  if (list.length === 0 && notKept.length === 0 && cutBy === undefined) {
+    const found = notes.length > 0 ? notes.join('; ') : `${command[0]}: found no call of malloc`;
+    throw new UserError(`${found} (${ended}), expected a program that is linked with glibc dynamically`);
+  }
   for (const note of notes) tell(note);
   if (list.length > TOLD_PROCESSES)
     tell(
@@ -226,11 +230,6 @@ function finish(command: readonly string[], recording: Recording, list: readonly
   if (list.length === 0 && cutBy !== undefined) {
     tell(`${command[0]}: ${ended}, before any call of malloc: there is no trace`);
     return status;
-  }
-  if (list.length === 0) {
-    throw new UserError(
-      `${command[0]}: found no call of malloc (${ended}), expected a program that is linked with glibc dynamically`,
-    );
   }
   const [largest] = list.filter(({ trace }) => trace !== null).sort((one, other) => other.events - one.events);
   tell(`${command[0]}: ${ended}; ${counted(list.length, 'process', 'processes')} recorded`);

@@ -13,11 +13,19 @@ function drawTable(head: readonly string[], body: readonly (readonly (TableCell 
   return element(
     'table',
     {},
-    ...(head.length > 0
-      ? [element('thead', {}, element('tr', {}, ...head.map((h) => element('th', { scope: 'col' }, h))))]
-      : []),
+    ...(head.length > 0 ? [element('thead', {}, element('tr', {}, ...head.map(headCell)))] : []),
     element('tbody', {}, ...body.map((row) => element('tr', {}, ...row.map(cell)))),
   );
+}
+
+/** Characters from which a name would make its column far wider than its figures. */
+const LONG_HEAD = 16;
+
+/** Names of allocators go on several lines, at their options where there is room for one. */
+function headCell(name: string): HTMLElement {
+  if (name.length < LONG_HEAD) return element('th', { scope: 'col' }, name);
+  const parts = name.split(/(?<=[:,=])/).flatMap((part, i) => (i > 0 ? [element('wbr', {}), part] : [part]));
+  return element('th', { scope: 'col', class: 'long' }, ...parts);
 }
 
 function metricsTable(data: PageData): HTMLTableElement {

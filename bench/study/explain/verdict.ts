@@ -94,7 +94,7 @@ export function judge(
     pastes: pastesOf(advised, isFree),
     remedies: [
       ...findings.flatMap(({ remedies = [] }) => remedies),
-      ...(advice.faults && !isFree ? [] : trimRemedy(facts)),
+      ...(advice.faults && !isFree ? [] : requestRemedy(facts)),
     ],
     mechanisms: findings.map(({ mechanism, bytes: held, sentences }) => ({ name: mechanism, bytes: held, sentences })),
   };
@@ -282,10 +282,18 @@ export function groupText(group: Explanation['pinning'][number]): string {
   return `${blocks.length} blocks ${size} (first: event ${count(blocks[0]!.event)}; ${from})`;
 }
 
-/** What the program can ask for, whatever is set. */
-function trimRemedy({ returns: [best], sample, python }: Facts): readonly Paste[] {
-  if (!best.call.startsWith('malloc_trim') || best.returnsBytes < LEAST_SAVING) return [];
-  if (best.returnsBytes < sample.rssBytes * WORTH_IT) return [];
-  const [language, text] = python === null ? ['C', 'malloc_trim(0); /* <malloc.h> */'] : ['Python', TRIM_IN_PYTHON];
-  return [{ place: `${language}, here: returns ${bytes(best.returnsBytes)}`, text }];
+/** What the program can ask for, whatever is set. Nothing empties the caches of other threads. */
+function requestRemedy({ returns, sample, python, run }: Facts): readonly Paste[] {
+  const request = returns.find(({ flushesCaches }) => !flushesCaches) ?? returns[0];
+  const { call, returnsBytes } = request;
+  if (returnsBytes < LEAST_SAVING || returnsBytes < sample.rssBytes * WORTH_IT) return [];
+  const about = `here: returns ${bytes(returnsBytes)}`;
+  if (call.startsWith('malloc_trim')) {
+    const [language, text] = python === null ? ['C', 'malloc_trim(0); /* <malloc.h> */'] : ['Python', TRIM_IN_PYTHON];
+    return [{ place: `${language}, ${about}`, text }];
+  }
+  return run.allocator.startsWith('jemalloc') ? [{ place: `C, ${about}`, text: PURGE }] : [];
 }
+
+/** Of all arenas: MALLCTL_ARENAS_ALL is 4096. */
+const PURGE = 'mallctl("arena.4096.purge", 0, 0, 0, 0); /* <jemalloc/jemalloc.h> */';

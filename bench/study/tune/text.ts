@@ -72,8 +72,10 @@ function frontLines(result: TuneResult, palette: Palette, width: number) {
   const others = alone([first, pick, ...points.filter((p) => p.front)]).sort((x, y) => of(x) - of(y));
   const shown = [first, ...(pick === first ? [] : [pick]), ...others.slice(0, SHOWN)];
   const letter = (i: number) => (i === 0 ? '·' : String.fromCharCode(64 + i));
+  const markOf = (p: TunePoint) => (!p.withinBounds ? '!' : of(p) < of(pick) ? '?' : ' ');
+  const isPassedOver = shown.some((p) => p !== pick && markOf(p) === '?');
   const rows = shown.map((p, i) => [
-    `${p === pick ? palette.bold('>') : !p.withinBounds ? '!' : of(p) < of(pick) ? '?' : ' '}${letter(i)}`,
+    `${p === pick ? palette.bold('>') : markOf(p)}${letter(i)}`,
     ...names.map((name) => metricText(metricNamed(name), p.figures[name] ?? null)),
   ]);
   return [
@@ -82,7 +84,7 @@ function frontLines(result: TuneResult, palette: Palette, width: number) {
     ...shown.flatMap((p, i) => fold(`${letter(i)}  ${p.allocator}`, width, '   ')),
     ...(others.length > SHOWN ? [palette.dim(`${others.length - SHOWN} more on the front: --json`)] : []),
     ...fold(
-      `> the pick: the best goal within the bounds, with few settings. ! beyond a bound.${refuted.length > 0 ? ' ? better with this seed, not with others, or alike to one that is not.' : ''} But for the pick and the beginning (·) the rows are the front: nothing that was run is as good as one of them in every column and better in one.`,
+      `> the pick: the best goal within the bounds, with few settings. ! beyond a bound.${isPassedOver ? ` ? better and not picked: it brings less than ${percent(WORTH_IT)} for more settings${refuted.length > 0 ? ', or is better with this seed alone, or alike to one that is' : ''}.` : ''} But for the pick and the beginning (·) the rows are the front: nothing that was run is as good as one of them in every column and better in one.`,
       width,
       '',
     ).map(palette.dim),

@@ -5,6 +5,7 @@ import { explain } from '../../../bench/study/explain/explain.ts';
 import type { Explanation } from '../../../bench/study/explain/explanation.ts';
 import { explanationText } from '../../../bench/study/explain/text.ts';
 import { judge } from '../../../bench/study/explain/verdict.ts';
+import { bytes } from '../../../sim/contract/format.ts';
 import { eventsOf } from '../../helpers/bump-run.ts';
 
 function of(lines: readonly string[], allocator = 'glibc@2.36', at?: string): Explanation {
@@ -201,4 +202,17 @@ test('the classes are called alike in sentences, tables and pages', () => {
   expect(CLASSES.map(({ name }) => name.toLowerCase())).toEqual(expect.arrayContaining(names));
   const [shares] = e.verdict.sentences.filter((text) => text.startsWith('Of the resident bytes'));
   for (const [, name] of shares!.matchAll(/([a-z]+) [\d.]+ %/g)) expect(names).toContain(name);
+});
+
+test('the purge that jemalloc can be asked for is ready to paste', () => {
+  const lines = [...repeat(400, (i) => [`m 0 ${i} 40000`]), ...repeat(399, (i) => [`f 0 ${i}`])];
+  const e = of(lines, 'jemalloc', 'end');
+  const purge = e.returns.find(({ flushesCaches }) => !flushesCaches)!;
+  expect(purge.returnsBytes).toBeGreaterThan(2 ** 20);
+  expect(e.verdict.remedies).toEqual([
+    {
+      place: `C, here: returns ${bytes(purge.returnsBytes)}`,
+      text: expect.stringContaining('mallctl("arena.4096.purge"'),
+    },
+  ]);
 });

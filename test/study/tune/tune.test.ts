@@ -61,7 +61,10 @@ describe('tune', () => {
     const text = tuneText(result);
     expect(text).toContain('nothing to gain within the bounds that other seeds confirm');
     expect(text).toMatch(/^\?[A-Z] /m);
-    expect(text).toContain('? better with this seed, not with others');
+    expect(text.replace(/\s+/g, ' ')).toContain('for more settings, or is better with this seed alone, or alike');
+    const unexplained = tuneText({ ...result, refuted: [] });
+    expect(unexplained).toMatch(/^\?[A-Z] /m);
+    expect(unexplained.replace(/\s+/g, ' ')).toContain('it brings less than 1.0 % for more settings. But');
   });
 
   test('nothing to gain: says so, in how many runs, and what lies beyond the bounds', async () => {
