@@ -76,7 +76,9 @@ const INPUTS = ['workload', 'script', 'base', 'head', 'suite', 'config', 'costs'
 export function checkOptions(given: readonly string[], argv: Arguments, known: KnownOptions): void {
   checkOnce(argv, known);
   for (const name of known.number) {
-    if (Number.isNaN(argv[name])) throw new UserError(`--${name}: found ${typedValue(given, name)}, expected a number`);
+    if (Number.isNaN(argv[name]) || isAlone(given, name)) {
+      throw new UserError(`--${name}: found ${typedValue(given, name)}, expected a number`);
+    }
   }
   checkSeeds(argv);
   for (const name of NAMES_NEEDED) {
@@ -86,8 +88,17 @@ export function checkOptions(given: readonly string[], argv: Arguments, known: K
   checkStandardOutput(argv);
 }
 
+/** Nothing but another option or the end is behind it: yargs takes it for not given. */
+function isAlone(given: readonly string[], name: string): boolean {
+  const at = given.indexOf(`--${name}`);
+  const end = given.indexOf('--');
+  if (at < 0 || (end >= 0 && at > end)) return false;
+  return given[at + 1] === undefined || given[at + 1]!.startsWith('--');
+}
+
 /** What was typed behind an option that wants a number. */
 function typedValue(given: readonly string[], name: string): string {
+  if (isAlone(given, name)) return 'no number';
   const at = given.findIndex((word) => word === `--${name}` || word.startsWith(`--${name}=`));
   const value = given[at]?.includes('=') ? given[at].slice(name.length + 3) : given[at + 1];
   return at < 0 || value === undefined || value === '' ? 'no number' : `'${value}'`;

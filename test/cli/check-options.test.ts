@@ -14,6 +14,8 @@ describe('what is wrong with options is one line', () => {
     [['run', W, '--quiet=maybe'], /^--quiet: found 'maybe', expected --quiet alone$/],
     [['machine', 'shared-memory', '--json', '--csv=-'], /^--json and --csv cannot all go to standard output$/],
     [['run', W, '--cpus', 'x'], /^--cpus: found 'x', expected a number$/],
+    [['run', W, '--cpus'], /^--cpus: found no number, expected a number$/],
+    [['run', W, '--seed', '--json'], /^--seed: found no number, expected a number$/],
     [['run', W, '--cpus=x'], /^--cpus: found 'x', expected a number$/],
     [['plan', W, '--memory', '-4G'], /^--memory: found '-4G'/],
     [['explain', W, '--what-iff'], /^unknown argument: what-iff, did you mean --what-if\?$/],
