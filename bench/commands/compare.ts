@@ -7,7 +7,6 @@ import { type BatchArguments, batchOptions, inBatch } from '../cli/batch-options
 import { interruptible, unlessInterrupted } from '../cli/interruption.ts';
 import { checkRuns, positive } from '../cli/positive-option.ts';
 import { type MachineArguments, machineOptions, prepare } from '../cli/run-options.ts';
-import { note } from '../cli/show.ts';
 import { requireSites } from '../cli/site-options.ts';
 import { type TimeArguments, timeOptions } from '../cli/time-options.ts';
 import { terminalWidth } from '../cli/width.ts';
@@ -25,11 +24,13 @@ interface CompareArguments extends MachineArguments, TimeArguments, PictureArgum
 }
 
 /** Nothing is wrong with one column, nor with two alike, but few mean it. */
-function noteAlike(allocators: readonly string[], seeds: number): void {
-  if (allocators.length === 1 && seeds === 1) note(`${allocators[0]} alone: --allocators A,B holds others against it`);
-  for (const one of new Set(allocators.filter((name, i) => allocators.indexOf(name) < i))) {
-    note(`${one} is given more than once: its columns show the same`);
+function alikeText(allocators: readonly string[], seeds: number): string {
+  const twice = new Set(allocators.filter((name, i) => allocators.indexOf(name) < i));
+  const notes = [...twice].map((one) => `${one} is given more than once: its columns show the same.`);
+  if (allocators.length === 1 && seeds === 1) {
+    notes.push(`${allocators[0]} is alone: --allocators A,B holds others against it.`);
   }
+  return notes.map((text) => `\n${text}`).join('');
 }
 
 export const compareCommand: CommandModule<object, CompareArguments> = {
@@ -59,7 +60,6 @@ export const compareCommand: CommandModule<object, CompareArguments> = {
     const allocators = allocatorList(argv.allocators);
     const full = allocators.map((allocator) => formatAllocator(parseAllocator(allocator, argv.cpus ?? 1)));
     positive('seeds', argv.seeds);
-    noteAlike(full, argv.seeds);
     checkRuns(allocators.length * argv.seeds);
     const record = recordingFor(argv);
     const sitesOf = argv.sites ? (await prepare({ ...argv, allocator: allocators[0]! })).options : undefined;
@@ -99,6 +99,7 @@ export const compareCommand: CommandModule<object, CompareArguments> = {
         { ...told, runs, ...(sites && { sites }) },
         (palette, width) =>
           comparisonText(told, palette, width) +
+          alikeText(full, argv.seeds) +
           (sites ? `\n${bySite!.comparedSitesText(sites, palette)}` : '') +
           (plot && `\n${plot}`),
         () => comparisonCsv(comparison),
