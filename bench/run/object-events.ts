@@ -1,6 +1,7 @@
 import * as traced from '../../sim/contract/event.ts';
 import { type EventBuffer, hasFailed, markOf } from '../../sim/contract/event.ts';
 import type { Bytes, Ns } from '../../sim/contract/units.ts';
+import { inPieces } from '../../sim/replay/row-pieces.ts';
 
 /** What a trace says of its objects, as if no allocation failed; `slot` is an object's (event.ts). */
 export interface ObjectVisitor {
@@ -13,9 +14,6 @@ export interface ObjectVisitor {
   /** The clock advances. */
   readonly advanced?: (ns: Ns) => void;
 }
-
-/** Rows that one call looks at: code that replaces a function is better than code that replaces a running loop. */
-const PIECE_ROWS = 1024;
 
 /** Walks rows [0, end). */
 export function visitObjects(events: EventBuffer, end: number, visitor: ObjectVisitor): void {
@@ -64,5 +62,5 @@ export function visitObjects(events: EventBuffer, end: number, visitor: ObjectVi
     }
   }
 
-  for (let row = 0; row < end; row += PIECE_ROWS) visit(row, Math.min(end, row + PIECE_ROWS));
+  inPieces(end, visit);
 }

@@ -6,6 +6,7 @@ import type { Addr, Bytes } from '../contract/units.ts';
 import type { Kernel } from '../kernel/kernel.ts';
 import { createInterpreter } from './interpreter.ts';
 import type { ObjectTable } from './objects.ts';
+import { PIECE_ROWS } from './row-pieces.ts';
 
 export interface LockstepOptions {
   readonly events: EventBuffer | PassingTrace;
@@ -32,8 +33,6 @@ export interface Lockstep {
   startThread(t: ThreadSlot): void;
 }
 
-/** See `run`: a longer piece would be entered too seldom. */
-const PIECE_ROWS = 1024;
 /** Of a block; see event.ts. */
 const LARGEST_SIZE = 0xffffffff;
 
@@ -140,8 +139,6 @@ export function createLockstep(options: LockstepOptions): Lockstep {
     }
   }
 
-  // In pieces, so that the loop is entered often: code that replaces a running loop knows less about its closure than code
-  // that replaces a function, and is half as fast.
   function run(from: number, to: number): void {
     for (let row = from; row < to; row += PIECE_ROWS) runPiece(row, Math.min(to, row + PIECE_ROWS));
   }

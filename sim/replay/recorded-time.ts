@@ -1,6 +1,7 @@
 import type { ThreadSlot } from '../contract/allocator.ts';
 import { type EventBuffer, OP_BITS, OP_CLOCK, OP_MASK } from '../contract/event.ts';
 import type { Ns } from '../contract/units.ts';
+import { inPiecesBetween } from './row-pieces.ts';
 import { namesThread, type TraceThreads } from './thread-rows.ts';
 
 /**
@@ -17,9 +18,6 @@ export interface RecordedTime {
 }
 
 export const NO_EVENT = 0x7fffffff;
-
-/** Rows that one call looks at: code that replaces a function is better than code that replaces a running loop. */
-const PIECE_ROWS = 1024;
 
 export function createRecordedTime(events: EventBuffer, traceThreads: TraceThreads): RecordedTime {
   const threads = traceThreads.ids.length;
@@ -88,12 +86,6 @@ function visitMoves(
     last = t;
   }
 
-  let begin = 0;
-  for (let row = 0; row < length; ) {
-    for (; begins[begin]?.row === row; begin++) current[begins[begin]!.thread] = ofBegin[begin]!;
-    const to = Math.min(length, begins[begin]?.row ?? length, row + PIECE_ROWS);
-    visit(row, to);
-    row = to;
-  }
+  inPiecesBetween(begins, length, (i) => void (current[begins[i]!.thread] = ofBegin[i]!), visit);
   return { counts };
 }

@@ -1,10 +1,8 @@
 import type { EventBuffer, PassingTrace } from '../contract/event.ts';
 import * as traced from '../contract/event.ts';
+import { PIECE_ROWS } from './row-pieces.ts';
 
 // Which rows of a trace are whose.
-
-/** Rows that one call looks at: code that replaces a function is better than code that replaces a running loop. */
-const PIECE_ROWS = 1024;
 
 /**
  * Whether the event is its thread's own, with which a thread that has exited begins a new life. A sample point and a move of the clock

@@ -14,6 +14,7 @@ import {
 } from '../../../sim/contract/event.ts';
 import type { Addr, Bytes } from '../../../sim/contract/units.ts';
 import { forEachLive } from '../../../sim/replay/objects.ts';
+import { inPiecesBetween } from '../../../sim/replay/row-pieces.ts';
 import type { LockstepRun } from '../../run/modes/lockstep.ts';
 
 /** One block that the program holds, and who asked for it. */
@@ -72,9 +73,6 @@ function isRequestOp(op: number): boolean {
   return op === OP_EMALLOC || op === OP_EFREE || op === OP_ECALLOC || op === OP_EREALLOC;
 }
 
-/** Rows that one call looks at: code that replaces a function is better than code that replaces a running loop. */
-const PIECE_ROWS = 1024;
-
 /** By object slot, the last event that allocated it and that event's thread; by thread slot, who lives there (-1: nobody). */
 function histories(events: EventBuffer, end: number) {
   const { head, slot, begins } = events;
@@ -101,12 +99,6 @@ function histories(events: EventBuffer, end: number) {
     }
   }
 
-  let next = 0;
-  for (let row = 0; row < end; ) {
-    for (; begins[next]?.row === row; next++) aliveAs[begins[next]!.thread] = begins[next]!.id;
-    const to = Math.min(end, begins[next]?.row ?? end, row + PIECE_ROWS);
-    look(row, to);
-    row = to;
-  }
+  inPiecesBetween(begins, end, (i) => void (aliveAs[begins[i]!.thread] = begins[i]!.id), look);
   return { births, threads, aliveAs };
 }

@@ -1,11 +1,9 @@
 import { type EventBuffer, isAllocating, OP_EFREE, OP_FREE, OP_MASK } from '../../../sim/contract/event.ts';
 import { OPERATIONS } from '../../../sim/contract/operations.ts';
 import { type Ns, PAGE_BYTES } from '../../../sim/contract/units.ts';
+import { inPieces } from '../../../sim/replay/row-pieces.ts';
 import { COST_PROFILES, type Costs, DEFAULT_PROFILE } from '../../../sim/time/costs.ts';
 import type { RunOptions } from '../../run/run-options.ts';
-
-/** Rows that one call looks at: code that replaces a function is better than code that replaces a running loop. */
-const PIECE_ROWS = 1024;
 
 /** The price of a run in file order: what it was counted to have done, times the price list. Locks and waits are not in it. */
 export type PriceOf = (counts: Readonly<Record<string, number>>) => Ns;
@@ -47,6 +45,6 @@ function countOperations({ head }: EventBuffer, end: number): Float64Array {
   const count = (from: number, to: number) => {
     for (let row = from; row < to; row++) counts[head[row]! & mask]!++;
   };
-  for (let row = 0; row < end; row += PIECE_ROWS) count(row, Math.min(end, row + PIECE_ROWS));
+  inPieces(end, count);
   return counts;
 }
