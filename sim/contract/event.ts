@@ -281,6 +281,24 @@ export function exactB({ head, b, marks }: EventBuffer, row: number): number {
   return (head[row]! & OP_MARKED) === 0 ? b[row]! : marks.b[markOf(marks, row)]!;
 }
 
+/** What a call asks for, in bytes; 0 of any other row. */
+export function askedBytes(events: EventBuffer, row: number): Bytes {
+  switch (events.head[row]! & OP_MASK) {
+    case OP_MALLOC:
+    case OP_REALLOC:
+    case OP_EMALLOC:
+    case OP_EREALLOC:
+      return exactA(events, row);
+    case OP_CALLOC:
+    case OP_ECALLOC:
+      return exactA(events, row) * exactB(events, row);
+    case OP_MEMALIGN:
+      return exactB(events, row);
+    default:
+      return 0;
+  }
+}
+
 export const NO_MARKS: Marks = {
   rows: new Int32Array(0),
   ops: new Uint8Array(0),

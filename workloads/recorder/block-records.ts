@@ -1,4 +1,5 @@
 import type { BlockId } from '../builder.ts';
+import { BIG_BYTES } from '../trace/assumed-writes.ts';
 import type { Annotation } from '../trace/compiler.ts';
 import { type AddressTable, createAddressTable } from './address-table.ts';
 import { cutNumber, type LogRecord } from './log.ts';
@@ -6,8 +7,6 @@ import type { PageRun } from './lookahead.ts';
 
 /** 2^32 - 1: the largest alignment that a trace can have is the power of two below. */
 const ALIGNMENT_MAX = 2 ** 31;
-/** As in native/ring.h: smaller blocks are not looked at. */
-const BIG_BYTES = 65536;
 
 /** What a family of calls writes into a trace: malloc … free, or emalloc … efree. */
 export interface CallFamily {

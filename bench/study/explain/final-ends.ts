@@ -1,13 +1,9 @@
 import {
+  askedBytes,
   type EventBuffer,
-  exactA,
-  exactB,
   isAllocating,
-  OP_CALLOC,
   OP_CLOCK,
-  OP_ECALLOC,
   OP_MASK,
-  OP_MEMALIGN,
   OP_SAMPLE,
   OP_THREAD_BEGIN,
   OP_THREAD_EXIT,
@@ -66,7 +62,7 @@ function workEnds(events: EventBuffer, end: number): number {
       pauseNs += nsOf(events, row - 1);
       if (pauseNs > LOOKED_BACK_NS) break;
     } else {
-      if (isAllocating(op)) asked += askedBytes(events, row - 1, op);
+      if (isAllocating(op)) asked += askedBytes(events, row - 1);
       else if (op === OP_THREAD_BEGIN || (!isFree(op) && !PASSING.has(op))) break;
       else if (op === OP_THREAD_EXIT)
         given--; // std::thread's state, which each frees as it ends
@@ -76,9 +72,4 @@ function workEnds(events: EventBuffer, end: number): number {
     }
   }
   return row;
-}
-
-function askedBytes(events: EventBuffer, row: number, op: number): Bytes {
-  if (op === OP_CALLOC || op === OP_ECALLOC) return exactA(events, row) * exactB(events, row);
-  return op === OP_MEMALIGN ? exactB(events, row) : exactA(events, row);
 }
