@@ -37,16 +37,14 @@ export interface Advice {
   readonly uncertain: WhatIf | null;
 }
 
-/** Pages that come in anew, and calls: in virtual time where threads that share heaps were timed. */
-function takenOf(facts: Facts, w: WhatIf): { faults: [Count, Count]; syscalls: [Count, Count] } {
+/** Pages that come in anew, and calls, as it is and with the setting: in virtual time where threads that share heaps were timed. */
+function takenOf(facts: Facts, w: WhatIf): { faults: [number, number]; syscalls: [number, number] } {
   const { sample, times } = facts;
   if (hasSharedHeaps(w) && times && w.timedFaults !== null && w.timedSyscalls !== null) {
     return { faults: [times.faults, w.timedFaults], syscalls: [times.syscalls, w.timedSyscalls] };
   }
   return { faults: [sample.faults, w.faults], syscalls: [callsOf(sample.syscalls), w.syscalls] };
 }
-
-type Count = number;
 
 /** What the process has of its own: without files, which others may share. The heap alone where nothing more was recorded. */
 export function ownBytes({ sample, process }: Pick<Facts, 'sample' | 'process'>): Bytes {

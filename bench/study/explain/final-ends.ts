@@ -49,7 +49,7 @@ export function finalEnds(events: EventBuffer, end: number): FinalEnds | undefin
 function workEnds(events: EventBuffer, end: number): number {
   const { head, labels, a, begins } = events;
   const begun = begins.findLast(({ row }) => row < end)?.row ?? 0;
-  const isGiven = handedOver(events, end);
+  const isGiven = handedOver(events);
   let asked: Bytes = 0;
   let given = -CALLS_BEHIND;
   let pauseNs: Ns = 0;

@@ -46,7 +46,7 @@ export interface FinalFrees {
 /** The most that are freed at once right before row `end`, where no more than a moment lies behind. */
 export function finalFrees(events: EventBuffer, end: number): FinalFrees | undefined {
   const { head, labels, a } = events;
-  const isGiven = handedOver(events, end);
+  const isGiven = handedOver(events);
   let found: FinalFrees | undefined;
   let live = liveAt(events, end); // at the row that is looked at, going back
   let calls = 0;

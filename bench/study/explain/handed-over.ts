@@ -8,17 +8,25 @@ import {
   OP_MASK,
 } from '../../../sim/contract/event.ts';
 
+const NO_ROW = () => false;
+const known = new WeakMap<EventBuffer, (row: number) => boolean>();
+
 /**
- * Which rows before `end` free, in a thread beside the main one, what another thread allocated. To work off what it was given is a thread's
- * work, not the end of it.
+ * Which rows free, in a thread beside the main one, what another thread allocated. To work off what it was given is a thread's work, not the end of it. A
+ * trace is gone through once.
  */
-export function handedOver(events: EventBuffer, end: number): (row: number) => boolean {
-  const { head, slot, objectSlots, threadSlots } = events;
-  if (threadSlots < 2) return () => false;
+export function handedOver(events: EventBuffer): (row: number) => boolean {
+  if (events.threadSlots < 2) return NO_ROW;
+  const found = known.get(events) ?? lookThrough(events);
+  known.set(events, found);
+  return found;
+}
+
+function lookThrough({ head, slot, objectSlots, length }: EventBuffer): (row: number) => boolean {
   const owner = new Int32Array(objectSlots);
-  const rows = new Uint8Array((end >>> 3) + 1);
+  const rows = new Uint8Array((length >>> 3) + 1);
   let main = 0;
-  for (let row = 0; row < end; row++) {
+  for (let row = 0; row < length; row++) {
     const op = head[row]! & OP_MASK;
     const thread = head[row]! >>> OP_BITS;
     if (op === OP_FREE || op === OP_EFREE) {

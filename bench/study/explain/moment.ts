@@ -24,8 +24,6 @@ export interface Moment {
   readonly end: number;
   /** Which moment it is and how it was found: completes "Judged …". */
   readonly about: string;
-  /** The exit, where threads end before it and no work follows. */
-  readonly goesDownTo?: Moment;
 }
 
 const KEYWORDS: readonly string[] = ['peak', 'exit', 'end'];

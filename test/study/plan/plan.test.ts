@@ -9,6 +9,17 @@ import { bumpOptions, eventsOf } from '../../helpers/bump-run.ts';
 
 const MIB = 1 << 20;
 
+const taskOf = (lines: readonly string[]) =>
+  ({
+    events: eventsOf(lines),
+    workload: 'test',
+    parameters: {},
+    cpus: 1,
+    mode: 'lockstep',
+    pace: 'asap',
+    seed: 0,
+  }) as const;
+
 describe('plan', () => {
   test('quantiles of the normal distribution', () => {
     expect(normalQuantile(0.5)).toBeCloseTo(0, 6);
@@ -47,36 +58,19 @@ describe('plan', () => {
   test('a recording says what its process had beside the heap, unless that was given', async () => {
     const kernel =
       '! VmRSS 9000000 RssAnon 5000000 RssFile 4000000 blocks 4000000 anonymous 212992 stack 16384 data 49152 files 4000000 recorder 0';
-    const task = {
-      events: eventsOf(['m 0 1 4000000', '= exit', kernel, 'm 0 2 10']),
-      workload: 'test',
-      parameters: {},
-      cpus: 1,
-      mode: 'lockstep',
-      pace: 'asap',
-      seed: 0,
-    } as const;
+    const task = taskOf(['m 0 1 4000000', '= exit', kernel, 'm 0 2 10']);
     const options = { task, allocators: ['glibc'], memory: 1024 * MIB, workers: 1 };
     const said = async (extra: number) => (await plan({ ...options, extra })).assumed.join(' ');
     expect(await said(0)).toMatch(
       /the heap alone counts: .* 272\.0 KiB of its own \(--extra 272K\) and 3\.8\d MiB of files/,
     );
     expect(await said(MIB)).not.toContain('--extra');
-    const plain = { ...task, events: eventsOf(['m 0 1 4000000']) };
+    const plain = taskOf(['m 0 1 4000000']);
     expect((await plan({ ...options, task: plain })).assumed.join(' ')).not.toContain('--extra');
   });
 
   test('what is beside the heap counts for every process', async () => {
-    const events = eventsOf(['m 0 1 50000000', '= high', 'f 0 1', '= low', 'm 0 2 10', 'm 0 3 10']);
-    const task = {
-      events,
-      workload: 'test',
-      parameters: {},
-      cpus: 1,
-      mode: 'lockstep',
-      pace: 'asap',
-      seed: 0,
-    } as const;
+    const task = taskOf(['m 0 1 50000000', '= high', 'f 0 1', '= low', 'm 0 2 10', 'm 0 3 10']);
     const options = { task, allocators: ['glibc', 'jemalloc'], memory: 1024 * MIB, processes: 4, workers: 1 };
     const bare = await plan(options);
     const laden = await plan({ ...options, extra: 10 * MIB });
