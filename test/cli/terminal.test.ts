@@ -124,10 +124,10 @@ describe('terminal', () => {
       ['10 workers', 'holds', '1020.6 MiB, 33.2 %'],
     ];
     expect(columnBlocks(rows, 60)).toEqual([
-      '                              outcome                left',
-      'gc.freeze() and less written   climbs     40.1 MiB, 1.3 %',
-      '  to what is shared',
-      '10 workers                      holds  1020.6 MiB, 33.2 %',
+      '                                outcome                left',
+      '  gc.freeze() and less written   climbs     40.1 MiB, 1.3 %',
+      '    to what is shared',
+      '  10 workers                      holds  1020.6 MiB, 33.2 %',
     ]);
     expect(columnBlocks(rows, 80).join('\n')).toContain(`${name}   climbs`);
   });

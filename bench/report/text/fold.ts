@@ -39,11 +39,14 @@ function pieces(text: string, longest: number): string[] {
   return joined;
 }
 
+/** Beside a name and a figure: the margin of the table, and the gap. */
+const GAPS = 4;
+
 /** Names of rows that leave no room for some column go on below, from half of the width on. */
 function foldNames(rows: readonly (readonly string[])[], width: number): readonly (readonly string[])[] {
   const widest = (cells: readonly string[]) => Math.max(0, ...cells.map(visibleLength));
   const name = widest(rows.map(([cell = '']) => cell));
-  if (name + 2 + widest(rows.flatMap((row) => row.slice(1))) <= width) return rows;
+  if (name + GAPS + widest(rows.flatMap((row) => row.slice(1))) <= width) return rows;
   return rows.flatMap(([cell = '', ...rest]) => {
     const [first = '', ...more] = fold(cell, Math.floor(width / 2), '  ');
     return [[first, ...rest], ...more.map((line) => [line])];
