@@ -26,6 +26,7 @@ interface RecordArguments extends AnswerArguments {
   disk: string;
   sites: boolean;
   zend: boolean;
+  fill: boolean;
   anonymize: boolean;
   arguments: boolean;
   quantum: number;
@@ -72,6 +73,12 @@ export const recordCommand: CommandModule<object, RecordArguments> = {
         default: true,
         describe: "see PHP's own heap (emalloc, requests) in programs that have one; --no-zend: malloc alone",
       })
+      .option('fill', {
+        type: 'boolean',
+        default: true,
+        describe:
+          'put a pattern on the reused pages of large blocks, to see which of them are written; --no-fill: they count as written',
+      })
       .option('anonymize', { type: 'boolean', default: false, describe: 'keep sizes, order and times alone' })
       .option('arguments', { type: 'boolean', default: false, describe: 'keep the arguments of the commands too' })
       .option('quantum', quantumOption)
@@ -101,6 +108,7 @@ export const recordCommand: CommandModule<object, RecordArguments> = {
           withArguments: argv.arguments,
           withSites: argv.sites && !argv.anonymize,
           withZend: argv.zend,
+          withFill: argv.fill,
           diskBytes: sizeOf('--disk', argv.disk),
           stopEvents: stop.events,
           stopNs: stop.ns,
