@@ -196,6 +196,18 @@ function listed(
   return { pid, ppid, command, trace: trace ?? null, events: events.length, threads, exit: exit ?? null };
 }
 
+/** Less is not worth a line. */
+const TOLD_BYTES = 2 ** 20;
+
+/** What of large blocks nobody saw written, as `trace info` has it. */
+function assumedText({ assumedBytes, unseenBytes }: RecordedProcess): string {
+  const unseen = `${bytes(unseenBytes)} in blocks that were not looked at (looking takes a quarter of the processor time at most)`;
+  const before = 'on pages that were there before, or are huge';
+  if (unseenBytes === 0) return `assumed writes: ${bytes(assumedBytes)} of large blocks, ${before}`;
+  if (unseenBytes === assumedBytes) return `assumed writes: ${unseen}`;
+  return `assumed writes: ${bytes(assumedBytes)} of large blocks, ${unseen}; the rest ${before}`;
+}
+
 function tellProcess(recorded: RecordedProcess, trace: string | undefined): void {
   const { pid, command, events, threads, residentPeakBytes, assumedBytes, oddities } = recorded;
   const seen = [
@@ -205,10 +217,7 @@ function tellProcess(recorded: RecordedProcess, trace: string | undefined): void
     ...(residentPeakBytes > 0 ? [`VmHWM ${bytes(residentPeakBytes)}`] : []),
   ];
   note(`${trace ?? '(no file)'}: ${command}, process ${pid}: ${seen.join(', ')}`);
-  if (assumedBytes >= 2 ** 20)
-    note(
-      `${command}: ${bytes(assumedBytes)} of large blocks lay on pages that were there before, or huge: taken as written`,
-    );
+  if (assumedBytes >= TOLD_BYTES) note(`${command}: ${assumedText(recorded)}`);
   tellOddities(command, oddities);
 }
 
