@@ -1,4 +1,4 @@
-import { assert, ProcessKilled } from '../../sim/contract/assert.ts';
+import { assert, ProcessKilled, UserError } from '../../sim/contract/assert.ts';
 import type { MemoryBacking } from '../../sim/kernel/backing.ts';
 import {
   MADV_DONTNEED,
@@ -22,7 +22,7 @@ import { doMremap } from '../kernel/mremap.ts';
 import type { Tlb } from '../kernel/page-table.ts';
 import { frameOfPte, PTE_PRESENT, PTE_SPECIAL, PTE_WRITE } from '../kernel/page-table.ts';
 import { CALL_US } from '../kernel/recorded-prices.ts';
-import { SIGKILL, touchPage } from '../kernel/touch.ts';
+import { OUT_OF_MEMORY, SIGKILL, touchPage } from '../kernel/touch.ts';
 import { VM_EXEC, VM_HEAP, VM_NORESERVE, VM_READ, VM_WRITE } from '../kernel/vm-flags.ts';
 
 const FAR_SHIFT_PAGES = realAddress(FENCE_PAGE * 4096) / 4096 - FENCE_PAGE;
@@ -126,6 +126,10 @@ export class ProcessMemory implements MemoryBacking, Tlb {
       this.peakPages = Math.max(this.peakPages, this.countedPages() - this.otherPages);
     }
     if (signal === SIGKILL || task.fatalSignal) throw new ProcessKilled(`process ${task.name} was killed`);
+    if (signal === OUT_OF_MEMORY)
+      throw new UserError(
+        `${task.name}: found no memory for a page and nobody who may be killed, expected either: it would try for ever`,
+      );
     assert(signal === 0, `signal ${signal}: page ${page} is not there for the allocator`);
     if (!write) return;
     const pmd = task.mm.pmdAt(at)!;

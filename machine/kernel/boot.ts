@@ -7,7 +7,7 @@ import type { MemCgroup } from './mem-cgroup.ts';
 import { memCgroupOutOfMemory, outOfMemory } from './oom-kill.ts';
 import { freePage, takeKernelPages } from './page-alloc.ts';
 import { type Profile, profileOf } from './profile.ts';
-import { noteStall } from './psi.ts';
+import { noteStall, stalled } from './psi.ts';
 import { OOM_GROUP_US, OOM_US } from './recorded-prices.ts';
 import { handleOverHighInCharge } from './throttle.ts';
 import { balancePgdat, tryToFreeMemCgroupPages, tryToFreePages } from './vmscan.ts';
@@ -59,7 +59,7 @@ export function bootKernel(options: BootOptions): Kernel {
   setMarks(k);
   k.userReserveKbytes = Math.min(131072, Math.floor((total * 4) / 32));
   k.hooks = {
-    memcgReclaim: (group, pages) => tryToFreeMemCgroupPages(k, group, pages),
+    memcgReclaim: (group, pages) => stalled(k, () => tryToFreeMemCgroupPages(k, group, pages)),
     memcgOutOfMemory: (group) => reportedKill(k, group, () => memCgroupOutOfMemory(k, group, options.kill)),
     memcgHandleOverHigh: (task) => handleOverHighInCharge(k, task),
     outOfMemory: () => reportedKill(k, null, () => outOfMemory(k, options.kill)),

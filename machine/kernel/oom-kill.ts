@@ -5,6 +5,7 @@ import { MM_ANONPAGES, MM_FILEPAGES, MM_SHMEMPAGES, MM_SWAPENTS } from './mm-typ
 import { oomKillFacts } from './oom-kill-facts.ts';
 
 const OOM_SCORE_ADJ_MIN = -1000;
+const NOBODY = 'Out of memory and no killable processes...';
 
 /** oom_badness: pages that the process would give back, and its adjustment in thousandths of all; undefined where it may not die. */
 export function oomBadness(task: Task, totalPages: number): number | undefined {
@@ -137,7 +138,7 @@ export function outOfMemory(k: Kernel, kill: (tasks: readonly Task[]) => void): 
   const victim = selectBadProcess(k.tasks, k.totalPages + k.swapTotal);
   headerLines(k, asker, null);
   if (!victim) {
-    k.kmsg.push('Out of memory and no killable processes...');
+    k.kmsg.push(NOBODY);
     k.kmsg.push('Kernel panic - not syncing: System is deadlocked on memory');
     k.panicked = true;
     if (k.current) k.current.fatalSignal = true;
@@ -156,7 +157,10 @@ export function memCgroupOutOfMemory(k: Kernel, group: MemCgroup, kill: (tasks: 
   const total = Math.min(group.max + swap, k.totalPages + k.swapTotal);
   const victim = selectBadProcess(members, total);
   headerLines(k, k.current, group);
-  if (!victim) return false;
+  if (!victim) {
+    k.kmsg.push(NOBODY);
+    return false;
+  }
   oomKillProcess(k, victim, 'Memory cgroup out of memory', group, kill);
   return true;
 }

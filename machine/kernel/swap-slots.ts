@@ -55,7 +55,7 @@ export function folioAllocSwap(k: Kernel, area: SwapArea): number {
     const slot = cache.slots.pop();
     if (slot !== undefined) return slot;
   }
-  return k.swapFree === 0 ? 0 : takeSlot(k, area);
+  return k.swapFree <= 0 ? 0 : takeSlot(k, area);
 }
 
 /** The first that was taken is the first that is used. */
@@ -78,7 +78,12 @@ function checkCacheActive(k: Kernel, area: SwapArea): void {
     cache.isActive = k.swapFree > ACTIVATE_ABOVE;
     return;
   }
-  if (k.swapFree >= DEACTIVATE_BELOW) return;
+  if (k.swapFree < DEACTIVATE_BELOW) disableSlotsCache(k, area);
+}
+
+/** drain_slots_cache: what was taken ahead, and what was to be given back. */
+export function disableSlotsCache(k: Kernel, area: SwapArea): void {
+  const { cache } = area;
   cache.isActive = false;
   for (const slot of cache.slots.splice(0)) giveSlot(k, area, slot);
   swapcacheFreeEntries(k, area);

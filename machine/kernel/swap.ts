@@ -16,7 +16,7 @@ import { updateStat } from './rstat.ts';
 import { type Shadow, ShadowTable } from './shadow-table.ts';
 import { mapPages, SwapClusters, swapMapPages } from './swap-clusters.ts';
 import { folioAddLru, lruAddDrain, releaseFromLru } from './swap-lru.ts';
-import { folioAllocSwap, freeSwapSlot, type Slot, type SwapArea } from './swap-slots.ts';
+import { disableSlotsCache, folioAllocSwap, freeSwapSlot, type Slot, type SwapArea } from './swap-slots.ts';
 import { VM_LOCKED, VM_SHARED, VM_WRITE } from './vm-flags.ts';
 import { workingsetRefault } from './workingset.ts';
 import type { Zram } from './zram.ts';
@@ -53,6 +53,19 @@ export function swapOn(k: Kernel, pages: number, zram?: Zram): boolean {
 }
 
 const areaOf = (k: Kernel): SwapArea => areas.get(k)!;
+
+/** swapoff, before it reads anything back: the area counts for nothing, and gives no slots. nr_swap_pages is below 0 by what lies there. */
+export function disableSwap(k: Kernel): void {
+  disableSlotsCache(k, areaOf(k));
+  k.swapFree -= k.swapTotal;
+  k.swapTotal = 0;
+}
+
+/** reinsert_swap_info: the area goes on with what is still there. */
+export function enableSwap(k: Kernel, pages: number): void {
+  k.swapTotal = pages;
+  k.swapFree += pages;
+}
 
 /** The compressed memory that swap lies in, or undefined. */
 export const zramOf = (k: Kernel): Zram | undefined => areas.get(k)?.zram;
@@ -188,9 +201,10 @@ export function emptySwapCache(k: Kernel): void {
   for (const frame of [...areaOf(k).cached.keys()]) folioFreeSwap(k, frame);
 }
 
-/** The frame of the slot, read where it is not in memory; -1 where there is no memory. Whose list it joins is the caller's. */
+/** The frame of the slot, read where it is not in memory; -1 where there is no memory, or the slot has gone. Whose list it joins is the caller's. */
 export function swapIn(k: Kernel, task: Task, slot: number): { frame: number; major: boolean } {
-  const own = areaOf(k).slots[slot]!;
+  const own = areaOf(k).slots[slot];
+  if (!own) return { frame: -1, major: false };
   if (own.frame >= 0) return { frame: own.frame, major: false };
   const frame = readSwapCache(k, task, slot, own);
   if (frame >= 0) k.vmstat.pgmajfault++;
@@ -201,9 +215,14 @@ export function swapIn(k: Kernel, task: Task, slot: number): { frame: number; ma
 function readSwapCache(k: Kernel, task: Task, slot: number, own: Slot): number {
   const frame = allocPage(k, k.groups[own.group]!.online ? k.groups[own.group]! : task.group);
   if (frame < 0) return frame;
+  const area = areaOf(k);
+  if (area.slots[slot] !== own) {
+    // Who was killed for the page had the slot.
+    freePage(k, frame);
+    return -1;
+  }
   own.frame = frame;
   k.vmstat.pswpin++;
-  const area = areaOf(k);
   addToSwapCache(k, area, frame, slot);
   const shadow = area.shadows.take(slot);
   if (shadow) workingsetRefault(k, frame, shadow);
@@ -238,7 +257,7 @@ function swapVmaReadahead(k: Kernel, task: Task, vma: Vma, page: number, pmd: Pm
     const own = slots[slot]!;
     if (own.frame >= 0) continue;
     const frame = readSwapCache(k, task, slot, own);
-    if (frame < 0) return;
+    if (frame < 0) continue;
     own.isReadahead = true;
     folioAddLru(k, frame);
   }
@@ -265,7 +284,7 @@ export function shmemSwapin(k: Kernel, task: Task, slot: number): number {
     const beside = area.slots[at];
     if (at === slot || !beside || beside.count === 0 || beside.frame >= 0) continue;
     const frame = readSwapCache(k, task, at, beside);
-    if (frame < 0) break;
+    if (frame < 0) continue;
     beside.isReadahead = true;
     folioAddLru(k, frame);
   }

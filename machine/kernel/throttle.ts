@@ -1,6 +1,7 @@
 /** memory.high (mm/memcontrol.c): no one dies, but who allocates sleeps, longer the further the group is above. */
 import type { Kernel, Task } from './kernel.ts';
 import { type MemCgroup, memcgEvent, NO_LIMIT } from './mem-cgroup.ts';
+import { stalled } from './psi.ts';
 import { HZ, timerExpiresAfter } from './timer.ts';
 import { tryToFreeMemCgroupPages } from './vmscan.ts';
 
@@ -28,7 +29,7 @@ function reclaimHigh(k: Kernel, group: MemCgroup, pages: number): number {
   for (let at: MemCgroup | null = group; at && !at.isRoot; at = at.parent) {
     if (at.usage <= at.high) continue;
     memcgEvent(at, 'high');
-    reclaimed += tryToFreeMemCgroupPages(k, at, pages);
+    reclaimed += stalled(k, () => tryToFreeMemCgroupPages(k, at, pages));
   }
   return reclaimed;
 }

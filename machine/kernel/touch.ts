@@ -9,8 +9,13 @@ import { VM_READ, VM_WRITE } from './vm-flags.ts';
 export const SIGBUS = 7;
 export const SIGKILL = 9;
 export const SIGSEGV = 11;
+/**
+ * There is no page for it, and nobody may be killed (VM_FAULT_OOM): the access is made again, for ever where nothing changes. Whoever drives
+ * the process lets others have the processor in between.
+ */
+export const OUT_OF_MEMORY = -2;
 
-/** One access to a page. @returns 0, or the signal that ends the process. */
+/** One access to a page. @returns 0, OUT_OF_MEMORY, or the signal that ends the process. */
 export function touchPage(k: Kernel, task: Task, page: number, write: boolean): number {
   const vma = task.mm.findVma(page) ?? expandStack(k, task, page);
   return vma ? accessPage(k, task, vma, page, write) : SIGSEGV;
@@ -23,7 +28,7 @@ function accessPage(k: Kernel, task: Task, vma: Vma, page: number, write: boolea
     const result = handleMmFault(k, task, vma, page, write);
     if (task.fatalSignal) return SIGKILL;
     if (result & FAULT_SIGBUS) return SIGBUS;
-    if (result & FAULT_OOM) continue;
+    if (result & FAULT_OOM) return OUT_OF_MEMORY;
   }
 }
 
@@ -56,7 +61,7 @@ export type TouchMode = 'write' | 'read' | 'rmw';
 
 /**
  * One byte of every `stride` bytes from the cursor on. Whole folded tables are done at once.
- * @returns 0, PAUSED where `afterFault` asked for it, or the signal that ends the process.
+ * @returns 0, PAUSED where `afterFault` asked for it, OUT_OF_MEMORY (the cursor is at that page), or the signal that ends the process.
  */
 export function touchRange(
   k: Kernel,

@@ -242,9 +242,9 @@ export function tryToFreePages(k: Kernel, order: number): number {
   return stalled(k, () => doTryToFreePages(k, newScan(k.root, false, false, SWAP_CLUSTER_MAX, order)));
 }
 
-/** try_to_free_mem_cgroup_pages. */
+/** try_to_free_mem_cgroup_pages. Whether that is pressure is the caller's: of whoever charges it is, of a limit that is written, or of memory.reclaim, not. */
 export function tryToFreeMemCgroupPages(k: Kernel, group: MemCgroup, pages: number): number {
-  return stalled(k, () => doTryToFreePages(k, newScan(group, false, true, Math.max(pages, SWAP_CLUSTER_MAX))));
+  return doTryToFreePages(k, newScan(group, false, true, Math.max(pages, SWAP_CLUSTER_MAX)));
 }
 
 /** kswapd_age_node: anonymous pages age too where they could be swapped. */

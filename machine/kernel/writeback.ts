@@ -147,13 +147,13 @@ export const writeCyclic = (k: Kernel, object: AddressSpace, most: number): Gene
     return written + (yield* writeRange(k, object, owners, 0, start, most - written));
   });
 
-/** Writes the object's dirty pages in [from, to), in order of their offsets, at once. */
+/** Writes the object's dirty pages in [from, to), in order of their offsets, at once. After the whole file the flusher goes on where that ended. */
 export function writePages(k: Kernel, object: AddressSpace, from = 0, to = Number.POSITIVE_INFINITY): void {
   if (object.dirty.size === 0) return;
   const { writebackIndex } = object;
   const steps = doWritepages(k, object, (owners) => writeRange(k, object, owners, from, to, Number.POSITIVE_INFINITY));
   while (!steps.next().done);
-  object.writebackIndex = writebackIndex;
+  if (from > 0 || to < Number.POSITIVE_INFINITY) object.writebackIndex = writebackIndex;
 }
 
 /** The end of a page's write. */

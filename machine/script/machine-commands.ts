@@ -122,8 +122,10 @@ const HANDLERS: Readonly<Record<string, Handler>> = {
   swap(run, [size, ...how], command) {
     if (size === 'off') {
       const startUs = run.k.nowUs;
-      const error = run.k.swapTotal === 0 ? 'EINVAL' : swapOff(run.k) ? undefined : 'ENOMEM';
+      const error = run.k.swapTotal === 0 ? 'EINVAL' : swapOff(run.k, run.image.init) ? undefined : 'ENOMEM';
       ok(run, command, error, run.k.nowUs - startUs);
+      // Who was killed for it has had time to go.
+      run.dying.settle(true);
       return;
     }
     const bytes = sizeOf(size!);

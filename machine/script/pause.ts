@@ -1,9 +1,12 @@
-/** Why a call stops on its way: it sleeps, because of memory or the disk, or only lets whoever drives it look up; no time passes there. */
+/**
+ * Why a call stops on its way: it sleeps, because of memory or the disk, lets others have their turn, or only lets whoever drives it look up; no
+ * time passes there.
+ */
 export type Pause = Sleep | 'breath';
 
 export interface Sleep {
   readonly untilUs: number;
-  readonly for: 'memory' | 'disk';
+  readonly for: 'memory' | 'disk' | 'turn';
 }
 
 /** What may take the host long: yields where whoever drives it may look up, or stop. */

@@ -5,7 +5,7 @@ import { sleepsForMemory } from '../kernel/psi.ts';
 import { threadgroupLockUs } from '../kernel/rcu.ts';
 import { CALL_US, COMMAND_US } from '../kernel/recorded-prices.ts';
 import { handleOverHigh, isOverHigh } from '../kernel/throttle.ts';
-import { PAUSED, type TouchMode, touchRange } from '../kernel/touch.ts';
+import { OUT_OF_MEMORY, PAUSED, type TouchMode, touchRange } from '../kernel/touch.ts';
 import { type Call, has, option, type Result } from './command-words.ts';
 import { errorReturn } from './errno.ts';
 import { FILE_CALLS, fileRw, pausesForDisk } from './file-commands.ts';
@@ -246,6 +246,12 @@ function* touch(run: MachineRun, process: ScriptProcess, words: readonly string[
       return sleepUs > 0 || ++faults % FAULTS_A_BREATH === 0;
     });
     if (outcome === 0) return 0;
+    if (outcome === OUT_OF_MEMORY) {
+      k.nowUs += k.profile.prices.faultUs;
+      yield { untilUs: k.nowUs, for: 'turn' };
+      if (!task.alive) return 0;
+      continue;
+    }
     if (outcome !== PAUSED) {
       run.die(task, 'signal', outcome);
       return 0;

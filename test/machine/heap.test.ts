@@ -143,3 +143,9 @@ test.each([
 ])('%s: refused with its line', async (line, message) => {
   await expect(scripted(`new p1\n${line}\n`)).rejects.toThrow(message);
 });
+
+test('a heap in a full group of which nobody may be killed ends the run with one line, where the real one would try for ever', async () => {
+  const text =
+    'cgroup c max=2M\nnew p1\np1 into c\np1 oom_score_adj -1000\np1 run stress:events=20000,seed=1 under glibc\n';
+  await expect(scripted(text)).rejects.toThrow('p1: found no memory for a page and nobody who may be killed');
+});
