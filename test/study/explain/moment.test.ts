@@ -129,7 +129,9 @@ describe('the moment that is judged', () => {
       // Behind them the program said something before it freed the rest: it lived without what it freed first.
       const more = Array.from({ length: 80 }, (_, i) => `m 0 ${200 + i} 200000`);
       const dropped = more.map((line) => line.replace(/^m (\d+ \d+) .*/, 'f $1'));
-      expect(exiting([...held, ...more, ...dropped, ...word, ...freed(0)], undefined, kept).end).toBeGreaterThanOrEqual(200);
+      expect(exiting([...held, ...more, ...dropped, ...word, ...freed(0)], undefined, kept).end).toBeGreaterThanOrEqual(
+        200,
+      );
       for (const work of [
         Array.from({ length: 17 }, () => word).flat(),
         ['m 0 99 200000', 'f 0 99'],
