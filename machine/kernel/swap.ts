@@ -10,7 +10,7 @@ import { MM_ANONPAGES, MM_SWAPENTS, type Vma } from './mm-types.ts';
 import { allocPage, freePage, giveKernelPages, takeKernelPages } from './page-alloc.ts';
 import { frameOfPte, type Pmd, PTE_DIRTY, PTE_PRESENT, PTE_SWAP, PTE_WRITE, PTE_YOUNG, pteOf } from './page-table.ts';
 import { swapinNrPages } from './readahead.ts';
-import { SWAP_OUT_US } from './recorded-prices.ts';
+import { SWAP_ENTRY_US, SWAP_OUT_US, SWAP_SLOT_US } from './recorded-prices.ts';
 import { addMmCounterFast } from './rss.ts';
 import { updateStat } from './rstat.ts';
 import { type Shadow, ShadowTable } from './shadow-table.ts';
@@ -135,7 +135,9 @@ export function swapDuplicate(k: Kernel, slot: number): void {
 export function freeSwapAndCache(k: Kernel, slot: number): void {
   const own = areaOf(k).slots[slot]!;
   own.count--;
+  k.nowUs += SWAP_ENTRY_US;
   if (own.count > 0) return;
+  if (own.frame < 0) k.nowUs += SWAP_SLOT_US;
   if (own.frame < 0 || k.frames.mapcount[own.frame] === 0 || isSwapFull(k, groupOf(k, own))) endSlot(k, slot, own);
 }
 

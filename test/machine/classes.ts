@@ -79,6 +79,9 @@ export const STEP: Readonly<Record<string, FigureClass>> = {
 /** How long a write to a disk's file takes, in microseconds: who makes too much dirty is held up, and shares the processor with the flusher. */
 export const WRITE_TIME: FigureClass = figure(band(0.3, 10_000), ['limited group writes', band(0.4, 20_000)]);
 
+/** How long names take that are made or looked at: how full the block of a directory is that is gone through is not modelled. */
+export const NAME_TIME: FigureClass = figure(band(0.3, 1000));
+
 const WRITTEN_BY_FLUSHER = ['Pss_Dirty', 'Shared_Clean', 'Shared_Dirty', 'Private_Clean', 'Private_Dirty'];
 /** Of a mapping in smaps, in kB. */
 export const REGION: Readonly<Record<string, FigureClass>> = Object.fromEntries(
@@ -131,6 +134,7 @@ export const MACHINE: Readonly<Record<string, FigureClass>> = {
   Unevictable: figure(constant(64)),
   PageTables: figure(constant(40), ['victim', { kind: 'free' }]),
   KernelStack: figure(constant(64)),
+  Percpu: figure(EXACT),
   Slab: figure(constant(256), ['kernel objects', band(0.12, 1536)], ['swapping', constant(1024)]),
 };
 

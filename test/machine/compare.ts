@@ -9,6 +9,7 @@ import {
   GROUP_PRESSURE,
   MACHINE,
   MACHINE_GROWTH,
+  NAME_TIME,
   PROCESS,
   PROCESS_GROWTH,
   RECLAIM,
@@ -128,6 +129,8 @@ class Comparer implements Comparison {
     if (!truth.err && truth.ret !== undefined) this.check(`${at} ret`, STEP['ret']!, truth.ret, run.ret);
     if (words[1] === 'write' && words[2].startsWith('/mnt/') && !truth.err && truth.us !== undefined)
       this.check(`${at} us`, WRITE_TIME, truth.us, run.us, this.groupsWrite ? ['limited group writes'] : []);
+    if (/^(files|stats|dentries)$/.test(words[1]) && !truth.err && truth.us !== undefined)
+      this.check(`${at} us`, NAME_TIME, truth.us, run.us);
     if (FAULTS_ARE_EXACT.test(truth.cmd)) this.faults.push({ truth, run, at, process: words[0] });
   }
 
