@@ -1,5 +1,5 @@
-import { createBeginning } from '../../sim/contract/beginning.ts';
 import { expect, it } from 'vitest';
+import { createBeginning } from '../../sim/contract/beginning.ts';
 import { createSegmentLog, DOWN_READ, KERNEL, KIND_BITS, REPEAT, UP_READ } from '../../sim/time/segments.ts';
 
 it('faults that are alike are one entry, and their time is still to be played', () => {

@@ -3,8 +3,8 @@ import { type Bytes, PAGE_BYTES } from '../../../sim/contract/units.ts';
 import { atOnce } from '../../../workloads/breathing.ts';
 import { LockstepRun } from '../../run/modes/lockstep.ts';
 import type { RunOptions } from '../../run/run-options.ts';
-import { IDLE_NS } from './final-frees.ts';
 import { beforeFrees, freesText, lastWork, localsDying, type Moment, momentFromEvents } from './moment.ts';
+import { IDLE_NS } from './pauses.ts';
 import { threadEnds } from './thread-ends.ts';
 
 /** Frees that leave less than this share resident have emptied the heap. */
