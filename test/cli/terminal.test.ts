@@ -9,7 +9,7 @@ import { withConfig } from '../../bench/cli/config-file.ts';
 import { type DescribedCommand, describeCommands } from '../../bench/cli/describe.ts';
 import { manualPage } from '../../bench/cli/manual.ts';
 import { COMMANDS } from '../../bench/commands/index.ts';
-import { fitWidth, fold } from '../../bench/report/text/fold.ts';
+import { columnBlocks, fitWidth, fold } from '../../bench/report/text/fold.ts';
 
 const CLI = fileURLToPath(new URL('../../dist/bench/cli.js', import.meta.url));
 const folder = mkdtempSync(join(tmpdir(), 'allocsim-cli-'));
@@ -114,6 +114,22 @@ describe('terminal', () => {
     );
     const words = 'some words of different lengths, and punctuation/slashes+plus';
     expect(fold(words, 10).join(' ').split(/\s+/).join('')).toBe(words.replaceAll(' ', ''));
+  });
+
+  test('a table in blocks is as wide as the terminal: long names of rows go on below', () => {
+    const name = 'gc.freeze() and less written to what is shared';
+    const rows = [
+      ['', 'outcome', 'left'],
+      [name, 'climbs', '40.1 MiB, 1.3 %'],
+      ['10 workers', 'holds', '1020.6 MiB, 33.2 %'],
+    ];
+    expect(columnBlocks(rows, 60)).toEqual([
+      '                                outcome                left',
+      '  gc.freeze() and less written   climbs     40.1 MiB, 1.3 %',
+      '    to what is shared',
+      '  10 workers                      holds  1020.6 MiB, 33.2 %',
+    ]);
+    expect(columnBlocks(rows, 80).join('\n')).toContain(`${name}   climbs`);
   });
 
   test('what sets an environment variable is not broken: pasted in two lines it sets something else', () => {

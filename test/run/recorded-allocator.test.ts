@@ -15,7 +15,10 @@ test('glibc for what was not recorded', () => {
 test('tunables are read as glibc reads them, and go before the older variables', () => {
   const events = recorded(
     [
-      ['GLIBC_TUNABLES', 'glibc.malloc.arena_max=0x2:glibc.rtld.nns=4:glibc.malloc.mxfast=010:glibc.malloc.top_pad=64K'],
+      [
+        'GLIBC_TUNABLES',
+        'glibc.malloc.arena_max=0x2:glibc.rtld.nns=4:glibc.malloc.mxfast=010:glibc.malloc.top_pad=64K',
+      ],
       ['MALLOC_ARENA_MAX', '9'],
       ['MALLOC_TRIM_THRESHOLD_', '131072'],
     ],

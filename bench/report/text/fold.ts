@@ -39,20 +39,35 @@ function pieces(text: string, longest: number): string[] {
   return joined;
 }
 
+/** Beside a name and a figure: the margin of the table, and the gap. */
+const GAPS = 4;
+
+/** Names of rows that leave no room for some column go on below, from half of the width on. */
+function foldNames(rows: readonly (readonly string[])[], width: number): readonly (readonly string[])[] {
+  const widest = (cells: readonly string[]) => Math.max(0, ...cells.map(visibleLength));
+  const name = widest(rows.map(([cell = '']) => cell));
+  if (name + GAPS + widest(rows.flatMap((row) => row.slice(1))) <= width) return rows;
+  return rows.flatMap(([cell = '', ...rest]) => {
+    const [first = '', ...more] = fold(cell, Math.floor(width / 2), '  ');
+    return [[first, ...rest], ...more.map((line) => [line])];
+  });
+}
+
 /** A table whose first column names the rows: in blocks below each other where its columns do not fit beside each other. */
-export function columnBlocks(rows: readonly (readonly string[])[], width: number): string[] {
+export function columnBlocks(table: readonly (readonly string[])[], width: number): string[] {
+  const rows = foldNames(table, width);
   const count = Math.max(...rows.map((row) => row.length));
   const lines: string[] = [];
   for (let from = 1; from < count; ) {
     let to = from + 1;
-    const table = (end: number) =>
+    const block = (end: number) =>
       columns(
         rows.map((row) => [row[0] ?? '', ...row.slice(from, end)]),
         'lr',
       );
-    while (to < count && table(to + 1).every((line) => visibleLength(line) <= width)) to++;
+    while (to < count && block(to + 1).every((line) => visibleLength(line) <= width)) to++;
     if (lines.length > 0) lines.push('');
-    lines.push(...table(to));
+    lines.push(...block(to));
     from = to;
   }
   return lines;

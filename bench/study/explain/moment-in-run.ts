@@ -7,8 +7,8 @@ import { atOnce } from '../../../workloads/breathing.ts';
 import { LockstepRun } from '../../run/modes/lockstep.ts';
 import { recordedAllocator } from '../../run/recorded-allocator.ts';
 import type { RunOptions } from '../../run/run-options.ts';
-import { IDLE_NS } from './final-frees.ts';
 import { beforeFrees, freesText, lastWork, localsDying, type Moment, momentFromEvents } from './moment.ts';
+import { IDLE_NS } from './pauses.ts';
 import { threadEnds } from './thread-ends.ts';
 
 /** Frees that leave less than this share resident have emptied the heap. */

@@ -40,10 +40,12 @@ export interface RunTask {
   readonly record?: Recorded;
 }
 
+export type RunTaskOptions = Pick<RunOptions, 'signal' | 'machine'>;
+
 /** Executes one task; what a worker does, and what is done without workers. */
-export async function runTask(task: RunTask, signal?: AbortSignal): Promise<ReportRun> {
+export async function runTask(task: RunTask, { signal, machine }: RunTaskOptions = {}): Promise<ReportRun> {
   const { allocator, record, generated: _, file, ...rest } = task;
-  const given = { ...rest, spec: parseAllocator(allocator, task.cpus), ...(signal && { signal }) };
+  const given = { ...rest, spec: parseAllocator(allocator, task.cpus), ...(signal && { signal }), machine };
   if (file) return { result: await runReading(file, given) };
   const events = task.events ?? (await import('./task-events.ts')).eventsOf(task);
   const options = { ...given, events };

@@ -12,7 +12,7 @@ function moment(lines: readonly string[], at?: string, source = RECORDED) {
 }
 
 describe('the moment that is judged', () => {
-  const torn = ['m 0 1 100', 'm 0 2 100', '= busy', 'm 0 3 8', 'f 0 3', 'f 0 1', 'f 0 2', '= end'];
+  const torn = ['m 0 1 100', 'm 0 2 100', '= busy', 'm 0 3 8', 'f 0 1', 'f 0 3', 'f 0 2', '= end'];
 
   test('a recording that ends with frees of most blocks is judged before them, and says so', () => {
     expect(moment(torn)).toMatchObject({ kind: 'exit', end: 4 });
@@ -107,9 +107,44 @@ describe('the moment that is judged', () => {
     test('a last word behind them, with a buffer of its own, goes with them where the heap is empty', () => {
       const found = exiting([...held, ...freed(0), 'm 0 98 100', 'f 0 98', '+ 30000', 'm 0 99 1024', '= exit']);
       expect(found).toMatchObject({ kind: 'exit', end: 40 });
-      expect(found.about).toMatch(/before 40 frees \(and 3 other calls behind them\).*leave .* of 7\.\d+ MiB/);
+      expect(found.about).toMatch(/before 40 frees \(and 1 other call behind them\).*leave .* of 7\.\d+ MiB/);
       const more = Array.from({ length: 40 }, (_, i) => `m 0 ${100 + i} 200000`);
       expect(exiting([...held, ...freed(0), ...more])).toMatchObject({ end: 120 });
+    });
+
+    test('a pause between them ends them: what the earlier ones left is the program’s life', () => {
+      const [early, late] = [freed(0).slice(0, 38), freed(38)];
+      const found = exiting([...held, ...early, '+ 1500000000', ...late, '+ 10000']);
+      expect(found).toMatchObject({ kind: 'exit', end: 40 + 38 + 1 });
+      const near = exiting([...held, ...early, '+ 300000000', ...late, '+ 10000']);
+      expect(near).toMatchObject({ kind: 'exit', end: 82 });
+      expect(near.about).toMatch(/38 frees \(and 2 other calls behind them\) end 300 ms earlier/);
+      // A processor that others have for a while is no pause of the program's.
+      expect(exiting([...held, ...early, '+ 40000000', ...late])).toMatchObject({ end: 40 });
+    });
+
+    test('a few small blocks that are freed at once do not end them, and more do', () => {
+      const word = ['m 0 99 57', 'm 0 98 57', 'f 0 99', 'f 0 98'];
+      const behind = (words: readonly string[]) =>
+        exiting([...held, ...freed(0).slice(0, 39), ...words, 'f 0 40'], undefined, KEEPS);
+      expect(behind([...word, ...word])).toMatchObject({ kind: 'exit', end: 40 });
+      expect(behind([...word, ...word]).about).toMatch(
+        /before the last 40 frees, with no allocation that stays between/,
+      );
+      // Behind them the program said something before it freed the rest: it lived without what it freed first.
+      const more = Array.from({ length: 80 }, (_, i) => `m 0 ${200 + i} 200000`);
+      const dropped = more.map((line) => line.replace(/^m (\d+ \d+) .*/, 'f $1'));
+      expect(
+        exiting([...held, ...more, ...dropped, ...word, ...freed(0)], undefined, KEEPS).end,
+      ).toBeGreaterThanOrEqual(200);
+      for (const work of [
+        Array.from({ length: 17 }, () => word).flat(),
+        ['m 0 99 200000', 'f 0 99'],
+        ['m 0 99 57', '+ 2000000', 'f 0 99'],
+        ['m 0 99 57'],
+      ]) {
+        expect(behind(work).end).toBeGreaterThan(79);
+      }
     });
 
     test('frees of few blocks, a trim or time behind them, are the program’s own', () => {
@@ -218,6 +253,16 @@ describe('the moment that is judged', () => {
       }
     });
 
+    test('what main() frees of theirs in each round is its work', () => {
+      const rounds = [1, 2, 3].flatMap((round) => {
+        const blocks = Array.from({ length: 200 }, (_, i) => round * 1000 + i);
+        return [...blocks.map((id) => `m ${round} ${id} 1000`), `te ${round}`, ...blocks.map((id) => `f 0 ${id}`)];
+      });
+      const lines = ['m 0 1 1000', ...rounds];
+      expect(exiting([...lines, '+ 60000'])).toMatchObject({ end: lines.length + 1 });
+      expect(exiting(lines.slice(0, 402))).toMatchObject({ end: 201 });
+    });
+
     test('frees of most blocks right before them go with them, and a little before where they empty the heap', () => {
       const mapped = working.map((line) => line.replace(/1000$/, '200000'));
       const freed = working.map((line) => line.replace(/^m (\d+ \d+) .*/, 'f $1'));
@@ -275,6 +320,25 @@ describe('the moment that is judged', () => {
       const found = exiting([...held, `= ${label}`, ...teardown, '= exit']);
       expect(found).toMatchObject({ kind: 'exit', end: 40 });
       expect(found.about).toContain(`when ${name} began to take itself down (${label})`);
+    });
+
+    test('before the frees of what main() held, with a word that is freed at once between', () => {
+      const word = ['m 0 99 57', 'f 0 99'];
+      const freed = held.slice(1).map((line) => line.replace(/^m (\d+ \d+) .*/, 'f $1'));
+      const found = exiting([
+        ...held,
+        ...freed.slice(1),
+        ...word,
+        freed[0]!,
+        ...word,
+        '= Py_FinalizeEx',
+        'f 0 1',
+        '= exit',
+      ]);
+      expect(found).toMatchObject({ kind: 'exit', end: 40 });
+      expect(found.about).toMatch(
+        /before the last 39 frees, .* right before Python takes itself down: taken for the end of main/,
+      );
     });
 
     test('where its threads go on meanwhile, the last such moment is', () => {
