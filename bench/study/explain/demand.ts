@@ -1,5 +1,6 @@
 import {
   type EventBuffer,
+  OP_CLOCK,
   OP_EFREE,
   OP_EREALLOC,
   OP_FREE,
@@ -8,8 +9,9 @@ import {
   OP_REALLOC,
   OP_REQUEST_END,
 } from '../../../sim/contract/event.ts';
-import type { Bytes } from '../../../sim/contract/units.ts';
+import type { Bytes, Ns } from '../../../sim/contract/units.ts';
 import { visitObjects } from '../../run/object-events.ts';
+import { nsOf } from './pauses.ts';
 
 /** How the program's own demand moved: a leak shows as a floor that keeps rising. */
 export interface Growth {
@@ -17,7 +19,8 @@ export interface Growth {
   readonly floors: readonly [Bytes, Bytes, Bytes, Bytes];
   /**
    * Whether each quarter's floor is higher than the one before, the last by at least a tenth, and the last eighth's not below that of the
-   * eighth before: what falls at the end is no leak.
+   * eighth before: what falls at the end is no leak. Of the events and, where the trace has times, of the time: what is loaded at first and then kept
+   * is many events and little time.
    */
   readonly rises: boolean;
 }
@@ -48,12 +51,14 @@ const ALL: ReadonlySet<number> = new Set([...MALLOCS, OP_EFREE, OP_EREALLOC, OP_
 export function demandOf(events: EventBuffer, end: number, hasLayer: boolean): Demand {
   const { head, objectSlots } = events;
   const requested = new Float64Array(objectSlots);
-  const floors = new Float64Array(EIGHTHS).fill(Infinity);
-  const eighth = Math.max(1, Math.ceil(end / EIGHTHS));
+  const wholeNs = timeUntil(events, end);
+  const inEvents = eighthsOf(end);
+  const inTime = eighthsOf(wholeNs);
   const largeFrees = { rows: [] as number[], sizes: [] as number[] };
   const optionRows: number[] = [];
   const frees = hasLayer ? MALLOCS : ALL;
   let sum = 0;
+  let ns = 0;
   const set = (slot: number, size: Bytes) => {
     sum += size - requested[slot]!;
     requested[slot] = size;
@@ -65,8 +70,7 @@ export function demandOf(events: EventBuffer, end: number, hasLayer: boolean): D
   };
   visitObjects(events, end, {
     row(row) {
-      const e = Math.floor(row / eighth);
-      if (sum < floors[e]!) floors[e] = sum;
+      inEvents.holds(sum, row, row);
       if ((head[row]! & OP_MASK) === OP_OPT) optionRows.push(row);
     },
     sized(row, slot, size) {
@@ -77,12 +81,43 @@ export function demandOf(events: EventBuffer, end: number, hasLayer: boolean): D
       leave(row, slot);
       set(slot, 0);
     },
+    advanced(step) {
+      inTime.holds(sum, ns, ns + step);
+      ns += step;
+    },
   });
-  floors[EIGHTHS - 1] = Math.min(floors[EIGHTHS - 1]!, sum);
-  return { growth: growthOf(floors, end), largeFrees, optionRows };
+  inEvents.holds(sum, end, end);
+  inTime.holds(sum, wholeNs, wholeNs);
+  const growth = growthOf(inEvents.floors, end);
+  const rises = growth.rises && (wholeNs === 0 || growthOf(inTime.floors, end).rises);
+  return { growth: { ...growth, rises }, largeFrees, optionRows };
 }
 
 const EIGHTHS = 8;
+
+/** The least that is held in each eighth of a length, of events or of time. */
+function eighthsOf(length: number): {
+  readonly floors: Float64Array;
+  holds(sum: Bytes, from: number, to: number): void;
+} {
+  const floors = new Float64Array(EIGHTHS).fill(Infinity);
+  const eighth = Math.max(1, Math.ceil(length / EIGHTHS));
+  const at = (place: number) => Math.min(EIGHTHS - 1, Math.floor(place / eighth));
+  return {
+    floors,
+    holds(sum, from, to) {
+      for (let e = at(from), last = at(to); e <= last; e++) if (sum < floors[e]!) floors[e] = sum;
+    },
+  };
+}
+
+/** The recorded time of rows [0, end). */
+function timeUntil(events: EventBuffer, end: number): Ns {
+  const { head } = events;
+  let ns = 0;
+  for (let row = 0; row < end; row++) if ((head[row]! & OP_MASK) === OP_CLOCK) ns += nsOf(events, row);
+  return ns;
+}
 
 /** Of a shorter run nothing can be said. */
 const EVENTS_AN_EIGHTH = 16;

@@ -2,13 +2,15 @@ import { loadModel } from '../../../allocators/load.ts';
 import { type AllocatorSpec, formatAllocator, parseAllocator } from '../../../allocators/spec.ts';
 import type { EventBuffer } from '../../../sim/contract/event.ts';
 import { bytes, count, counted, duration } from '../../../sim/contract/format.ts';
-import { type Bytes, PAGE_BYTES } from '../../../sim/contract/units.ts';
+import { type Bytes, type Ns, PAGE_BYTES } from '../../../sim/contract/units.ts';
 import { atOnce } from '../../../workloads/breathing.ts';
 import { LockstepRun } from '../../run/modes/lockstep.ts';
 import { recordedAllocator } from '../../run/recorded-allocator.ts';
 import type { RunOptions } from '../../run/run-options.ts';
+import { countsByName } from '../../run/run-result.ts';
 import { beforeFrees, freesText, lastWork, localsDying, type Moment, momentFromEvents } from './moment.ts';
-import { IDLE_NS } from './pauses.ts';
+import { AT_ONCE_NS, IDLE_NS } from './pauses.ts';
+import { priceOfColdCall } from './priced-work.ts';
 import { threadEnds } from './thread-ends.ts';
 
 /** Frees that leave less than this share resident have emptied the heap. */
@@ -46,7 +48,13 @@ function* beforeLocalsDied(options: RunOptions): Generator<void, Moment> {
   const last = localsDying(events, work);
   if (!last) return moment;
   const spec = recordedSpec(events, options.cpus);
-  const [living, freed, left] = yield* residentAt({ ...options, spec }, [last.row, last.end, moment.end]);
+  const rows = [last.row, last.end - 1, last.end, moment.end];
+  const { resident, operations } = yield* lookAt({ ...options, spec }, rows);
+  const [living, , freed, left] = resident;
+  const ofLast = operations[2]!.map((count, i) => count - operations[1]![i]!);
+  if (last.callsBehind === 0 && isBusy(last.idleNs, priceOfColdCall(options, countsByName(ofLast)))) {
+    return beforeFrees(last, work, '');
+  }
   const [own, recorded] = [formatAllocator(options.spec), formatAllocator(spec)];
   const under = own === recorded ? '' : ` under ${recorded}`;
   const leave = ` and leave ${bytes(freed!)} of ${bytes(living!)} resident${under}`;
@@ -61,13 +69,19 @@ function* beforeLocalsDied(options: RunOptions): Generator<void, Moment> {
 }
 
 /**
+ * Whether a time behind a free may be what the free itself took: a recording has it before the call. The last free is often of what is largest, and
+ * unmaps it or consolidates what was freed before. The price list is of an idle machine; a busy one takes twice as long.
+ */
+const isBusy = (ns: Ns, priceNs: Ns): boolean => ns <= AT_ONCE_NS + 2 * priceNs;
+
+/**
  * A thread that ends gives up its cache, and what the cache kept apart may go back: while the threads live as much is resident as
  * before the first of them ended, or a later one where more was resident there.
  */
 function* withThreads(options: RunOptions, moment: Moment): Generator<void, Moment> {
   const rows = threadEnds(options.events, moment.end);
   if (rows.length === 0) return moment;
-  const resident = yield* residentAt(options, rows);
+  const { resident } = yield* lookAt(options, rows);
   const most = Math.max(...resident);
   const which = resident.indexOf(most);
   const ended = counted(rows.length - which, 'thread');
@@ -81,16 +95,21 @@ function* withThreads(options: RunOptions, moment: Moment): Generator<void, Mome
 /** How to look at what was before the row. */
 const atRow = (row: number): string => `--at #${Math.max(0, row - 1)}`;
 
-/** Bytes before each of the rows, which ascend. */
-function* residentAt(options: RunOptions, rows: readonly number[]): Generator<void, Bytes[]> {
+/** Before each of the rows, which ascend: resident bytes, and what was counted until there. */
+function* lookAt(
+  options: RunOptions,
+  rows: readonly number[],
+): Generator<void, { readonly resident: readonly Bytes[]; readonly operations: readonly (readonly number[])[] }> {
   const run = new LockstepRun({ ...options, mode: 'lockstep', lastSampleOnly: true });
-  const { residency } = run.assembled.machine.kernel;
+  const { machine } = run.assembled;
   const resident: Bytes[] = [];
+  const operations: number[][] = [];
   for (const row of rows) {
     yield* run.advanceInSteps(row);
-    resident.push(residency.residentPages() * PAGE_BYTES);
+    resident.push(machine.kernel.residency.residentPages() * PAGE_BYTES);
+    operations.push([...machine.operations]);
   }
-  return resident;
+  return { resident, operations };
 }
 
 /** Where the most was resident: found in steps, then event by event within the step. */

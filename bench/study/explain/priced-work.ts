@@ -14,6 +14,13 @@ export function createPricing(options: RunOptions, callsNs: Ns): PriceOf {
   return (counts) => OPERATIONS.reduce((sum, name) => sum + counts[name]! * list.operations[name], callsNs);
 }
 
+/** Of one call whose counts these are, where no cache has what it goes through: each chunk that it merges or moves is looked at in memory. */
+export function priceOfColdCall(options: RunOptions, counts: Readonly<Record<string, number>>): Ns {
+  const { operations } = listOf(options);
+  const looks = counts['coalesces']! + counts['listInserts']!;
+  return createPricing(options, looks * operations.binScanSteps)(counts);
+}
+
 const listOf = ({ costs }: RunOptions): Costs => costs ?? COST_PROFILES[DEFAULT_PROFILE]!;
 
 /**

@@ -84,10 +84,10 @@ describe('the moment that is judged', () => {
     });
 
     test('a little before: a heap that is empty then is judged before, and both are named', () => {
-      const found = exiting([...held, ...freed(0), '+ 50000']);
+      const found = exiting([...held, ...freed(0), '+ 90000']);
       expect(found).toMatchObject({ kind: 'exit', end: 40 });
       expect(found.about).toMatch(/before the last 40 frees.*leave 4.00 KiB of 7\.\d+ MiB.*--at exit/);
-      expect(exiting([...held, ...freed(0), '+ 50000'], 'exit').end).toBe(81);
+      expect(exiting([...held, ...freed(0), '+ 90000'], 'exit').end).toBe(81);
     });
 
     test('one that is still large is judged as it is', () => {
@@ -145,6 +145,16 @@ describe('the moment that is judged', () => {
       ]) {
         expect(behind(work).end).toBeGreaterThan(79);
       }
+    });
+
+    test('what the last free itself takes is no time behind it', () => {
+      const nodes = Array.from({ length: 20_000 }, (_, i) => `${i + 10} 100`);
+      const heap = ['m 0 1 100000', ...nodes.map((node) => `m 0 ${node}`), 'm 0 2 50'];
+      const freed = nodes.map((node) => `f 0 ${node.replace(/ .*/, '')}`);
+      // The table is large, so its free consolidates what went before.
+      expect(exiting([...heap, ...freed, 'f 0 1', '+ 500000'])).toMatchObject({ kind: 'exit', end: heap.length });
+      expect(exiting([...heap, 'f 0 1', ...freed, '+ 500000'])).toMatchObject({ end: heap.length + freed.length + 2 });
+      expect(exiting([...heap, ...freed, 'f 0 1', '+ 50000000']).end).toBeGreaterThan(heap.length);
     });
 
     test('frees of few blocks, a trim or time behind them, are the program’s own', () => {

@@ -88,6 +88,14 @@ describe('growth', () => {
     const steady = Array.from({ length: 100 }, (_, i) => [`m 0 ${i} 1000`, `f 0 ${i}`]);
     expect(floors(steady.flat())).toEqual({ floors: [0, 0, 0, 0], rises: false });
   });
+
+  test('what is loaded at first and then kept rises by events alone: no growth where there are times', () => {
+    const loaded = Array.from({ length: 300 }, (_, i) => `m 0 ${i} 100`);
+    const served = Array.from({ length: 8 }, (_, i) => ['+ 10000000', `m 0 ${1000 + i} 300`, `f 0 ${1000 + i}`]).flat();
+    expect(floors([...loaded, ...served.filter((line) => !line.startsWith('+'))]).rises).toBe(true);
+    expect(floors([...loaded, ...served]).rises).toBe(false);
+    expect(floors(loaded.flatMap((line) => ['+ 10000', line])).rises).toBe(true);
+  });
 });
 
 /** Causes that are one class of the breakdown are called as it is. */
