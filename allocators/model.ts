@@ -64,6 +64,11 @@ export interface AllocatorModel {
    * that is known is that equal options are the same.
    */
   readonly startingState?: (version: string, given: OptionValues, program: ProgramKind) => string;
+  /**
+   * A machine that was made for one of two such lists of options can be used again for the other (Allocator.configure) where this text is the same for
+   * both. May be left out: then options have to be equal.
+   */
+  readonly shape?: (version: string, options: OptionValues, given: OptionValues, program: ProgramKind) => string;
   /** True where `create` needs `below`. */
   readonly layered: boolean;
   readonly views: readonly ModelView[];

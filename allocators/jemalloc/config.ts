@@ -11,7 +11,7 @@ import {
   sizeToUsable,
 } from './size-classes.ts';
 
-/** Everything that is settled before the first allocation: options as jemalloc resolves them. */
+/** Everything that is settled before the first allocation: options as jemalloc resolves them. What is not `readonly` another run of a machine changes. */
 export interface Config {
   readonly narenas: number;
   /** Index of the arena for oversize requests; 0 where there is none. */
@@ -31,8 +31,8 @@ export interface Config {
   readonly gcDelayBytes: number;
   readonly flushSmallShift: number;
   readonly flushLargeShift: number;
-  readonly dirtyDecayMs: number;
-  readonly muzzyDecayMs: number;
+  dirtyDecayMs: number;
+  muzzyDecayMs: number;
   readonly retain: boolean;
   readonly thp: 'default' | 'always' | 'never';
   readonly systemThp: 'madvise' | 'always' | 'never';
@@ -51,7 +51,7 @@ export interface Config {
   readonly tpStep: number;
   readonly cpus: number;
   /** The options as given, for statistics. */
-  readonly options: OptionValues;
+  options: OptionValues;
 }
 
 /** MALLOCX_ARENA_LIMIT */
@@ -146,6 +146,13 @@ export function resolveConfig(values: OptionValues, cpus: number, kernelThp: Ker
     cpus,
     options: values,
   };
+}
+
+/** The rest of them is of the same shape (options.ts). */
+export function configure(config: Config, options: OptionValues): void {
+  config.dirtyDecayMs = options['dirty_decay_ms'] as number;
+  config.muzzyDecayMs = options['muzzy_decay_ms'] as number;
+  config.options = options;
 }
 
 /**

@@ -68,7 +68,12 @@ export function createHeap(machine: Machine, config: Config) {
     background.createFor(0, 0);
     return !config.mallctl || mallctl.init();
   }
-  if (!machine.memory.attached && !boot()) state.globals[G_BOOTED] = 0;
+  const { boots = (first) => first() } = machine;
+  if (!machine.memory.attached) {
+    boots(() => {
+      if (!boot()) state.globals[G_BOOTED] = 0;
+    });
+  }
 
   return {
     state,

@@ -1,6 +1,6 @@
 import { lazyCode } from '../lazy-code.ts';
 import type { AllocatorModel } from '../model.ts';
-import { JEMALLOC_OPTIONS } from './options.ts';
+import { JEMALLOC_OPTIONS, shapeOf } from './options.ts';
 
 export const jemallocCode = lazyCode('jemalloc', () => import('./model.ts'));
 
@@ -12,6 +12,7 @@ export const jemalloc: AllocatorModel = {
   options: JEMALLOC_OPTIONS,
   load: jemallocCode.load,
   create: (machine, version, options) => jemallocCode.get().createJemalloc(machine, version, options),
+  shape: (_version, options) => shapeOf(options),
   layered: false,
   views: [
     {

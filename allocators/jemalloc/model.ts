@@ -4,7 +4,7 @@ import type { Machine } from '../../sim/kernel/machine.ts';
 import type { OptionValues } from '../model.ts';
 import { createThreadCaches } from './cache-state.ts';
 import { checkHeap } from './check.ts';
-import { resolveConfig } from './config.ts';
+import { configure, resolveConfig } from './config.ts';
 import { createHeap } from './heap.ts';
 import { createMalloc } from './malloc.ts';
 import { heapStats } from './stats.ts';
@@ -32,6 +32,7 @@ export function createJemalloc(machine: Machine, version: string, options: Optio
     freeNotLocal: calls.freeNotLocal,
     addressOf,
     usableSize,
+    configure: (next) => configure(config, next),
     threadStart: () => {}, // a thread's data is made at its first call
     threadExit: (t: ThreadSlot) => heap.threads.exit(t),
     forkChild: (t: ThreadSlot) => {

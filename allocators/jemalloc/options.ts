@@ -1,4 +1,4 @@
-import type { OptionDescriptor } from '../model.ts';
+import type { OptionDescriptor, OptionValues } from '../model.ts';
 
 type Kind = OptionDescriptor['kind'];
 
@@ -111,3 +111,10 @@ export const JEMALLOC_OPTIONS: readonly OptionDescriptor[] = [
   ),
   option('mallctl', 'boolean', '', true, 'the process reads statistics, so their tables exist before its first event'),
 ];
+
+/** What the first call alone looks at: arenas have it from there. */
+const OF_BEGIN = ['dirty_decay_ms', 'muzzy_decay_ms'] as const;
+
+/** Of options that differ in no more than that. */
+export const shapeOf = (options: OptionValues): string =>
+  JSON.stringify(Object.entries(options).filter(([name]) => !OF_BEGIN.some((own) => own === name)));

@@ -9,12 +9,10 @@ import type { Heaps } from './heap.ts';
 import * as heapLayout from './heap.ts';
 import * as par from './parameters.ts';
 
-const ARENA_SLOTS = 512;
-
 export type Arenas = ReturnType<typeof createArenas>;
 
-/** Which arena a thread allocates from. */
-export function createArenas(context: Context, heapsApi: Heaps) {
+/** Which arena a thread allocates from; so many are `expected`. */
+export function createArenas(context: Context, heapsApi: Heaps, expected: number) {
   const { MAIN_ARENA } = places;
   const {
     ARENA_WORDS,
@@ -44,11 +42,6 @@ export function createArenas(context: Context, heapsApi: Heaps) {
   const mutexes: LockId[] = [locks.create('main_arena.mutex', 'futex')];
   const listLock = locks.create('list_lock', 'futex');
   const freeListLock = locks.create('free_list_lock', 'futex');
-  const expected = Math.min(
-    ARENA_SLOTS,
-    Math.max(machine.cpus * ARENAS_PER_CPU, ints[ARENA_TEST]! + 1, ints[ARENA_MAX]!),
-    machine.threadSlots + 1, // each thread makes one at most, the main thread when its own is exhausted
-  );
   for (let number = 1; number < expected; number++) mutexes.push(arenaMutex(number));
   if (!memory.attached) {
     words[MAIN_ARENA + MUTEX] = mutexes[0]!;
@@ -235,5 +228,10 @@ export function createArenas(context: Context, heapsApi: Heaps) {
     } while (arena !== MAIN_ARENA);
   }
 
-  return { arenaForChunk, arenaGet, arenaGetRetry, detachThread, forkUnlockChild };
+  /** No arena that was not expected is there. */
+  function forgetUnexpected(): void {
+    mutexes.length = expected;
+  }
+
+  return { arenaForChunk, arenaGet, arenaGetRetry, detachThread, forgetUnexpected, forkUnlockChild };
 }

@@ -1,6 +1,6 @@
 import { lazyCode } from '../lazy-code.ts';
 import type { AllocatorModel } from '../model.ts';
-import { OPTIONS, startingState } from './options.ts';
+import { OPTIONS, shapeOf, startingState } from './options.ts';
 import { featuresOf, VERSIONS } from './version.ts';
 import { VIEWS } from './views.ts';
 
@@ -16,5 +16,6 @@ export const glibc: AllocatorModel = {
   create: (machine, version, options, _below, given) => glibcCode.get().createGlibc(machine, version, given ?? options),
   // No state depends on an option but by initParameters.
   startingState: (version, given, program) => startingState(featuresOf(version), given, program),
+  shape: (version, _options, given, program) => shapeOf(featuresOf(version), given, program),
   views: VIEWS,
 };

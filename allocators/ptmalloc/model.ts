@@ -18,7 +18,7 @@ import { createMalloc } from './malloc.ts';
 import { createMapped } from './mapped.ts';
 import { createMemalign } from './memalign.ts';
 import { createMorecore } from './morecore.ts';
-import { initParameters, setParameter } from './options.ts';
+import { expectedArenas, initParameters, setParameter } from './options.ts';
 import * as par from './parameters.ts';
 import { createRealloc } from './realloc.ts';
 import { createStats } from './stats.ts';
@@ -58,7 +58,11 @@ export function createGlibc(machine: Machine, version: string, given: OptionValu
   const bins = createBins(context);
   const morecore = createMorecore(context);
   const heaps = createHeaps(context, bins);
-  const arenas = createArenas(context, heaps);
+  const arenas = createArenas(
+    context,
+    heaps,
+    expectedArenas(features, given, { thp: kernel.thp, cpus: machine.cpus, threads: machine.threadSlots }),
+  );
   const trimming = createTrim(context, bins, morecore);
   const freeing = createIntFree(context, bins, heaps, trimming);
   const mapped = createMapped(context);
@@ -80,6 +84,11 @@ export function createGlibc(machine: Machine, version: string, given: OptionValu
     release(t, words[MAIN_ARENA + MUTEX]!);
   }
 
+  let options = given;
+  machine.boots?.(() => {
+    arenas.forgetUnexpected();
+    initParameters(parameters, features, options, kernel.thp);
+  });
   // Real threads all start together: one may begin while the main thread is in the middle of a call, which pthread_create never is.
   if (!context.isAlone && machine.threadSlots > 1) ints[MULTI_THREADED] = 1;
 
@@ -100,6 +109,9 @@ export function createGlibc(machine: Machine, version: string, given: OptionValu
     freeLocal,
     mallocNotLocal: mallocSlow,
     freeNotLocal: freeSlow,
+    configure: (_options, next) => {
+      options = next;
+    },
     threadStart: (t) => {
       if (t !== 0) ints[MULTI_THREADED] = 1;
     },
@@ -124,6 +136,6 @@ export function createGlibc(machine: Machine, version: string, given: OptionValu
     ...(context.isAlone && { followFree: walking.followFree }),
     areas: walking.areas,
     check: createCheck(context, heaps, mapped, walking),
-    notModelled: () => notModelled(given),
+    notModelled: () => notModelled(options),
   };
 }

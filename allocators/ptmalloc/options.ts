@@ -140,6 +140,9 @@ export const OPTIONS: readonly OptionDescriptor[] = [
   },
 ];
 
+/** Those that are 0 unless an option says otherwise. */
+const OF_OPTIONS = [NO_DYN_THRESHOLD, THP_PAGES, HP_PAGES, HP_FLAGS] as const;
+
 const HUGE_PAGE_BYTES = 2 * 1024 * 1024;
 
 /**
@@ -148,6 +151,7 @@ const HUGE_PAGE_BYTES = 2 * 1024 * 1024;
  */
 export function initParameters(parameters: Parameters, features: Features, given: OptionValues, thp: string): void {
   const { ints, doubles } = parameters;
+  for (const place of OF_OPTIONS) ints[place] = 0;
   doubles[TRIM_THRESHOLD] = DEFAULT_TRIM_THRESHOLD;
   doubles[TOP_PAD] = DEFAULT_TOP_PAD;
   doubles[MMAP_THRESHOLD] = DEFAULT_MMAP_THRESHOLD;
@@ -207,11 +211,35 @@ export function initParameters(parameters: Parameters, features: Features, given
  * leaves room for all of them is no limit.
  */
 export function startingState(features: Features, given: OptionValues, { thp, cpus, threads }: ProgramKind): string {
-  const parameters = { doubles: new Float64Array(DOUBLES), ints: new Int32Array(INTS) };
-  initParameters(parameters, features, given, thp);
+  const parameters = initialParameters(features, given, thp);
   const { ints } = parameters;
   if (threads <= (ints[ARENA_MAX] || cpus * ARENAS_PER_CPU)) ints[ARENA_MAX] = ints[ARENA_TEST] = 0;
   return `${parameters.doubles} ${parameters.ints}`;
+}
+
+const ARENA_SLOTS = 512;
+
+/** Arenas that options and program let expect. */
+export function expectedArenas(features: Features, given: OptionValues, { thp, cpus, threads }: ProgramKind): number {
+  const { ints } = initialParameters(features, given, thp);
+  return Math.min(
+    ARENA_SLOTS,
+    Math.max(cpus * ARENAS_PER_CPU, ints[ARENA_TEST]! + 1, ints[ARENA_MAX]!),
+    threads + 1, // each thread makes one at most, the main thread when its own is exhausted
+  );
+}
+
+/** What parts of the model take as constants, and arenas that are expected. */
+export function shapeOf(features: Features, given: OptionValues, program: ProgramKind): string {
+  const { ints, doubles } = initialParameters(features, given, program.thp);
+  const constants = [ints[HP_PAGES], ints[THP_PAGES], doubles[TCACHE_UNSORTED_LIMIT]];
+  return `${expectedArenas(features, given, program)} ${constants}`;
+}
+
+function initialParameters(features: Features, given: OptionValues, thp: string): Parameters {
+  const parameters = { doubles: new Float64Array(DOUBLES), ints: new Int32Array(INTS) };
+  initParameters(parameters, features, given, thp);
+  return parameters;
 }
 
 /** Older versions leave the threshold as it was where the new one is above half a heap. */

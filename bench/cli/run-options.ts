@@ -10,7 +10,7 @@ import { openPassingTrace, type PassingFile, type PassingOrder } from '../../wor
 import { CPUS_MAX, recordedCpus } from '../../workloads/trace/recorded-cpus.ts';
 import type { ParameterValues, WorkloadTime } from '../../workloads/workload.ts';
 import { FAR_FROM } from '../run/machine.ts';
-import { recordedAllocator } from '../run/recorded-allocator.ts';
+import { ignoredSettings, recordedAllocator } from '../run/recorded-allocator.ts';
 import { type RunOptions, timedRows } from '../run/run-options.ts';
 import { isTrace, loadWorkload } from './load-workload.ts';
 import { note } from './show.ts';
@@ -128,6 +128,8 @@ function recordedThp(name: string, { recorded }: TraceSummary): KernelOptions['t
 /** Said where it is not what everybody expects. */
 function recordedUnder(name: string, events: Pick<TraceSummary, 'recorded' | 'hasRequestEvents'>): string {
   const allocator = recordedAllocator(events);
+  const ignored = ignoredSettings(events);
+  if (ignored.length > 0) note(`${name}: recorded with ${ignored.join(', ')} too, which a run leaves out`);
   if (allocator !== 'glibc') note(`${name}: recorded under ${allocator}, and run so; -a takes another`);
   else if (isTrace(name) && events.hasRequestEvents)
     note(

@@ -28,6 +28,8 @@ export interface MachineOptions {
   readonly worker?: number;
   /** A whole machine that has the pages of the process. */
   readonly backing?: MemoryBacking;
+  /** The allocator is to be made ready for its first call by `boot`, and not at once. */
+  readonly bootsLater?: boolean;
 }
 
 /** One simulated process, put together: the only place where kernel, locks, model and trace meet. */
@@ -40,6 +42,10 @@ export interface Assembled {
   readonly request: RequestAllocator | undefined;
   /** The outermost model. */
   readonly top: Allocator;
+  /** The one below it, where there are layers. */
+  readonly below: Allocator | undefined;
+  /** What allocators do before their first call, where that was to wait. */
+  boot(): void;
 }
 
 /** A workload that holds so much at once may need more than 32 GiB of addresses, with what its allocator keeps. */
@@ -57,6 +63,7 @@ export function assemble(options: MachineOptions): Assembled {
   const farPages = options.events ? farPagesFor(options.events) : 0;
   const kernelOptions = { farPages, ...options.kernel };
   const kernel = createKernel(memory, locks, operations, kernelOptions, options.worker, options.backing);
+  const booting: (() => void)[] = [];
   const machine: Machine = {
     memory,
     kernel,
@@ -65,6 +72,7 @@ export function assemble(options: MachineOptions): Assembled {
     cpus: options.cpus,
     threadSlots: options.threadSlots ?? options.events!.threadSlots,
     touch: options.touch,
+    ...(options.bootsLater && { boots: (boot: () => void) => void booting.push(boot) }),
   };
   const objects = options.objects?.(memory) ?? objectTable(memory, options.events!);
   const { spec } = options;
@@ -75,7 +83,10 @@ export function assemble(options: MachineOptions): Assembled {
   const request = isRequestAllocator(top) ? top : undefined;
   // `zendmm:all=true` sends the libc events through the request allocator too.
   const allocator = below && spec.options['all'] !== true ? below : top;
-  return { machine, objects, allocator, request, top };
+  const boot = () => {
+    for (const one of booting) one();
+  };
+  return { machine, objects, allocator, request, top, below, boot };
 }
 
 function objectTable(memory: Memory, events: TraceSummary): ObjectTable {

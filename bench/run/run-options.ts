@@ -8,6 +8,7 @@ import type { Sample } from '../../sim/metrics/sample.ts';
 import type { Costs } from '../../sim/time/costs.ts';
 import type { TlbSettings } from '../../sim/tlb/settings.ts';
 import type { LineSink } from '../../workloads/files/line-sink.ts';
+import type { MachinePlace } from './kept-machine.ts';
 import type { Assembled } from './machine.ts';
 import type { Mode, Pace } from './result.ts';
 
@@ -80,6 +81,8 @@ export interface RunOptions<E extends TraceSummary = EventBuffer> {
   readonly onProgress?: (done: number) => void;
   /** Ends the run at the next piece; the result is marked partial. */
   readonly signal?: AbortSignal;
+  /** Where another run may have left a machine of its shape, and the next one may find it. */
+  readonly machine?: MachinePlace | undefined;
   /** What loading took; of a trace that passes, so far. */
   readonly loadNs?: number | (() => number);
   /** How long the replay has waited for rows of a trace that passes so far. */

@@ -13,6 +13,7 @@ import type { Bytes, Ns, Pages } from '../../sim/contract/units.ts';
 import { createSampler, type Sample } from '../../sim/metrics/sample.ts';
 import { placementLine } from '../../sim/replay/placements.ts';
 import { checkHeapRoom } from './heap-room.ts';
+import { replacingNoLoop } from './loops.ts';
 import type { Assembled } from './machine.ts';
 import { inPieces } from './pieces.ts';
 import type { RunDescription, RunResult, TlbResult } from './result.ts';
@@ -143,7 +144,7 @@ export abstract class Run<E extends TraceSummary = EventBuffer> {
     const rowsBeforeNs = rowsNs();
     let goesOn = false;
     try {
-      goesOn = share();
+      goesOn = replacingNoLoop(share);
     } catch (error) {
       if (!(error instanceof AllocatorAbort)) throw error;
       this.abort = { event: error.event ?? this.currentRow(), message: error.message };

@@ -55,6 +55,8 @@ export interface Allocator {
    * pages. A replay that writes every fresh block may call it in place of both.
    */
   mallocTouched?(t: ThreadSlot, size: Bytes): Handle;
+  /** The next run, in a machine that is used again, is with these options of the model's own shape (AllocatorModel.shape). */
+  configure?(options: AllocatorOptions, given: AllocatorOptions): void;
   threadStart(t: ThreadSlot): void;
   /** The thread's destructors: flush its cache, give its arena back. */
   threadExit(t: ThreadSlot): void;
@@ -170,6 +172,9 @@ export interface ThreadCaches {
 }
 
 export type WordSink = (word: number) => void;
+
+/** By the real names. */
+export type AllocatorOptions = Readonly<Record<string, number | boolean | string>>;
 
 export interface AllocatorStats {
   readonly [name: string]:

@@ -15,4 +15,9 @@ export interface Machine {
   /** Thread slots that may be used. */
   readonly threadSlots: number;
   readonly touch: Touch;
+  /**
+   * Given what the allocator does before its first call, with its options, for a machine that is used again: then memory is put back to
+   * where that has not been done. Without it, it is done while the model is made.
+   */
+  readonly boots?: (boot: () => void) => void;
 }

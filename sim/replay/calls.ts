@@ -1,4 +1,5 @@
 import type { ThreadSlot } from '../contract/allocator.ts';
+import type { Beginning } from '../contract/beginning.ts';
 import type { Ns } from '../contract/units.ts';
 import { DURATION_BUCKETS, durationBucket } from '../time/durations.ts';
 import { KIND_BITS, MARK, USER } from '../time/segments.ts';
@@ -32,13 +33,13 @@ export interface Calls {
   reached(mark: number, t: ThreadSlot): void;
 }
 
-export function createCalls({ clocks, costs, log, threads }: VirtualTime, locks: VirtualLocks): Calls {
+export function createCalls({ beginning, clocks, costs, log, threads }: VirtualTime, locks: VirtualLocks): Calls {
   const { eventNs } = costs;
   const { append, appendTime, tail } = log;
   const { settleCall } = locks;
-  const callStart = new Float64Array(threads);
-  const mallocs = noCalls();
-  const frees = noCalls();
+  const callStart = beginning.keep(new Float64Array(threads));
+  const mallocs = noCalls(beginning);
+  const frees = noCalls(beginning);
 
   function reached(mark: number, t: ThreadSlot): void {
     if (mark === MARK_BEGIN) {
@@ -77,6 +78,16 @@ export function createCalls({ clocks, costs, log, threads }: VirtualTime, locks:
   return { mallocs, frees, beginCall, endCall, reached };
 }
 
-function noCalls(): CallDurations {
-  return { calls: 0, slow: 0, longestNs: new Float64Array(1), counts: new Int32Array(DURATION_BUCKETS) };
+function noCalls({ keep, also }: Beginning): CallDurations {
+  const durations = {
+    calls: 0,
+    slow: 0,
+    longestNs: keep(new Float64Array(1)),
+    counts: keep(new Int32Array(DURATION_BUCKETS)),
+  };
+  also(() => {
+    durations.calls = 0;
+    durations.slow = 0;
+  });
+  return durations;
 }

@@ -35,6 +35,10 @@ export interface FreeRunning {
   readonly scheduler: Scheduler;
   readonly mallocs: CallDurations;
   readonly frees: CallDurations;
+  /** Before the first event, once the allocator is ready for it. */
+  begin(): void;
+  /** What processors had written and still had in their caches is forgotten, before the machine's memory is put back. */
+  forgetWrites(): void;
   /** Executes about `events` events; false when all threads are done. */
   run(events: number): boolean;
   /** Events done so far. */

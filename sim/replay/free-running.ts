@@ -45,7 +45,7 @@ export function createFreeRunning(options: FreeRunningOptions): FreeRunning {
   const { LG_RECORD_WORDS, OF_OTHERS, RECORD_WORDS, SLOT_SHIFT } = programOrder;
   const { LG_ENTRY_WORDS } = objectTable;
   const { addLive, PEAK } = liveBytes;
-  const { program, objects, allocator, touch, time, locks, operations } = options;
+  const { program, objects, kernel, allocator, touch, time, locks, operations } = options;
   const { recorded, onFailure, onEvent, onSleep, changed } = options;
   const { order } = program;
   const { records, requestFrees, requestNeeds } = order;
@@ -66,11 +66,12 @@ export function createFreeRunning(options: FreeRunningOptions): FreeRunning {
   // An event whose call the thread's cache serves.
   const mallocEventNs = mallocNs + eventNs;
 
-  const cursor = order.first.slice();
-  const done = new Int32Array(order.threads); // events of each thread before the running turn
-  const alive = new Uint8Array(order.threads);
+  const { keep, also } = time.beginning;
+  const cursor = keep(order.first.slice());
+  const done = keep(new Int32Array(order.threads)); // events of each thread before the running turn
+  const alive = keep(new Uint8Array(order.threads));
   alive[0] = 1;
-  const live = createLiveBytes();
+  const live = createLiveBytes(time.beginning);
   const scheduler: Scheduler = createScheduler(time, (t, at) => {
     if (futexes.stage[t] !== 0) futexes.resumed(t, at);
     else if (rwsem.stage[t] !== 0) rwsem.resumed(t);
@@ -106,7 +107,7 @@ export function createFreeRunning(options: FreeRunningOptions): FreeRunning {
   let turnFrom = cursor[0]!; // where the running turn began
   let turnEvents = 0; // of the turn as a whole: the shares into which a run is cut follow the speed of the host, and must change nothing
   let dueNs = 0; // when the next event of the thread that stopped with STOP_UNTIL is due
-  const mayBeServed = new Uint8Array(1); // 1: the thread's cache may serve its next event
+  const mayBeServed = keep(new Uint8Array(1)); // 1: the thread's cache may serve its next event
 
   /** The event that the running thread executes, or comes to next. */
   function row(): number {
@@ -274,14 +275,21 @@ export function createFreeRunning(options: FreeRunningOptions): FreeRunning {
     return stop;
   }
 
-  // What the allocator did when it was made, before the first event, is no part of the run.
-  settle(0);
-  table.letGoOfAll();
-  time.restart();
-  lives.start();
+  /** What the allocator did before the first event is no part of the run. */
+  function begin(): void {
+    settle(0);
+    table.letGoOfAll();
+    time.restart();
+    lives.start();
+  }
 
   /** The thread that has not ended its turn, because the share or what was at hand of its events is used up: it goes on where it was, or -1. */
   let paused = -1;
+  also(() => {
+    share = executed = current = turnEvents = dueNs = 0;
+    turnFrom = cursor[0]!;
+    paused = -1;
+  });
 
   /** The next thread that has no more to be played; -1: none has; NOT_YET after many that had. */
   function nextTurn(): ThreadSlot | -1 | typeof NOT_YET {
@@ -342,7 +350,9 @@ export function createFreeRunning(options: FreeRunningOptions): FreeRunning {
     scheduler,
     mallocs,
     frees,
+    begin,
     run,
+    forgetWrites: () => caches.forget(kernel.residency.used),
     done: () => executed,
     row,
     nowNs,

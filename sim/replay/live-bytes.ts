@@ -1,3 +1,4 @@
+import type { Beginning } from '../contract/beginning.ts';
 import type { Bytes } from '../contract/units.ts';
 
 /** Requested bytes of live blocks, while they change: two elements, as fields each double would be an object of the host's. */
@@ -8,8 +9,8 @@ export const LIVE = 0;
 /** And at most so far. */
 export const PEAK = 1;
 
-export function createLiveBytes(): LiveBytes {
-  return new Float64Array(2);
+export function createLiveBytes({ keep }: Beginning): LiveBytes {
+  return keep(new Float64Array(2));
 }
 
 export function addLive(live: LiveBytes, change: Bytes): void {

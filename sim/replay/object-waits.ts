@@ -48,16 +48,17 @@ export function createObjectWaits(
   const waiterMask = WAITER_MASK;
   const { threads, clocks, limit, processor, log } = time;
   const { append, tail } = log;
+  const { keep } = time.beginning;
   const { pollLimitNs } = time.costs;
   const { ended, made, uses, last: lastUse } = objects;
   if (threads >= WAITER_MASK) {
     throw new UserError(`found ${threads} threads, expected fewer than ${WAITER_MASK} in virtual time`);
   }
-  const waitingFor = new Int32Array(threads); // object slot of a blocked thread, 0 for none
-  const looksFrom = new Float64Array(threads); // since when it does
-  const waitsFor = new Int32Array(threads); // and for how many uses of the object
-  const nextWaiter = new Int32Array(threads); // another thread that waits for the same object, + 1
-  const hasGivenUp = new Uint8Array(threads); // 1: it has looked for a while, and lets others go first
+  const waitingFor = keep(new Int32Array(threads)); // object slot of a blocked thread, 0 for none
+  const looksFrom = keep(new Float64Array(threads)); // since when it does
+  const waitsFor = keep(new Int32Array(threads)); // and for how many uses of the object
+  const nextWaiter = keep(new Int32Array(threads)); // another thread that waits for the same object, + 1
+  const hasGivenUp = keep(new Uint8Array(threads)); // 1: it has looked for a while, and lets others go first
 
   function isReady(t: ThreadSlot, slot: number, needed: number): boolean {
     return uses[slot << LG_ENTRY_WORDS]! >= needed && ended[slot]! <= clocks[t]!;

@@ -1,4 +1,5 @@
 import { assert, UserError } from '../contract/assert.ts';
+import { type Beginning, createBeginning } from '../contract/beginning.ts';
 import type { EventBuffer, PassingTrace } from '../contract/event.ts';
 import * as traced from '../contract/event.ts';
 import {
@@ -11,6 +12,7 @@ import {
   type ProgramOrderReader,
   RECORD_WORDS,
   SLOT_SHIFT,
+  sharedInt32,
 } from './program-order.ts';
 import { ALLOCATED, createSlots, FRESH_SLOTS, LG_LIFE_WORDS, OWNER, SLOTS_MAX, USES } from './slots.ts';
 import { lastRows, namesThread, rowsByThread, type ThreadEnd, type TraceThreads, threadsOf } from './thread-rows.ts';
@@ -26,8 +28,14 @@ const NO_ROW = 0x7fffffff;
 /** Rows that are read at a time: few enough for all that is written about them to stay in a first cache. */
 const PIECE_ROWS = 1024;
 
-/** The columns are shared memory, so that workers can be given them as they are. A trace that passes has one thread. */
-export function readProgramOrder(events: EventBuffer | PassingTrace): ProgramOrderReader {
+/**
+ * The columns are shared memory, so that workers can be given them as they are. A trace that passes has one thread, and is read once; one that does not is
+ * read again after `beginning` was restored.
+ */
+export function readProgramOrder(
+  events: EventBuffer | PassingTrace,
+  beginning = createBeginning(),
+): ProgramOrderReader {
   const traceThreads = threadsOf(events);
   const { ids, bornAfter, takenBy, taken } = traceThreads;
   const threads = ids.length;
@@ -47,7 +55,7 @@ export function readProgramOrder(events: EventBuffer | PassingTrace): ProgramOrd
     takenBy,
     taken,
     first,
-    tail: first.slice(),
+    tail: beginning.keep(first.slice()),
     records: sharedInt32(chunks << LG_CHUNK_WORDS),
     extra: sharedInt32(chunks << (LG_CHUNK_WORDS - LG_RECORD_WORDS)),
     needs: sharedInt32(chunks << (LG_CHUNK_WORDS - LG_RECORD_WORDS)),
@@ -57,7 +65,7 @@ export function readProgramOrder(events: EventBuffer | PassingTrace): ProgramOrd
     slotLimit,
   };
   const ends = traced.isPassing(events) ? [{ thread: 0, row: NO_ROW - 1 }] : lastRows(events, traceThreads);
-  return createReader(events, order, traceThreads, ends);
+  return createReader(events, order, traceThreads, ends, beginning);
 }
 
 function createReader(
@@ -65,6 +73,7 @@ function createReader(
   order: ProgramOrder,
   traceThreads: TraceThreads,
   ends: readonly ThreadEnd[],
+  beginning: Beginning,
 ): ProgramOrderReader {
   // Constants of their own: an imported one is loaded and checked at every use, a local one is folded into the code.
   const {
@@ -100,19 +109,18 @@ function createReader(
   const { head, slot, a, b, mask, bring } = traced.rowsOf(events);
   const { threads, records, extra, needs, tail, taken, requestFrees, requestNeeds } = order;
   const lgRecordWords = LG_RECORD_WORDS;
-  const { ofBegin } = traceThreads;
   /** By thread slot of the trace: the thread. */
-  const current = new Int32Array(events.threadSlots);
+  const current = beginning.keep(new Int32Array(events.threadSlots));
   /** By slot of the trace: the slot of this file, 0 while dead. */
-  const now = new Int32Array(traced.isPassing(events) ? events.objectSlotLimit : events.objectSlots);
-  const slots = createSlots(threads, order.slotLimit, lastChunk, taken.length);
+  const now = beginning.keep(new Int32Array(traced.isPassing(events) ? events.objectSlotLimit : events.objectSlots));
+  const slots = createSlots(threads, order.slotLimit, lastChunk, taken.length, beginning);
   const { lives, freeSlots, freeCount, refill, addFree } = slots;
   // Where the next thread begins, and behind the last event of the next one that ends.
   const beginRows = Int32Array.from([...begins.map(({ row }) => row), NO_ROW]);
   const endRows = Int32Array.from([...ends.map(({ row }) => row + 1), NO_ROW]);
-  const hasEnded = new Uint8Array(threads).fill(1); // whether the thread's last event has been read; some have none
+  const hasEnded = beginning.keep(new Uint8Array(threads).fill(1)); // whether the thread's last event has been read; some have none
   for (const { thread } of ends) hasEnded[thread] = 0;
-  const state = new Int32Array(8); // in an array: a variable that functions share is looked up, checked and stored at every use
+  const state = beginning.keep(new Int32Array(8)); // in an array: a variable that functions share is looked up, checked and stored at every use
   const READ = 0; // rows
   const BEGUN = 1; // entries of `begins`
   const LAST_THREAD = 2; // the thread of the event before
@@ -338,7 +346,7 @@ function createReader(
     const from = state[READ]!;
     assert(from < events.length, 'a thread has no end');
     for (; beginRows[state[BEGUN]!] === from; state[BEGUN]!++) {
-      current[begins[state[BEGUN]!]!.thread] = ofBegin[state[BEGUN]!]!;
+      current[begins[state[BEGUN]!]!.thread] = traceThreads.ofBegin[state[BEGUN]!]!;
     }
     const there = bring(from);
     if (isPassing && events.length < NO_ROW) endRows[0] = events.length; // known with the last rows
@@ -389,8 +397,4 @@ function createReader(
       return rows[Math.min(first[t]! + n, first[t + 1]! - 1)] ?? 0;
     },
   };
-}
-
-function sharedInt32(words: number): Int32Array {
-  return new Int32Array(new SharedArrayBuffer(Math.max(1, words) * 4));
 }

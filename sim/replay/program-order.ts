@@ -116,3 +116,8 @@ export function isUse(op: number, slot: number, a: number): boolean {
   if (op > traced.OP_EREALLOC || op === traced.OP_FREE || op === traced.OP_EFREE || slot === 0) return false;
   return a !== 0 || (op !== traced.OP_REALLOC && op !== traced.OP_EREALLOC);
 }
+
+/** A column of so many words at least. */
+export function sharedInt32(words: number): Int32Array {
+  return new Int32Array(new SharedArrayBuffer(Math.max(1, words) * 4));
+}

@@ -1,4 +1,5 @@
 import type { ThreadSlot } from '../contract/allocator.ts';
+import { createBeginning } from '../contract/beginning.ts';
 import { type EventBuffer, OP_BITS, OP_CLOCK, OP_MASK } from '../contract/event.ts';
 import type { Ns } from '../contract/units.ts';
 import { inPiecesBetween } from './row-pieces.ts';
@@ -13,25 +14,32 @@ export interface RecordedTime {
   nextEvent(t: ThreadSlot): number;
   /** When that one is due. */
   nextNs(t: ThreadSlot): Ns;
+  /** Nobody waits in the run that begins: it goes as fast as it can. */
+  ignore(): void;
   /** The thread has reached it in time. */
   passed(t: ThreadSlot): void;
 }
 
 export const NO_EVENT = 0x7fffffff;
 
-export function createRecordedTime(events: EventBuffer, traceThreads: TraceThreads): RecordedTime {
+export function createRecordedTime(
+  events: EventBuffer,
+  traceThreads: TraceThreads,
+  { keep } = createBeginning(),
+): RecordedTime {
   const threads = traceThreads.ids.length;
   const first = new Int32Array(threads + 1);
   const { counts } = visitMoves(events, traceThreads);
   for (let t = 0; t < threads; t++) first[t + 1] = first[t]! + counts[t]!;
   const moves = { event: new Int32Array(first[threads]!), ns: new Float64Array(first[threads]!) };
-  const next = first.slice(0, threads);
+  const next = keep(first.slice(0, threads));
   visitMoves(events, traceThreads, { ...moves, next });
   next.set(first.subarray(0, threads));
   const { event: eventAt, ns: nsAt } = moves;
   return {
     nextEvent: (t) => (next[t]! < first[t + 1]! ? eventAt[next[t]!]! : NO_EVENT),
     nextNs: (t) => nsAt[next[t]!]!,
+    ignore: () => next.set(first.subarray(1)),
     passed: (t) => void next[t]!++,
   };
 }

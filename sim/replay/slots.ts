@@ -1,4 +1,5 @@
 import { UserError } from '../contract/assert.ts';
+import type { Beginning } from '../contract/beginning.ts';
 
 // What is known of a slot while the trace is read: int32 each.
 export const LG_LIFE_WORDS = 2;
@@ -22,14 +23,21 @@ export const SLOTS_MAX = 2 ** 26;
  * last free has been executed goes into a pool for all threads. `lastChunk` tells in which chunk of records a thread's last
  * event so far lies. The first `reserved` slots are no object's.
  */
-export function createSlots(threads: number, slotLimit: number, lastChunk: (t: number) => number, reserved: number) {
+export function createSlots(
+  threads: number,
+  slotLimit: number,
+  lastChunk: (t: number) => number,
+  reserved: number,
+  { keep }: Beginning,
+) {
   const lgLifeWords = LG_LIFE_WORDS;
-  const lives = new Int32Array(slotLimit << LG_LIFE_WORDS);
-  const freeSlots = new Int32Array(threads); // those that the thread may use again: a list,
-  const freeCount = new Int32Array(threads); // so long
-  const firstBatch = new Int32Array(threads); // more of them, the oldest first
-  const lastBatch = new Int32Array(threads);
-  const state = new Int32Array(2); // in an array: a variable that functions share is looked up, checked and stored at every use
+  const used = () => state[SLOTS]!;
+  const lives = keep(new Int32Array(slotLimit << LG_LIFE_WORDS), () => used() << LG_LIFE_WORDS);
+  const freeSlots = keep(new Int32Array(threads)); // those that the thread may use again: a list,
+  const freeCount = keep(new Int32Array(threads)); // so long
+  const firstBatch = keep(new Int32Array(threads)); // more of them, the oldest first
+  const lastBatch = keep(new Int32Array(threads));
+  const state = keep(new Int32Array(2)); // in an array: a variable that functions share is looked up, checked and stored at every use
   const SLOTS = 0; // ever used
   const POOL = 1; // batches that any thread may use
   state[SLOTS] = Math.max(1, Math.ceil(reserved / FRESH_SLOTS)) * FRESH_SLOTS;
@@ -90,5 +98,5 @@ export function createSlots(threads: number, slotLimit: number, lastChunk: (t: n
     if (++freeCount[t]! === BATCH_SLOTS) closeBatch(t);
   }
 
-  return { lives, freeSlots, freeCount, refill, addFree, leave, used: () => state[SLOTS]! };
+  return { lives, freeSlots, freeCount, refill, addFree, leave, used };
 }

@@ -38,7 +38,7 @@ export function createThreadLives(options: ThreadLivesOptions): ThreadLives {
   const { clocks, log, spend, costs } = options.time;
   const { threadBeginNs, threadCreateNs, threadExitNs } = costs;
   const { threads, bornAfter, takenBy } = order;
-  const leaves = takenBy.slice(); // by thread: the fork that still waits for its last event
+  const leaves = options.time.beginning.keep(takenBy.slice()); // by thread: the fork that still waits for its last event
 
   function announce(maker: ThreadSlot, others: readonly ThreadSlot[], areMade: boolean): void {
     for (const t of others) {

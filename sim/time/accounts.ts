@@ -45,17 +45,18 @@ export interface Accounts {
 /** `looksFrom`: since when a thread only looks for what another one has to do; Infinity for those that do not. */
 export function createAccounts(time: VirtualTime, looksFrom: (t: ThreadSlot) => Ns): Accounts {
   const { threads, cpus, running, isTimedInKernel, kernelNs, timeline } = time;
-  const perThread = () => new Float64Array(threads);
+  const { keep } = time.beginning;
+  const perThread = () => keep(new Float64Array(threads));
   const onSince = perThread();
   const onProcessorNs = perThread();
   const readyNs = perThread();
   const blockedNs = perThread();
-  const contextSwitches = new Int32Array(threads);
-  const sleeps = new Int32Array(threads);
-  const wakes = new Int32Array(threads);
-  const busyNs = new Float64Array(cpus);
-  const idleNs = new Float64Array(cpus);
-  const idleFrom = new Float64Array(cpus);
+  const contextSwitches = keep(new Int32Array(threads));
+  const sleeps = keep(new Int32Array(threads));
+  const wakes = keep(new Int32Array(threads));
+  const busyNs = keep(new Float64Array(cpus));
+  const idleNs = keep(new Float64Array(cpus));
+  const idleFrom = keep(new Float64Array(cpus));
 
   function ran(p: number, t: ThreadSlot, at: Ns): void {
     busyNs[p]! += at - onSince[t]!;

@@ -1,5 +1,5 @@
 import type { ThreadSlot } from '../contract/allocator.ts';
-import type { Bytes, Page } from '../contract/units.ts';
+import { type Bytes, HUGE_PAGES, type Page } from '../contract/units.ts';
 import { PAGE_LIMIT } from '../kernel/layout.ts';
 import type { VirtualTime } from './virtual-time.ts';
 
@@ -17,6 +17,8 @@ export interface Caches {
   fill(t: ThreadSlot, first: Page, last: Page, bytes: Bytes, faults: number): void;
   /** The same for one line on each of the pages. */
   poke(t: ThreadSlot, first: Page, last: Page, faults: number): void;
+  /** Nobody has written anything yet. `used` has a 1 for each 2 MiB in which somebody may have. */
+  forget(used: Uint8Array): void;
   /** The thread has executed so many events: what it read and wrote for them, beside the blocks, went through the same caches. */
   pass(t: ThreadSlot, events: number): void;
 }
@@ -29,7 +31,8 @@ const PAGE_MASK = PAGE_LIMIT - 1;
 const TIME_BITS = 20;
 const TIME_MASK = (1 << TIME_BITS) - 1;
 
-export function createCaches({ processor, running, costs, spend }: VirtualTime): Caches {
+export function createCaches({ beginning, processor, running, costs, spend }: VirtualTime): Caches {
+  const { keep } = beginning;
   const processors = running.length;
   const { fillRateL2, fillRateL3, fillRateMemory, fillRateCleared, writeL2Ns, writeL3Ns, writeMemoryNs } = costs;
   const l2Pages = (costs.cacheL2Bytes / 4096) | 0; // whole: what is computed with them stays whole
@@ -37,8 +40,8 @@ export function createCaches({ processor, running, costs, spend }: VirtualTime):
   // By page: processor + 1 that wrote it last, and how many pages' worth of bytes it had written by then (the low 20 bits:
   // a page that is left alone for 4 GiB seems to have been written lately).
   const history = new Int32Array(PAGE_LIMIT); // the far area's pages share those of the near one
-  const ticks = new Int32Array(processors + 1); // pages' worth of bytes that each processor has written, as in the history
-  const rest = new Int32Array(processors + 1); // and bytes of the page that is not full yet
+  const ticks = keep(new Int32Array(processors + 1)); // pages' worth of bytes that each processor has written, as in the history
+  const rest = keep(new Int32Array(processors + 1)); // and bytes of the page that is not full yet
   const L2_NS = 1 / fillRateL2;
   // What is farther is not nearer, whatever a price list says.
   const MISS_L3 = Math.max(0, 1 / fillRateL3 - L2_NS);
@@ -90,6 +93,13 @@ export function createCaches({ processor, running, costs, spend }: VirtualTime):
     spend(t, bytes * L2_NS + missNs);
   }
 
+  function forget(used: Uint8Array): void {
+    for (let i = 0; i < used.length; i++) {
+      const first = (i * HUGE_PAGES) & PAGE_MASK;
+      if (used[i] === 1) history.fill(0, first, first + HUGE_PAGES);
+    }
+  }
+
   function poke(t: ThreadSlot, first: Page, last: Page, faults: number): void {
     const own = processor[t]! + 1;
     const now = ticks[own]!;
@@ -102,5 +112,5 @@ export function createCaches({ processor, running, costs, spend }: VirtualTime):
     spend(t, faults > 0 ? Math.min(ns, (last - first + 1) * writeL2Ns) : ns);
   }
 
-  return { fill, poke, pass: (t, events) => wrote(processor[t]! + 1, events * EVENT_BYTES) };
+  return { fill, poke, forget, pass: (t, events) => wrote(processor[t]! + 1, events * EVENT_BYTES) };
 }

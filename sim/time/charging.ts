@@ -8,6 +8,8 @@ import type { VirtualTime } from './virtual-time.ts';
 
 /** Turns what models and kernel have counted into time. */
 export interface Charging {
+  /** A run begins, with the time's seed. */
+  begin(): void;
   /** Prices what was counted since the last time: the thread spends it. */
   settle(t: ThreadSlot): void;
   /** Before a lock is taken: only what takes long must not count as time under the lock. */
@@ -66,18 +68,18 @@ export function createCharging({ time, operations, onFaults, onReleases }: Charg
   } = counters;
   const { clocks, costs, debts, log, running, spend, spendInKernel } = time;
   const { tail } = log;
+  const { keep } = time.beginning;
   const { shootDownNs, shootDownTargetNs, interruptNs } = costs;
   /** A byte that the allocator fills on a page that a fault has just brought costs so much more than one in the caches. */
   const freshByteNs = Math.max(0, 1 / costs.fillRateCleared - 1 / costs.fillRateL2);
   const prices = operationPrices(costs);
   // The same work never takes quite the same time; without that, threads that do the same would meet at the same points for ever. Each thread
   // has its own row of factors, whatever the others do: equally distributed, half of them within the measured spread.
-  const random = createRandom(time.seed, 'prices');
-  const factors = Float64Array.from({ length: FACTORS }, () => 1 + (2 * random.next() - 1) * 2 * costs.priceSpread);
-  const draws = Int32Array.from({ length: time.threads }, () => random.integer(0, FACTORS - 1));
+  const factors = new Float64Array(FACTORS);
+  const draws = new Int32Array(time.threads);
   const faultNs = prices[OP_FAULTS]!;
   const releaseNs = prices[OP_PAGES_RELEASED]!;
-  const settled = new Float64Array(7);
+  const settled = keep(new Float64Array(7));
   const OWN = 0; // price of all that the allocator was counted to have done
   const KERNEL = 1; // of all that the kernel did
   const SHOT_DOWN = 2; // counts
@@ -87,9 +89,15 @@ export function createCharging({ time, operations, onFaults, onReleases }: Charg
   const RELEASED = 6;
   assert(OPERATIONS.length === 25, 'the sums in settle() leave counters out');
   // In an array: a variable that functions share is looked up, checked and stored at every use.
-  const state = new Int32Array(2);
+  const state = keep(new Int32Array(2));
   const HAS_RELEASED = 0; // a lock, in the running call
   const HAS_CALLED = 1; // the kernel, since the last time that its price was paid
+
+  function begin(): void {
+    const random = createRandom(time.seed, 'prices');
+    for (let i = 0; i < FACTORS; i++) factors[i] = 1 + (2 * random.next() - 1) * 2 * costs.priceSpread;
+    for (let t = 0; t < draws.length; t++) draws[t] = random.integer(0, FACTORS - 1);
+  }
 
   // The counters are never emptied: what was counted since the last time is the difference of two sums of products,
   // which takes no branch and no store for each counter. Whole numbers times prices stay exact enough in doubles.
@@ -195,7 +203,9 @@ export function createCharging({ time, operations, onFaults, onReleases }: Charg
     state[HAS_RELEASED] = 0;
   }
 
+  begin();
   return {
+    begin,
     settle,
     settleLong,
     settleCall,

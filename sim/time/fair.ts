@@ -1,4 +1,5 @@
 import type { ThreadSlot } from '../contract/allocator.ts';
+import { type Beginning, createBeginning } from '../contract/beginning.ts';
 import type { Ns } from '../contract/units.ts';
 import type { KernelVersion } from '../kernel/kernel.ts';
 
@@ -50,13 +51,13 @@ export function hasWork(fair: FairClass, p: number, mayRun: Uint8Array): boolean
 const scaling = (cpus: number): number => 1 + Math.floor(Math.log2(Math.min(cpus, 8)));
 
 /** What both generations have: the queues, and the virtual run times. */
-function createQueues(threads: number, cpus: number) {
-  const queued = new Int32Array(cpus);
-  const heads = new Int32Array(cpus).fill(-1);
-  const tails = new Int32Array(cpus).fill(-1);
-  const following = new Int32Array(threads).fill(-1);
-  const before = new Int32Array(threads).fill(-1);
-  const vruntime = new Float64Array(threads);
+function createQueues(threads: number, cpus: number, { keep }: Beginning) {
+  const queued = keep(new Int32Array(cpus));
+  const heads = keep(new Int32Array(cpus).fill(-1));
+  const tails = keep(new Int32Array(cpus).fill(-1));
+  const following = keep(new Int32Array(threads).fill(-1));
+  const before = keep(new Int32Array(threads).fill(-1));
+  const vruntime = keep(new Float64Array(threads));
 
   function add(p: number, t: ThreadSlot): void {
     const last = tails[p]!;
@@ -88,21 +89,28 @@ function createQueues(threads: number, cpus: number) {
   };
 }
 
-export function createFairClass(version: KernelVersion, threads: number, cpus: number, tickNs: Ns): FairClass {
-  return version === '6.1' ? createCfs(threads, cpus) : createEevdf(threads, cpus, tickNs);
+export function createFairClass(
+  version: KernelVersion,
+  threads: number,
+  cpus: number,
+  tickNs: Ns,
+  beginning?: Beginning,
+): FairClass {
+  return version === '6.1' ? createCfs(threads, cpus, beginning) : createEevdf(threads, cpus, tickNs, beginning);
 }
 
 /** Up to 6.5: the least virtual run time runs. Linux 6.1's defaults, each times the factor above. */
-export function createCfs(threads: number, cpus: number): FairClass {
+export function createCfs(threads: number, cpus: number, beginning = createBeginning()): FairClass {
+  const { keep } = beginning;
   const factor = scaling(cpus);
   const latencyNs = 6_000_000 * factor; // sysctl_sched_latency
   const minGranularityNs = 750_000 * factor; // sysctl_sched_min_granularity
   const wakeupGranularityNs = 1_000_000 * factor; // sysctl_sched_wakeup_granularity
   const NR_LATENCY = 8; // sched_nr_latency
-  const { queued, vruntime, add, remove, first, after } = createQueues(threads, cpus);
-  const minVruntime = new Float64Array(cpus);
-  const slicedNs = new Float64Array(threads); // since it was picked
-  const sleptOn = new Int32Array(threads).fill(-1);
+  const { queued, vruntime, add, remove, first, after } = createQueues(threads, cpus, beginning);
+  const minVruntime = keep(new Float64Array(cpus));
+  const slicedNs = keep(new Float64Array(threads)); // since it was picked
+  const sleptOn = keep(new Int32Array(threads).fill(-1));
 
   function leftmost(p: number): ThreadSlot | -1 {
     let best = first(p);
@@ -179,16 +187,17 @@ export function createCfs(threads: number, cpus: number): FairClass {
 }
 
 /** From 6.6 on: of those that are owed time, the earliest deadline runs, up to its deadline (RUN_TO_PARITY). */
-export function createEevdf(threads: number, cpus: number, tickNs: Ns): FairClass {
+export function createEevdf(threads: number, cpus: number, tickNs: Ns, beginning = createBeginning()): FairClass {
+  const { keep } = beginning;
   const sliceNs = 700_000 * scaling(cpus); // sysctl_sched_base_slice of 6.12 and later; 750 us before
   const lagLimitNs = Math.max(2 * sliceNs, tickNs); // entity_lag()
-  const { queued, vruntime, add, remove, first, after } = createQueues(threads, cpus);
-  const deadline = new Float64Array(threads);
-  const protectedTo = new Float64Array(threads); // vprot: the virtual run time up to which it keeps the processor
-  const lag = new Float64Array(threads); // of a thread that is in no queue
-  const deadlineIn = new Float64Array(threads); // PLACE_REL_DEADLINE: of one between two queues, to its deadline
-  const sleptOn = new Int32Array(threads).fill(-1);
-  const lastAverage = new Float64Array(cpus); // of a queue that has become empty
+  const { queued, vruntime, add, remove, first, after } = createQueues(threads, cpus, beginning);
+  const deadline = keep(new Float64Array(threads));
+  const protectedTo = keep(new Float64Array(threads)); // vprot: the virtual run time up to which it keeps the processor
+  const lag = keep(new Float64Array(threads)); // of a thread that is in no queue
+  const deadlineIn = keep(new Float64Array(threads)); // PLACE_REL_DEADLINE: of one between two queues, to its deadline
+  const sleptOn = keep(new Int32Array(threads).fill(-1));
+  const lastAverage = keep(new Float64Array(cpus)); // of a queue that has become empty
 
   /** avg_vruntime() */
   function average(p: number, running: ThreadSlot | -1): Ns {

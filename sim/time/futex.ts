@@ -1,6 +1,7 @@
 import type { ThreadSlot } from '../contract/allocator.ts';
 import type { LockId } from '../contract/locks.ts';
 import type { Ns } from '../contract/units.ts';
+import { type Bucket, newBucket } from './futex-bucket.ts';
 import type { LockTable } from './lock-table.ts';
 import type { Scheduler } from './scheduling.ts';
 import type { VirtualTime } from './virtual-time.ts';
@@ -63,6 +64,7 @@ export interface Futexes {
 
 export function createFutexes(time: VirtualTime, table: LockTable, scheduler: () => Scheduler): Futexes {
   const { threads, clocks, processor, running, inKernel, isTimedInKernel, kernelNs, costs, topology, cpus } = time;
+  const { keep, also } = time.beginning;
   const { spinLimitNs, futexWakeNs, futexWakeWorkNs } = costs;
   // Half of a call that finds nobody is the way into the kernel and to the bucket, half the way back.
   const wayNs = futexWakeNs / 2;
@@ -71,15 +73,19 @@ export function createFutexes(time: VirtualTime, table: LockTable, scheduler: ()
   const pauseNs = spinLimitNs / MAX_SPIN;
   // A FUTEX_WAKE that wakes nobody finds the bucket and goes: what a FUTEX_WAIT that fails takes longer is done under the bucket's lock.
   const waitWorkNs = Math.max(0, costs.futexWaitNs - costs.futexWakeNs);
-  const stage = new Uint8Array(threads);
-  const stageLock = new Int32Array(threads);
-  const kernelFrom = new Float64Array(threads);
-  const sleepFrom = new Float64Array(threads);
-  const spinFrom = new Float64Array(threads);
-  const spinTo = new Float64Array(threads);
-  const next = new Int32Array(threads).fill(-1); // in the queue that the thread is in
+  const stage = keep(new Uint8Array(threads));
+  const stageLock = keep(new Int32Array(threads));
+  const kernelFrom = keep(new Float64Array(threads));
+  const sleepFrom = keep(new Float64Array(threads));
+  const spinFrom = keep(new Float64Array(threads));
+  const spinTo = keep(new Float64Array(threads));
+  const next = keep(new Int32Array(threads).fill(-1)); // in the queue that the thread is in
   const buckets = new Map<LockId, Bucket>();
   const spinners = new Map<LockId, ThreadSlot[]>();
+  also(() => {
+    buckets.clear();
+    spinners.clear();
+  });
 
   function bucketOf(id: LockId): Bucket {
     let bucket = buckets.get(id);
@@ -368,32 +374,3 @@ export function createFutexes(time: VirtualTime, table: LockTable, scheduler: ()
 
   return { stage, wait, wake, released, step, resumed };
 }
-
-/** A futex word's hash bucket; that two words share one is left out. */
-interface Bucket {
-  /** Who has its lock, -1 for nobody; since when it is free; where its line is, and until when it is on its way. */
-  owner: number;
-  freeAt: Ns;
-  lineAt: number;
-  lineFreeAt: Ns;
-  /** Who queues for its lock. */
-  first: number;
-  last: number;
-  /** Who sleeps. */
-  firstSleeper: number;
-  lastSleeper: number;
-  /** futex_hb_waiters_pending(): who sleeps, and who is about to. */
-  pending: number;
-}
-
-const newBucket = (): Bucket => ({
-  owner: -1,
-  freeAt: 0,
-  lineAt: -1,
-  lineFreeAt: 0,
-  first: -1,
-  last: -1,
-  firstSleeper: -1,
-  lastSleeper: -1,
-  pending: 0,
-});

@@ -1,5 +1,6 @@
 import type { ThreadSlot } from '../contract/allocator.ts';
 import { assert, InvariantError } from '../contract/assert.ts';
+import type { Column } from '../contract/beginning.ts';
 import type { LockId, LockKind } from '../contract/locks.ts';
 import type { Ns } from '../contract/units.ts';
 import { DURATION_BUCKETS, durationBucket } from './durations.ts';
@@ -95,37 +96,45 @@ export interface LockTable {
 
 export function createLockTable(time: VirtualTime): LockTable {
   const { threads, topology, processor, clocks, costs, lockWaitNs, spinNs, timeline } = time;
+  const { keep, also } = time.beginning;
   const { lineKeepNs, lockNs } = costs;
   /** Lines that a lock guards and that come over with it: measured as a time, in lines of the machine that it was measured on. */
   const guardedLines = costs.guardedTransferNs === 0 ? 0 : costs.guardedTransferNs / costs.lineTransferNs;
   const { transferNs } = topology;
   const locks: MeasuredLock[] = [];
-  const owner = new Int32Array(LOCKS_MAX);
-  const lastOwner = new Int32Array(LOCKS_MAX);
-  const lineAt = new Int32Array(LOCKS_MAX);
-  const acquisitions = new Int32Array(LOCKS_MAX);
-  const switches = new Int32Array(LOCKS_MAX);
-  const sole = new Int32Array(LOCKS_MAX);
-  const pushed = new Int32Array(LOCKS_MAX);
-  const pushedFrom = new Int32Array(LOCKS_MAX);
-  const isMarked = new Uint8Array(LOCKS_MAX);
-  const inKernel = new Uint8Array(LOCKS_MAX);
-  const heldFrom = new Float64Array(LOCKS_MAX);
-  const freeAt = new Float64Array(LOCKS_MAX);
-  const lineFreeAt = new Float64Array(LOCKS_MAX); // when it arrives there
-  const lineBefore = new Int32Array(LOCKS_MAX); // where it was before
-  const lineUsedAt = new Float64Array(LOCKS_MAX);
-  const holdNs = new Float64Array(LOCKS_MAX);
-  const takenAgain = new Uint8Array(LOCKS_MAX); // 1: by the same thread as before, which got it from another one
-  const contendedAt = new Float64Array(LOCKS_MAX);
-  const waitFrom = new Float64Array(threads);
-  const onFrom = new Float64Array(threads);
-  const sleptNs = new Float64Array(threads);
+  const made = keep(new Int32Array(1)); // so many
+  also(() => {
+    locks.length = made[0]!;
+    for (const lock of locks) Object.assign(lock, unusedLock(lock.name, lock.kind));
+  });
+  const perLock = <T extends Column>(column: T): T => keep(column, () => locks.length);
+  const owner = perLock(new Int32Array(LOCKS_MAX));
+  const lastOwner = perLock(new Int32Array(LOCKS_MAX));
+  const lineAt = perLock(new Int32Array(LOCKS_MAX));
+  const acquisitions = perLock(new Int32Array(LOCKS_MAX));
+  const switches = perLock(new Int32Array(LOCKS_MAX));
+  const sole = perLock(new Int32Array(LOCKS_MAX));
+  const pushed = perLock(new Int32Array(LOCKS_MAX));
+  const pushedFrom = perLock(new Int32Array(LOCKS_MAX));
+  const isMarked = perLock(new Uint8Array(LOCKS_MAX));
+  const inKernel = perLock(new Uint8Array(LOCKS_MAX));
+  const heldFrom = perLock(new Float64Array(LOCKS_MAX));
+  const freeAt = perLock(new Float64Array(LOCKS_MAX));
+  const lineFreeAt = perLock(new Float64Array(LOCKS_MAX)); // when it arrives there
+  const lineBefore = perLock(new Int32Array(LOCKS_MAX)); // where it was before
+  const lineUsedAt = perLock(new Float64Array(LOCKS_MAX));
+  const holdNs = perLock(new Float64Array(LOCKS_MAX));
+  const takenAgain = perLock(new Uint8Array(LOCKS_MAX)); // 1: by the same thread as before, which got it from another one
+  const contendedAt = perLock(new Float64Array(LOCKS_MAX));
+  const waitFrom = keep(new Float64Array(threads));
+  const onFrom = keep(new Float64Array(threads));
+  const sleptNs = keep(new Float64Array(threads));
 
   function create(name: string, kind: LockKind): LockId {
     const id = locks.length;
     assert(id < LOCKS_MAX, 'a run with more locks than there is room for');
     locks.push(unusedLock(name, kind));
+    made[0]!++;
     // Here and not for all at once: memory that is never written costs nothing.
     owner[id] = -1;
     lastOwner[id] = -1;

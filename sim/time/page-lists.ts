@@ -1,3 +1,5 @@
+import { createBeginning } from '../contract/beginning.ts';
+
 /** zone_batchsize() of a zone of a gigabyte and more: pages that a processor's list gets from the zone at once, and gives back. */
 export const PCP_BATCH = 63;
 /** zone_highsize() is at least so many: what a list holds before it gives pages back. */
@@ -14,8 +16,8 @@ export interface PageLists {
 }
 
 /** All lists are empty. */
-export function createPageLists(processors: number): PageLists {
-  const count = new Int32Array(processors);
+export function createPageLists(processors: number, { keep } = createBeginning()): PageLists {
+  const count = keep(new Int32Array(processors));
   return {
     held: (p) => count[p]!,
     take(p, pages) {

@@ -30,15 +30,16 @@ export interface Placement {
 
 /** `account`: the fair class is told how long whoever has processor `p` has had it by now. */
 export function createPlacement(
-  { topology, running, processor, cpus, threads }: VirtualTime,
+  { topology, running, processor, cpus, threads, beginning }: VirtualTime,
   fair: FairClass,
   account: (p: number, at: Ns) => void,
 ): Placement {
   const { llc, core, socket, llcSize } = topology;
   const { queued } = fair;
-  const ranAt = new Float64Array(threads).fill(-Infinity);
-  const nextBalance = new Float64Array(cpus);
-  const failed = new Int32Array(cpus);
+  const { keep } = beginning;
+  const ranAt = keep(new Float64Array(threads).fill(-Infinity));
+  const nextBalance = keep(new Float64Array(cpus));
+  const failed = keep(new Int32Array(cpus));
   const members: number[][] = []; // of each last-level cache
   for (let p = 0; p < cpus; p++) (members[llc[p]!] ??= []).push(p);
   const perCore = new Map<number, number[]>();

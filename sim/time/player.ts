@@ -33,7 +33,7 @@ export function createPlayer({ time, table, futexes, rwsem, spinLocks, scheduler
   const { codes, ns, head, tail } = log;
   const { owner, isMarked, inKernel: ofKernel } = table;
 
-  const hasLine = new Uint8Array(time.threads);
+  const hasLine = time.beginning.keep(new Uint8Array(time.threads));
 
   const isBusy = (t: ThreadSlot): boolean =>
     tail[t] !== 0 || futexes.stage[t] !== 0 || rwsem.stage[t] !== 0 || spinLocks.stage[t] !== 0;

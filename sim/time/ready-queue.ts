@@ -1,3 +1,5 @@
+import { createBeginning } from '../contract/beginning.ts';
+
 /**
  * A tournament over `size` places, each with a time (Infinity: takes no part): which place has the least? A change of
  * one place's time replays only the matches on its way up, log2(size) comparisons over one typed array. Of equal times
@@ -14,13 +16,13 @@ export interface Tournament {
   runnerUp(): number;
 }
 
-export function createTournament(size: number): Tournament {
+export function createTournament(size: number, { keep } = createBeginning()): Tournament {
   let leaves = 1;
   while (leaves < size) leaves *= 2;
   // Node n has the children 2n and 2n + 1; leaf nodes from `leaves` on stand for places. Each node holds the time and the
   // place that wins below it: what a match needs is there without a look at the place.
-  const keys = new Float64Array(2 * leaves).fill(Infinity);
-  const places = new Int32Array(2 * leaves);
+  const keys = keep(new Float64Array(2 * leaves).fill(Infinity));
+  const places = keep(new Int32Array(2 * leaves));
   for (let i = 0; i < leaves; i++) places[leaves + i] = i;
   for (let n = leaves - 1; n > 0; n--) places[n] = places[2 * n]!;
 
@@ -66,12 +68,16 @@ export interface Timers {
 }
 
 /** Room for `size` timers at once. */
-export function createTimers(size: number): Timers {
+export function createTimers(size: number, { keep, also } = createBeginning()): Timers {
   const times = new Float64Array(size + 1);
   const threads = new Int32Array(size + 1);
   const order = new Float64Array(size + 1); // of insertion
   let count = 0;
   let inserted = 0;
+  also(() => {
+    count = 0;
+    inserted = 0;
+  });
 
   const before = (i: number, j: number): boolean =>
     times[i]! < times[j]! || (times[i]! === times[j]! && order[i]! < order[j]!);
@@ -87,7 +93,7 @@ export function createTimers(size: number): Timers {
     order[j] = rank;
   };
 
-  const next = new Float64Array(1).fill(Infinity);
+  const next = keep(new Float64Array(1).fill(Infinity));
   const announce = (): void => {
     next[0] = count === 0 ? Infinity : times[1]!;
   };

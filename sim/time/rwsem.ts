@@ -58,20 +58,29 @@ export interface RwSemaphore {
 /** There is one in a run, mmap_lock. */
 export function createRwSemaphore(time: VirtualTime, table: LockTable, scheduler: () => Scheduler): RwSemaphore {
   const { threads, clocks, processor, topology, isTimedInKernel, kernelNs, spinNs, spinsInKernel } = time;
+  const { keep, also } = time.beginning;
   const { transferNs } = topology;
   const { owner } = table;
   const waitTimeoutNs = timeoutNs(time.hz);
-  const stage = new Uint8Array(threads);
-  const wantsToRead = new Uint8Array(threads);
-  const waitsFrom = new Float64Array(threads); // in the wait_list
-  const sleepFrom = new Float64Array(threads);
-  const spinsTo = new Float64Array(threads); // while readers have it; Infinity: they have not had it
+  const stage = keep(new Uint8Array(threads));
+  const wantsToRead = keep(new Uint8Array(threads));
+  const waitsFrom = keep(new Float64Array(threads)); // in the wait_list
+  const sleepFrom = keep(new Float64Array(threads));
+  const spinsTo = keep(new Float64Array(threads)); // while readers have it; Infinity: they have not had it
   const osq: ThreadSlot[] = [];
   const waitList: ThreadSlot[] = [];
   let lock: LockId = 0;
   let readers = 0;
   let handoff = false; // RWSEM_FLAG_HANDOFF: asked for by the first of the wait_list
   let isNonspinnable = false; // RWSEM_NONSPINNABLE
+  also(() => {
+    osq.length = 0;
+    waitList.length = 0;
+    lock = 0;
+    readers = 0;
+    handoff = false;
+    isNonspinnable = false;
+  });
 
   const isFree = (): boolean => readers === 0 && owner[lock]! < 0;
 

@@ -1,5 +1,5 @@
 import type { ThreadSlot } from '../contract/allocator.ts';
-import { createRandom, shuffle } from '../contract/random.ts';
+import { shuffle } from '../contract/random.ts';
 import type { Start } from '../contract/start.ts';
 import type { Ns } from '../contract/units.ts';
 import { createAccounts } from './accounts.ts';
@@ -32,27 +32,26 @@ export const DEFAULT_HZ = 250;
 export function createScheduler(time: VirtualTime, resumed: (t: ThreadSlot, at: Ns) => void): Scheduler {
   const { threads, cpus, clocks, debts, processor, running, inKernel, spinsInKernel, limit, horizon, costs } = time;
   const { contextSwitchNs, wakeLatencyNs, wakeIdleNs, wakeThreadNs, syscallNs } = costs;
-  const fair = createFairClass(time.version, threads, cpus, 1e9 / time.hz);
+  const { keep } = time.beginning;
+  const fair = createFairClass(time.version, threads, cpus, 1e9 / time.hz, time.beginning);
   const { queued } = fair;
   const placement = createPlacement(time, fair, account);
-  const tournament = createTournament(cpus);
+  const tournament = createTournament(cpus, time.beginning);
   const { times } = tournament;
-  const timers = createTimers(2 * threads + cpus + 1);
-  const random = createRandom(time.seed, 'ticks and order');
-  const nextTick = createTicks(time.hz, random);
-  const perThread = () => new Float64Array(threads);
+  const timers = createTimers(2 * threads + cpus + 1, time.beginning);
+  const ticks = createTicks(time.hz);
+  const perThread = () => keep(new Float64Array(threads));
   const restNs = perThread(); // of a segment that was broken off
   const ranFrom = perThread(); // up to where the fair class knows of its running
   const readyAt = perThread();
   const blockedFrom = perThread().fill(-1);
-  const mayRun = new Uint8Array(threads).fill(1); // 0: it only looks
+  const mayRun = keep(new Uint8Array(threads).fill(1)); // 0: it only looks
   const accounts = createAccounts(time, (t) => (mayRun[t] === 1 ? Infinity : blockedFrom[t]!));
   const { contextSwitches, idleFrom, idleNs, onSince, sleeps, wakes, ran } = accounts;
-  const hasTick = new Uint8Array(cpus);
-  const mustLeave = new Uint8Array(cpus); // TIF_NEED_RESCHED
-  const lastOn = new Int32Array(cpus).fill(-1);
-  const end = new Float64Array(1);
-  let unfinished = threads;
+  const hasTick = keep(new Uint8Array(cpus));
+  const mustLeave = keep(new Uint8Array(cpus)); // TIF_NEED_RESCHED
+  const lastOn = keep(new Int32Array(cpus).fill(-1));
+  const ends = keep(Float64Array.of(0, threads)); // of the threads: when the last one came to its own so far, and how many have not
 
   function moved(p: number): void {
     const t = running[p]!;
@@ -83,7 +82,7 @@ export function createScheduler(time: VirtualTime, resumed: (t: ThreadSlot, at: 
   function armTick(p: number, at: Ns): void {
     if (hasTick[p] === 1) return;
     hasTick[p] = 1;
-    const due = nextTick(at);
+    const due = ticks.next(at);
     timers.add(due, threads + p);
     bound(due);
   }
@@ -286,12 +285,13 @@ export function createScheduler(time: VirtualTime, resumed: (t: ThreadSlot, at: 
   }
 
   function done(t: ThreadSlot): void {
-    unfinished--;
-    end[0] = Math.max(end[0]!, clocks[t]!);
+    ends[0] = Math.max(ends[0]!, clocks[t]!);
+    ends[1]!--;
     giveUp(t);
   }
 
   function start(how: Start, present: number): ThreadSlot[] {
+    const random = ticks.begin(time.seed);
     arrive(0, 0, 0, COMES_NEW);
     const order = Array.from({ length: present - 1 }, (_, i) => i + 1);
     if (how === 'serial') return order;
@@ -354,8 +354,8 @@ export function createScheduler(time: VirtualTime, resumed: (t: ThreadSlot, at: 
     looks,
     found,
     done,
-    unfinished: () => unfinished,
-    endNs: () => end[0]!,
+    unfinished: () => ends[1]!,
+    endNs: () => ends[0]!,
     closeAccounts: accounts.close,
   };
 }

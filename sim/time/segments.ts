@@ -1,4 +1,5 @@
 import type { ThreadSlot } from '../contract/allocator.ts';
+import type { Beginning } from '../contract/beginning.ts';
 import type { Ns } from '../contract/units.ts';
 
 // What a call of a model has done, in the order in which it takes time. The code of a segment is its kind, and from KIND_BITS on what it is about.
@@ -36,11 +37,11 @@ export interface SegmentLog {
 
 const FIRST_SEGMENTS = 16;
 
-export function createSegmentLog(threads: number): SegmentLog {
+export function createSegmentLog(threads: number, { keep }: Beginning): SegmentLog {
   const codes = Array.from({ length: threads }, () => new Int32Array(FIRST_SEGMENTS));
   const durations = Array.from({ length: threads }, () => new Float64Array(FIRST_SEGMENTS));
-  const head = new Int32Array(threads);
-  const tail = new Int32Array(threads);
+  const head = keep(new Int32Array(threads));
+  const tail = keep(new Int32Array(threads));
 
   function grow(t: ThreadSlot): void {
     const wider = new Int32Array(codes[t]!.length * 2);

@@ -24,10 +24,12 @@ export interface SpinLocks {
 
 export function createSpinLocks(time: VirtualTime, table: LockTable, scheduler: () => Scheduler): SpinLocks {
   const { threads, clocks, processor, isTimedInKernel, kernelNs, spinNs } = time;
+  const { keep, also } = time.beginning;
   const { owner } = table;
-  const stage = new Uint8Array(threads);
-  const stageLock = new Int32Array(threads);
+  const stage = keep(new Uint8Array(threads));
+  const stageLock = keep(new Int32Array(threads));
   const queues = new Map<LockId, ThreadSlot[]>();
+  also(() => queues.clear());
 
   function acquire(t: ThreadSlot, id: LockId): void {
     if (owner[id]! < 0) {

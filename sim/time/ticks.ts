@@ -1,12 +1,26 @@
-import type { Random } from '../contract/random.ts';
+import { createRandom, type Random } from '../contract/random.ts';
 import type { Ns } from '../contract/units.ts';
 
-/** When the timer interrupts come: `hz` times a second, the run begins somewhere between two. The next one after `at`. */
-export function createTicks(hz: number, random: Random): (at: Ns) => Ns {
+/** When the timer interrupts come: `hz` times a second. */
+export interface Ticks {
+  /** The run begins somewhere between two. What else is drawn for it is drawn from what is returned. */
+  begin(seed: number): Random;
+  /** The next one after `at`. */
+  next(at: Ns): Ns;
+}
+
+export function createTicks(hz: number): Ticks {
   const tickNs = 1e9 / hz;
-  const phase = random.next() * tickNs;
-  return (at) => {
-    const due = (Math.floor((at - phase) / tickNs) + 1) * tickNs + phase;
-    return due <= at ? due + tickNs : due; // at a tick itself, by rounding
+  let phase = 0;
+  return {
+    begin(seed) {
+      const random = createRandom(seed, 'ticks and order');
+      phase = random.next() * tickNs;
+      return random;
+    },
+    next(at) {
+      const due = (Math.floor((at - phase) / tickNs) + 1) * tickNs + phase;
+      return due <= at ? due + tickNs : due; // at a tick itself, by rounding
+    },
   };
 }

@@ -1,3 +1,4 @@
+import type { Beginning } from '../contract/beginning.ts';
 import type { Ns } from '../contract/units.ts';
 
 /** What a thread waits for: the columns of the timeline. */
@@ -7,6 +8,7 @@ export const WAITS_FOR_PROCESSOR = 2;
 export const WAITS_FOR_THREAD = 3;
 const KINDS = 4;
 const BUCKETS = 256;
+const FIRST_NS = 1024;
 
 /** Nanoseconds of waiting in each stretch of the run, by what was waited for; stretches widen as the run gets longer. */
 export interface Timeline {
@@ -15,9 +17,12 @@ export interface Timeline {
   read(end: Ns): { widthNs: Ns; waits: number[][] };
 }
 
-export function createTimeline(): Timeline {
-  let width = 1024;
-  const sums = new Float64Array(KINDS * BUCKETS);
+export function createTimeline({ keep, also }: Beginning): Timeline {
+  let width = FIRST_NS;
+  const sums = keep(new Float64Array(KINDS * BUCKETS));
+  also(() => {
+    width = FIRST_NS;
+  });
 
   /** Twice the width: pairs of stretches become one. */
   function widen(): void {

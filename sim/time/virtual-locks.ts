@@ -16,7 +16,7 @@ import type { VirtualTime } from './virtual-time.ts';
  * afterwards (player.ts). Where nobody else can act before, it is played on the spot, without the log: a lock that is free is taken and
  * given back while the call runs. Once something has to be logged, all that follows in the call is.
  */
-export interface VirtualLocks extends Locks, Pick<Charging, 'settle' | 'settleCall'> {
+export interface VirtualLocks extends Locks, Pick<Charging, 'begin' | 'settle' | 'settleCall'> {
   readonly table: LockTable;
   readonly futexes: Futexes;
   readonly rwsem: RwSemaphore;
@@ -70,10 +70,14 @@ export function createVirtualLocks({ time, operations, perVmaLocks }: VirtualLoc
   const futexes = createFutexes(time, table, () => scheduler!);
   const rwsem = createRwSemaphore(time, table, () => scheduler!);
   const spinLocks = createSpinLocks(time, table, () => scheduler!);
-  const pageLists = createPageLists(time.cpus);
-  const zoneLocks: LockId[] = []; // by socket
-  const leeway = new Float64Array(threads);
-  const isReader = new Uint8Array(threads); // of mmap_lock, which it has taken as a writer
+  const { keep, also } = time.beginning;
+  const pageLists = createPageLists(time.cpus, time.beginning);
+  const zoneLocks: LockId[] = []; // by socket, once they are there
+  also(() => {
+    zoneLocks.length = 0;
+  });
+  const leeway = keep(new Float64Array(threads));
+  const isReader = keep(new Uint8Array(threads)); // of mmap_lock, which it has taken as a writer
   let mmapLock = -1;
   const charging = createCharging({
     time,
@@ -81,7 +85,7 @@ export function createVirtualLocks({ time, operations, perVmaLocks }: VirtualLoc
     onFaults: perVmaLocks ? takePages : faultsAsReader,
     onReleases: (t, ns, pages) => spendAtZone(t, ns, pageLists.give(processor[t]!, pages)),
   });
-  const { settle, settleLong, settleCall, noteKernelEntry, noteRelease } = charging;
+  const { begin, settle, settleLong, settleCall, noteKernelEntry, noteRelease } = charging;
 
   /** Each page fault holds mmap_lock as a reader: it waits for writers, and keeps writers waiting. */
   function faultsAsReader(t: ThreadSlot, ns: Ns, pages: number): void {
@@ -268,6 +272,7 @@ export function createVirtualLocks({ time, operations, perVmaLocks }: VirtualLoc
     downgrade,
     push,
     pull,
+    begin,
     settle,
     settleCall,
     table,

@@ -1,4 +1,5 @@
 import type { ThreadSlot } from '../contract/allocator.ts';
+import { type Beginning, createBeginning } from '../contract/beginning.ts';
 import type { Ns } from '../contract/units.ts';
 import type { KernelVersion } from '../kernel/kernel.ts';
 import type { Costs } from './costs.ts';
@@ -11,8 +12,11 @@ import type { Topology } from './topology.ts';
 export interface VirtualTime {
   readonly threads: number;
   readonly cpus: number;
+  /** Puts everything of the run's time, and whatever else was made with it, back to the begin of a run. */
+  readonly beginning: Beginning;
   readonly costs: Costs;
-  readonly seed: number;
+  /** Of the running run. */
+  seed: number;
   readonly topology: Topology;
   readonly version: KernelVersion;
   /** Ticks a second. */
@@ -54,14 +58,16 @@ export interface VirtualTime {
 export type VirtualTimeOptions = Pick<
   VirtualTime,
   'threads' | 'cpus' | 'costs' | 'seed' | 'topology' | 'version' | 'hz'
->;
+> & { readonly beginning?: Beginning };
 
 export function createVirtualTime(options: VirtualTimeOptions): VirtualTime {
-  const { threads, cpus } = options;
-  const perThread = () => new Float64Array(threads);
+  const { threads, cpus, beginning = createBeginning() } = options;
+  const { keep } = beginning;
+  const perThread = () => keep(new Float64Array(threads));
+  const flags = () => keep(new Uint8Array(threads));
   const clocks = perThread();
   const kernelNs = perThread();
-  const log = createSegmentLog(threads);
+  const log = createSegmentLog(threads, beginning);
   const { tail } = log;
 
   function spend(t: ThreadSlot, ns: Ns): void {
@@ -77,20 +83,21 @@ export function createVirtualTime(options: VirtualTimeOptions): VirtualTime {
 
   return {
     ...options,
+    beginning,
     clocks,
     log,
-    limit: new Float64Array(1),
-    horizon: new Float64Array(1),
+    limit: keep(new Float64Array(1)),
+    horizon: keep(new Float64Array(1)),
     debts: perThread(),
-    processor: new Int32Array(threads),
-    running: new Int32Array(cpus).fill(-1),
-    inKernel: new Uint8Array(threads),
-    spinsInKernel: new Uint8Array(threads),
-    isTimedInKernel: new Uint8Array(threads),
+    processor: keep(new Int32Array(threads)),
+    running: keep(new Int32Array(cpus).fill(-1)),
+    inKernel: flags(),
+    spinsInKernel: flags(),
+    isTimedInKernel: flags(),
     kernelNs,
     lockWaitNs: perThread(),
     spinNs: perThread(),
-    timeline: createTimeline(),
+    timeline: createTimeline(beginning),
     observer: undefined,
     spend,
     spendInKernel,

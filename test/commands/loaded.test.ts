@@ -51,7 +51,10 @@ test('sim run loads no study, no pages, no other mode and no machine', () => {
 
 test('a run in lockstep loads no other mode and no virtual time', () => {
   const { modules } = loadedBy('bench/run/run-in-mode.ts', 'bench/run/modes/lockstep.ts');
-  expect(roomsOf(modules, 'bench/run/modes')).toEqual(['bench/run/modes/lockstep.ts']);
+  expect(roomsOf(modules, 'bench/run/modes')).toEqual([
+    'bench/run/modes/lockstep.ts',
+    'bench/run/modes/lockstep-machine.ts',
+  ]);
   expect(roomsOf(modules, 'sim/time', 'workloads', 'bench/report')).toEqual([]);
 });
 

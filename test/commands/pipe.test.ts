@@ -45,7 +45,9 @@ test('a signal is heard while nobody reads a named pipe', { timeout: 60_000 }, a
     try {
       // The rest of the command has run out of work by then.
       const args = ['run', 'rows:rounds=1', '--quiet', '--json', 'pipe'];
-      const ended = await interrupt(args, { cwd: folder, signal: 'SIGTERM', afterMs: 600 });
+      const started = Date.now();
+      const ready = () => Date.now() - started > 1500;
+      const ended = await interrupt(args, { cwd: folder, signal: 'SIGTERM', afterMs: 0, ready });
       expect(ended).toMatchObject({ code: 130, wasOver: false, left: [] });
     } finally {
       rmSync(folder, { recursive: true });

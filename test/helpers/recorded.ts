@@ -39,6 +39,7 @@ export interface RecordingBench {
   /** Event lines of a trace, without headers, samples, observations and steps of the clock. */
   lines(trace: string): string[];
   text(trace: string): string;
+  events(trace: string): EventBuffer;
   replay(trace: string, allocator: string): Promise<RunResult>;
 }
 
@@ -110,6 +111,7 @@ export function recordingBench(context: TestContext): RecordingBench {
       return { status, stdout, stderr, processes };
     },
     text,
+    events: (trace) => read(`${folder}/${trace}`),
     replay: (trace, allocator) =>
       runInMode({
         events: read(`${folder}/${trace}`),

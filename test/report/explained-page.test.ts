@@ -47,7 +47,23 @@ function sited(lines: readonly string[]): EventBuffer {
   };
 }
 
-async function pageOf(allocator: string, at?: string): Promise<{ text: string; data: PageData; options: RunOptions }> {
+interface ExplainedPage {
+  readonly text: string;
+  readonly data: PageData;
+  readonly options: RunOptions;
+}
+
+const pages = new Map<string, Promise<ExplainedPage>>();
+
+/** The same page for each test that looks at it. */
+function pageOf(allocator: string, at?: string): Promise<ExplainedPage> {
+  const key = `${allocator} ${at}`;
+  const page = pages.get(key) ?? makePage(allocator, at);
+  pages.set(key, page);
+  return page;
+}
+
+async function makePage(allocator: string, at: string | undefined): Promise<ExplainedPage> {
   const options: RunOptions = {
     events: sited([...LINES, ...ENDING]),
     workload: 'shop',

@@ -29,6 +29,17 @@ describe('the machine that a trace was recorded on', () => {
     expect([given.stderr, JSON.parse(given.stdout).run.cpus]).toEqual(['', 3]);
   });
 
+  test.runIf(CLI_BUILT)('has the settings of the program’s environment; -a is over them', () => {
+    const trace = `${temporaryFolder()}/t.htrace`;
+    writeFileSync(trace, '%htrace 2\n%env GLIBC_TUNABLES glibc.malloc.mmap_threshold=65536\nm 0 1 100000\n');
+    const args = ['run', trace, '--json', '--cpus', '2'];
+    const found = sim(args);
+    expect(found.stderr).toBe(`${trace}: recorded under glibc:mmap_threshold=65536, and run so; -a takes another\n`);
+    expect(JSON.parse(found.stdout).run.allocator).toBe('glibc@2.36:mmap_threshold=65536');
+    const given = sim([...args, '-a', 'glibc']);
+    expect(JSON.parse(given.stdout).run.allocator).toBe('glibc@2.36');
+  });
+
   test.runIf(CLI_BUILT)('blocks of PHP’s own heap under glibc are said to be glibc’s', () => {
     const trace = `${temporaryFolder()}/t.htrace`;
     writeFileSync(trace, '%htrace 1\nem 0 1 100\nef 0 1\n');

@@ -232,6 +232,7 @@ test('threads that wait for each other for ever end with the names of their even
     onEvent: undefined,
     changed: undefined,
   });
+  replay.begin();
   expect(() => replay.run(100)).toThrow(/event 2 of thread 1 waits .*; event 3 of thread 2 waits/);
 });
 

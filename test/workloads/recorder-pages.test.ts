@@ -1,4 +1,5 @@
-import { expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
+import { ASSUMED_WRITES } from '../../workloads/trace/assumed-writes.ts';
 import { INCLUDES, recordingBench } from '../helpers/recorded.ts';
 
 it('a forked process has written to the pages that became its own, not to those that it shares', (context) => {
@@ -39,4 +40,66 @@ it('a forked process has written to the pages that became its own, not to those 
     [3, 9],
     [4, 10],
   ]);
+});
+
+/** The pages, of those that the last block begins in, to which the lines behind its allocation write. */
+function writtenPages(lines: readonly string[]): number[] {
+  const last = lines.findLastIndex((line) => /^[mcar] .* ~$/.test(line));
+  return lines.slice(last + 1).flatMap((line) => {
+    const write = /^w \d+ \d+ (\d+) (\d+)$/.exec(line);
+    if (!write) return [];
+    const [first, count] = [Math.floor(Number(write[1]) / 4096), Math.ceil(Number(write[2]) / 4096)];
+    return Array.from({ length: count }, (_, i) => first + i);
+  });
+}
+
+const upTo = (count: number) => Array.from({ length: count }, (_, page) => page);
+
+/** `block` was written in full and freed; its pages stay. */
+const OF_REUSED_PAGES: readonly (readonly [what: string, body: string, pages: readonly number[]])[] = [
+  ['when it is freed', 'block = malloc(BYTES); block[3 * PAGE] = block[9 * PAGE] = 1; free(block);', [3, 9]],
+  ['when the process exits', 'block = malloc(BYTES); block[3 * PAGE] = block[9 * PAGE] = 1;', [3, 9]],
+  ['by the process, not by its child', 'block = malloc(BYTES); if (fork() == 0) { block[4 * PAGE] = 1; _exit(0); } wait(NULL); block[7 * PAGE] = 1;', [7]],
+  ['by calloc', 'block = calloc(BYTES, 1); for (int i = 0; i < BYTES; i++) must(block[i] == 0);', upTo(25)],
+  ['where it grows in its place', `
+    block = malloc(10 * PAGE);
+    block[2 * PAGE] = 2;
+    char *same = realloc(block, 20 * PAGE);
+    must(same == block && block[2 * PAGE] == 2);
+    block[15 * PAGE] = 1; /* what lay behind its old end had a header there */`, [2, 10, 15]],
+  ['by realloc, which moves it', `
+    block = malloc(8 * PAGE);
+    char *above = malloc(100);
+    for (int i = 0; i < 5 * PAGE; i++) block[i] = i * 7;
+    block = realloc(block, 30 * PAGE);
+    for (int i = 0; i < 5 * PAGE; i++) must(block[i] == (char)(i * 7));
+    block[20 * PAGE] = 1;`, [...upTo(9), 20]],
+  ['where the program may not read any more: as a whole', 'block = memalign(PAGE, 20 * PAGE); must(mprotect(block + 8 * PAGE, PAGE, PROT_NONE) == 0); free(block);', upTo(20)],
+]; // biome-ignore format: a table
+
+describe('Of a block whose pages were there before those are known that are written', () => {
+  for (const [what, body, pages] of OF_REUSED_PAGES) {
+    it(what, (context) => {
+      const bench = recordingBench(context);
+      const program = bench.compile(
+        'again.c',
+        `${INCLUDES}
+        #include <sys/mman.h>
+        enum { PAGE = 4096, BYTES = 25 * PAGE };
+        static void must(int is_so) { if (!is_so) abort(); }
+        int main(void) {
+          char *block = malloc(BYTES), *end = malloc(PAGE);
+          memset(block, 1, BYTES);
+          free(block);
+          ${body}
+          return 0;
+        }`,
+      );
+      const { processes, status } = bench.record(['--', program]);
+      expect(status).toBe(0);
+      const [own] = processes;
+      expect(writtenPages(bench.lines(own!.trace))).toEqual(pages);
+      expect(bench.text(own!.trace)).not.toContain(ASSUMED_WRITES);
+    });
+  }
 });

@@ -4,6 +4,7 @@ import type { Annotation } from '../trace/compiler.ts';
 import { type AddressTable, createAddressTable } from './address-table.ts';
 import { cutNumber, type LogRecord } from './log.ts';
 import type { PageRun } from './lookahead.ts';
+import { createUnseenWrites } from './unseen-writes.ts';
 
 /** 2^32 - 1: the largest alignment that a trace can have is the power of two below. */
 const ALIGNMENT_MAX = 2 ** 31;
@@ -24,6 +25,8 @@ export interface BlockContext {
   readonly siteOf: (thread: number) => number;
   /** Of the current record: what is written right after it, where that is known. */
   readonly writtenAtOnce: () => readonly PageRun[] | undefined;
+  /** Nobody saw what is written to a large block; whether it is guessed, or is taken to be written as a whole. */
+  readonly unseen: (size: number, isGuessed: boolean) => void;
   readonly write: (thread: number, block: BlockId, address: number, run: PageRun) => void;
   /** A block lies at the address. */
   readonly placed: (address: number, size: number) => void;
@@ -35,7 +38,20 @@ export function createBlockRecords(family: CallFamily, context: BlockContext) {
   let blocks: AddressTable = createAddressTable();
   /** By thread: the block whose realloc is under way (-1: it is not known), and where it was. */
   const moving = new Map<number, { readonly block: BlockId; readonly old: number }>();
+  const unseenWrites = createUnseenWrites();
   let calls = 0;
+
+  /** The pages of a large block that are written right after its allocation; undefined: as a rule. */
+  function writesOf(op: number, size: number): readonly PageRun[] | undefined {
+    const runs = context.writtenAtOnce();
+    if (runs) {
+      unseenWrites.see(op, size, runs);
+      return runs;
+    }
+    const guessed = unseenWrites.guess(op, size);
+    context.unseen(size, guessed !== undefined);
+    return guessed;
+  }
 
   function failed(thread: number): void {
     odd('allocations that failed');
@@ -55,7 +71,7 @@ export function createBlockRecords(family: CallFamily, context: BlockContext) {
       blocks.take(r.address);
       family.free(r.thread, lost);
     }
-    const runs = size >= BIG_BYTES ? context.writtenAtOnce() : undefined;
+    const runs = size >= BIG_BYTES ? writesOf(r.op, size) : undefined;
     const site = siteOf(r.thread);
     if (runs || site !== 0) annotate({ site, unwritten: runs !== undefined });
     return runs;

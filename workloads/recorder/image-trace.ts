@@ -5,13 +5,14 @@ import { type BlockId, createEventBuilder, type EventBuilder } from '../builder.
 import type { Oddities } from '../import/address-trace.ts';
 import { ASSUMED_WRITES } from '../trace/assumed-writes.ts';
 import { mostRows } from '../trace/columns.ts';
-import { createBlockRecords } from './block-records.ts';
+import { type CallFamily, createBlockRecords } from './block-records.ts';
 import { endedBySignal } from './end-label.ts';
 import { forEachRecord, LOG, type LogPart, type LogRecord } from './log.ts';
 import { type BlockWrite, lookAhead, type PageRun } from './lookahead.ts';
 import { type ObservationText, observedValues, parseObservation } from './observation-text.ts';
 import { createRecordedSites } from './recorded-sites.ts';
 import type { Symbolizer } from './symbols/symbolizer.ts';
+import { createUnseenSum } from './unseen-writes.ts';
 import { createZendRecords, isOfZend } from './zend-records.ts';
 
 /** mallopt's parameters by their numbers in malloc.h. */
@@ -49,7 +50,10 @@ export interface ImageTrace {
   /** Allocations and frees of the image itself. */
   readonly calls: number;
   readonly residentPeakBytes: number;
+  /** Bytes of large blocks of which it is assumed what was written. */
   readonly assumedBytes: number;
+  /** Of these, of blocks that were not looked at. */
+  readonly unseenBytes: number;
   /** What exit was given, where it was seen. */
   readonly exitStatus: number | undefined;
   readonly start: ObservationText | undefined;
@@ -77,6 +81,7 @@ export function traceOfImage(options: ImageTraceOptions): ImageTrace {
   const every = Math.max(1, Math.floor((ahead.records - ownFrom) / Math.max(1, options.samples)));
 
   const oddities: Record<string, number> = {};
+  const unseen = createUnseenSum();
   const granules = new Set<number>();
   const exiting = new Set<number>();
   const threads = new Set<number>();
@@ -129,15 +134,12 @@ export function traceOfImage(options: ImageTraceOptions): ImageTrace {
     odd,
     siteOf: (thread: number) => siteOf.get(thread) ?? 0,
     writtenAtOnce: () => ahead.atAllocation.get(index),
+    unseen: unseen.note,
     write,
     placed,
   };
-  const { malloc, calloc, realloc, free, memalign } = builder;
-  const blocks = createBlockRecords(
-    { allocate: malloc, allocateCleared: calloc, resize: realloc, free, memalign },
-    context,
-  );
-  const zend = createZendRecords(builder, context, ahead.zendCounts);
+  const blocks = createBlockRecords(mallocsOf(builder), context);
+  const zend = createZendRecords(builder, { ...context, unseen: () => {} }, ahead.zendCounts);
 
   function sample(r: LogRecord): void {
     const observed = parseObservation(r.text);
@@ -266,16 +268,27 @@ export function traceOfImage(options: ImageTraceOptions): ImageTrace {
   zend.finish();
   builder.sample(options.signal !== undefined && exitStatus === undefined ? endedBySignal(options.signal) : 'end');
   return {
-    events: builder.finish(withAssumed(options.facts(start, namesOf(threads, threadNames)), ahead.assumedBytes)),
+    events: builder.finish(
+      withAssumed(options.facts(start, namesOf(threads, threadNames)), ahead.assumedBytes + unseen.guessedBytes()),
+    ),
     oddities,
     threads: threads.size,
     calls: blocks.takeCalls() + zend.takeCalls(),
     residentPeakBytes,
-    assumedBytes: ahead.assumedBytes,
+    assumedBytes: ahead.assumedBytes + unseen.bytes(),
+    unseenBytes: unseen.bytes(),
     exitStatus,
     start,
   };
 }
+
+const mallocsOf = ({ malloc, calloc, realloc, free, memalign }: EventBuilder): CallFamily => ({
+  allocate: malloc,
+  allocateCleared: calloc,
+  resize: realloc,
+  free,
+  memalign,
+});
 
 const withAssumed = (facts: RecordedFacts, assumedBytes: number): RecordedFacts =>
   assumedBytes === 0 ? facts : { ...facts, machine: [...facts.machine, [ASSUMED_WRITES, String(assumedBytes)]] };

@@ -41,6 +41,8 @@ export const LOG = {
 
 /** Of the second argument of RESIDENT, WRITTEN and SEEN: these pages are huge. */
 export const PAGES_HUGE = 2 ** 44;
+/** … the call itself has written them. */
+export const PAGES_KNOWN = 2 ** 45;
 
 /** One record; the same object is used for all. */
 export interface LogRecord {

@@ -1,4 +1,4 @@
-import { forEachSpecialRecord, LOG, type LogPart, type LogRecord, PAGES_HUGE } from './log.ts';
+import { forEachSpecialRecord, LOG, type LogPart, type LogRecord, PAGES_HUGE, PAGES_KNOWN } from './log.ts';
 import type { RecordedSites } from './recorded-sites.ts';
 
 /**
@@ -6,7 +6,7 @@ import type { RecordedSites } from './recorded-sites.ts';
  * counts as written right after the first of them (the allocation, or a sample), as `%touch full` has it.
  *
  *   watched block   the kernel's word on it was asked for when it was allocated, and had at least once later
- *   pages that were there at its allocation say nothing: they count as written at once
+ *   pages that were there at its allocation, and could not be filled with a pattern, say nothing: they count as written at once
  *   pages that came later were written; the others never were
  */
 export interface Lookahead {
@@ -99,8 +99,7 @@ export function lookAhead(parts: readonly LogPart[], pageBytes: number, sites: R
     const block = watched.get(r.address);
     if (!block) return;
     block.hasBeenSeen = true;
-    const isHuge = r.b >= PAGES_HUGE;
-    const count = isHuge ? r.b - PAGES_HUGE : r.b;
+    const { count, isHuge } = pagesIn(r.b);
     if (count > 0) {
       const runs = mark(block, r.a, count);
       if (isHuge && block.isOfMalloc) for (const run of runs) assumedPages += run.count;
@@ -123,7 +122,7 @@ export function lookAhead(parts: readonly LogPart[], pageBytes: number, sites: R
     }
     switch (r.op) {
       case LOG.RESIDENT: {
-        const count = r.b >= PAGES_HUGE ? r.b - PAGES_HUGE : r.b;
+        const { count, isKnown } = pagesIn(r.b);
         if (count === 0) {
           const known = new Uint8Array(32);
           retire(watched.get(r.address)); // the one that lay there before
@@ -140,7 +139,7 @@ export function lookAhead(parts: readonly LogPart[], pageBytes: number, sites: R
         const block = watched.get(r.address);
         if (!block) return;
         block.atAllocation.push(...mark(block, r.a, count));
-        if (block.isOfMalloc) assumedPages += r.a === 0 ? count - 1 : count; // its first page has the allocator's header, and would be there
+        if (block.isOfMalloc && !isKnown) assumedPages += r.a === 0 ? count - 1 : count; // its first page has the allocator's header, and would be there
         return;
       }
       case LOG.WRITTEN:
@@ -181,6 +180,14 @@ export function lookAhead(parts: readonly LogPart[], pageBytes: number, sites: R
     assumedBytes: assumedPages * pageBytes,
     zendCounts,
   };
+}
+
+/** The second argument of RESIDENT, WRITTEN and SEEN. */
+function pagesIn(word: number): { readonly count: number; readonly isHuge: boolean; readonly isKnown: boolean } {
+  const isKnown = word >= PAGES_KNOWN;
+  const rest = isKnown ? word - PAGES_KNOWN : word;
+  const isHuge = rest >= PAGES_HUGE;
+  return { count: isHuge ? rest - PAGES_HUGE : rest, isHuge, isKnown };
 }
 
 /** Those side by side as one. */

@@ -39,8 +39,10 @@ export interface RecordedProcess {
   /** As a shell has it: 128 and the signal; undefined where nobody could tell. */
   readonly exit: number | undefined;
   readonly residentPeakBytes: number;
-  /** Bytes of large blocks of which it is assumed that they were written. */
+  /** Bytes of large blocks of which it is assumed what was written. */
   readonly assumedBytes: number;
+  /** Of these, of blocks that were not looked at. */
+  readonly unseenBytes: number;
   readonly allocator: string;
   readonly isStarted: boolean;
 }
@@ -188,6 +190,7 @@ function traceOf(
     exit: isLast ? (exitOf(image.status) ?? trace.exitStatus) : undefined,
     residentPeakBytes: trace.residentPeakBytes,
     assumedBytes: trace.assumedBytes,
+    unseenBytes: trace.unseenBytes,
     allocator: image.allocator,
     isStarted,
   };

@@ -25,6 +25,8 @@ export interface SessionOptions {
   readonly withSites: boolean;
   /** See the heap of a PHP. */
   readonly withZend: boolean;
+  /** Put a pattern on the pages of large blocks that are there already, to see which of them are written. */
+  readonly withFill: boolean;
   /** Where the program's standard output goes. */
   readonly stdout: 'inherit' | 'stderr';
   /** Hears of what the user may want to know while the program runs. */
@@ -179,9 +181,13 @@ async function keep(
   };
   const numbers = [options.diskBytes, options.stopEvents, options.sampleNs].map(String);
   const clock = clockKind() === 'counter' ? 'c' : 'm';
-  const flags = [clock, options.withSites ? 's' : '', options.withZend ? '' : 'n', isHangupIgnored() ? 'h' : ''].join(
-    '',
-  );
+  const flags = [
+    clock,
+    options.withSites ? 's' : '',
+    options.withZend ? '' : 'n',
+    options.withFill ? '' : 'f',
+    isHangupIgnored() ? 'h' : '',
+  ].join('');
   const child = spawn(keeper, [flags, rings, logs, ...numbers, library, ...options.command], {
     stdio: ['inherit', options.stdout === 'stderr' ? process.stderr : 'inherit', 'inherit', 'pipe', 'pipe'],
   });

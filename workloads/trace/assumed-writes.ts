@@ -14,7 +14,7 @@ import {
 import type { Bytes } from '../../sim/contract/units.ts';
 
 /** As in recorder/native/ring.h: smaller blocks are not looked at, and are written as a rule. */
-export const BIG_BYTES: Bytes = 65536;
+export const BIG_BYTES: Bytes = 16384;
 /** The key of %machine under which a recording has the bytes of pages of large blocks of which it saw nothing, though it looked. */
 export const ASSUMED_WRITES = 'assumed-writes';
 

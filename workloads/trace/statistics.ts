@@ -36,6 +36,7 @@ import {
   type Touch,
 } from '../../sim/contract/event.ts';
 import type { Bytes, Ns } from '../../sim/contract/units.ts';
+import { assumedWrites } from './assumed-writes.ts';
 
 /** What there is in a trace, independent of any allocator. */
 export interface TraceStatistics {
@@ -59,6 +60,8 @@ export interface TraceStatistics {
   readonly failedAllocations: number;
   /** Allocating events whose writes are in the trace. */
   readonly knownWrites: number;
+  /** Bytes of large blocks of a recording of which it is assumed what was written. */
+  readonly assumedWriteBytes: Bytes;
   readonly frees: number;
   /** Frees by another thread than the one that allocated the block. */
   readonly crossThreadFrees: number;
@@ -234,6 +237,7 @@ export function traceStatistics(events: EventBuffer): TraceStatistics {
     liveBytesAtEnd: liveBytes,
     failedAllocations: marksWith(events, MARK_FAILED),
     knownWrites: marksWith(events, MARK_UNWRITTEN),
+    assumedWriteBytes: assumedWrites(events, events.length),
     frees,
     crossThreadFrees,
     sizes: used(sizeBlocks).map((bits) => ({

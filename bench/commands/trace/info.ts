@@ -1,5 +1,6 @@
 import type { Argv, CommandModule } from 'yargs';
 import { bytes, columns, count, counted, duration, percent } from '../../../sim/contract/format.ts';
+import { ASSUMED_WRITES } from '../../../workloads/trace/assumed-writes.ts';
 import { type TraceStatistics, traceStatistics } from '../../../workloads/trace/statistics.ts';
 import { answer } from '../../cli/answer.ts';
 import { type AnswerArguments, answerOptions } from '../../cli/answer-options.ts';
@@ -101,11 +102,12 @@ function factRows(s: TraceStatistics): string[][] {
   const rows = [
     ['command', command],
     ['process', process ? `${process.pid}, a child of ${process.parent}` : ''],
-    ['machine', pairs(machine)],
+    ['machine', pairs(machine.filter(([key]) => key !== ASSUMED_WRITES))],
     ['environment', pairs(environment)],
     ['exit begins', s.exitEvent === null ? '' : `event ${count(s.exitEvent)}`],
     ['failed allocations', s.failedAllocations === 0 ? '' : count(s.failedAllocations)],
     ['blocks with known writes', s.knownWrites === 0 ? '' : count(s.knownWrites)],
+    ['assumed writes', s.assumedWriteBytes === 0 ? '' : `${bytes(s.assumedWriteBytes)} of large blocks`],
     ['call sites', s.callSites === 0 ? '' : count(s.callSites)],
     ['samples of the kernel', s.observations === 0 ? '' : count(s.observations)],
   ];

@@ -26,6 +26,7 @@ interface RecordArguments extends AnswerArguments {
   disk: string;
   sites: boolean;
   zend: boolean;
+  fill: boolean;
   anonymize: boolean;
   arguments: boolean;
   quantum: number;
@@ -72,6 +73,12 @@ export const recordCommand: CommandModule<object, RecordArguments> = {
         default: true,
         describe: "see PHP's own heap (emalloc, requests) in programs that have one; --no-zend: malloc alone",
       })
+      .option('fill', {
+        type: 'boolean',
+        default: true,
+        describe:
+          'put a pattern on the reused pages of large blocks, to see which of them are written; --no-fill: they count as written',
+      })
       .option('anonymize', { type: 'boolean', default: false, describe: 'keep sizes, order and times alone' })
       .option('arguments', { type: 'boolean', default: false, describe: 'keep the arguments of the commands too' })
       .option('quantum', quantumOption)
@@ -101,6 +108,7 @@ export const recordCommand: CommandModule<object, RecordArguments> = {
           withArguments: argv.arguments,
           withSites: argv.sites && !argv.anonymize,
           withZend: argv.zend,
+          withFill: argv.fill,
           diskBytes: sizeOf('--disk', argv.disk),
           stopEvents: stop.events,
           stopNs: stop.ns,
@@ -188,6 +196,18 @@ function listed(
   return { pid, ppid, command, trace: trace ?? null, events: events.length, threads, exit: exit ?? null };
 }
 
+/** Less is not worth a line. */
+const TOLD_BYTES = 2 ** 20;
+
+/** What of large blocks nobody saw written, as `trace info` has it. */
+function assumedText({ assumedBytes, unseenBytes }: RecordedProcess): string {
+  const unseen = `${bytes(unseenBytes)} in blocks that were not looked at (looking takes a quarter of the processor time at most)`;
+  const before = 'on pages that were there before, or are huge';
+  if (unseenBytes === 0) return `assumed writes: ${bytes(assumedBytes)} of large blocks, ${before}`;
+  if (unseenBytes === assumedBytes) return `assumed writes: ${unseen}`;
+  return `assumed writes: ${bytes(assumedBytes)} of large blocks, ${unseen}; the rest ${before}`;
+}
+
 function tellProcess(recorded: RecordedProcess, trace: string | undefined): void {
   const { pid, command, events, threads, residentPeakBytes, assumedBytes, oddities } = recorded;
   const seen = [
@@ -197,10 +217,7 @@ function tellProcess(recorded: RecordedProcess, trace: string | undefined): void
     ...(residentPeakBytes > 0 ? [`VmHWM ${bytes(residentPeakBytes)}`] : []),
   ];
   note(`${trace ?? '(no file)'}: ${command}, process ${pid}: ${seen.join(', ')}`);
-  if (assumedBytes >= 2 ** 20)
-    note(
-      `${command}: ${bytes(assumedBytes)} of large blocks lay on pages that were there before, or huge: taken as written`,
-    );
+  if (assumedBytes >= TOLD_BYTES) note(`${command}: ${assumedText(recorded)}`);
   tellOddities(command, oddities);
 }
 

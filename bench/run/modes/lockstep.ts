@@ -9,18 +9,17 @@ import {
   type Rows,
   rowsOf,
 } from '../../../sim/contract/event.ts';
-import { uncontendedLocks } from '../../../sim/contract/locks.ts';
 import { hasOperation } from '../../../sim/contract/operation-set.ts';
 import type { Addr, Bytes } from '../../../sim/contract/units.ts';
-import { KERNEL_DEFAULTS } from '../../../sim/kernel/kernel.ts';
 import { slotsOfRows } from '../../../sim/replay/changed-slots.ts';
-import { createLockstep, type Lockstep } from '../../../sim/replay/lockstep.ts';
+import type { Lockstep } from '../../../sim/replay/lockstep.ts';
 import { requestedPeak } from '../../../sim/replay/requested.ts';
-import { createTlbObserver, type TlbObserver } from '../../../sim/tlb/observed.ts';
-import { assemble } from '../machine.ts';
+import type { TlbObserver } from '../../../sim/tlb/observed.ts';
+import { runInMachine } from '../kept-machine.ts';
 import type { RunResult, TlbResult } from '../result.ts';
 import { Run } from '../run.ts';
 import type { RowWatcher, RunOptions } from '../run-options.ts';
+import { createLockstepMachine } from './lockstep-machine.ts';
 
 /** Of a run in steps. */
 const STEP_ROWS = 1 << 15;
@@ -42,33 +41,16 @@ export class LockstepRun extends Run<EventBuffer | PassingTrace> {
   /** Thread slot → its number in order of creation, as system call lists show it. */
   private readonly creation: Int32Array;
 
-  constructor(options: RunOptions<EventBuffer | PassingTrace>) {
+  constructor(options: RunOptions<EventBuffer | PassingTrace>, machine = createLockstepMachine(options)) {
+    super(options, machine.touch, machine.assembled);
     const { events } = options;
-    const touch = options.touch ?? events.touch;
-    const assembled = assemble({
-      spec: options.spec,
-      events,
-      cpus: options.cpus,
-      touch,
-      kernel: { ...KERNEL_DEFAULTS, ...options.kernel },
-      locks: uncontendedLocks,
-    });
-    super(options, touch, assembled);
-    const { machine, objects, allocator, request } = assembled;
-    this.tlb = options.tlb && createTlbObserver(machine.kernel, options.tlb);
-    const { tlb } = this;
-    this.lockstep = createLockstep({
-      events,
-      objects,
-      kernel: machine.kernel,
-      allocator: tlb ? tlb.observe(allocator) : allocator,
-      request: tlb && request ? tlb.observe(request) : request,
-      ...(tlb && { beforeWrite: tlb.runs, pagesMayGo: true }),
-      touches: touch !== 'none',
-      onFailure: (row) => this.failedRows.push(row),
+    this.tlb = machine.tlb;
+    this.lockstep = machine.lockstep;
+    machine.begin(options, {
+      failed: (row) => this.failedRows.push(row),
       addressOfRow: (row) => this.addresses.get(row)!,
     });
-    this.watcher = options.watch?.(assembled);
+    this.watcher = options.watch?.(this.assembled);
     this.creation = new Int32Array(events.threadSlots);
     this.rows = rowsOf(events);
     const hasOwn = !isPassing(events) && hasOperation(events, OP_SAMPLE);
@@ -79,7 +61,9 @@ export class LockstepRun extends Run<EventBuffer | PassingTrace> {
     this.isStepwise =
       placements !== undefined || syscalls !== undefined || check === 'events' || this.addresses.size > 0;
     if (syscalls) {
-      machine.kernel.observeSyscalls((t, text) => syscalls.write(`${this.row} ${this.creation[t]!} ${text}`));
+      this.assembled.machine.kernel.observeSyscalls((t, text) =>
+        syscalls.write(`${this.row} ${this.creation[t]!} ${text}`),
+      );
     }
   }
 
@@ -221,5 +205,6 @@ function runWatched(lockstep: Lockstep, watcher: RowWatcher, from: number, to: n
 /** Runs in file order to its end, or to where the signal stops it. */
 export async function runLockstep(options: RunOptions<EventBuffer | PassingTrace>): Promise<RunResult> {
   await loadModel(options.spec);
-  return new LockstepRun(options).toEnd();
+  const make = (isKept: boolean) => createLockstepMachine(options, isKept);
+  return runInMachine(options.machine, make, (machine) => new LockstepRun(options, machine).toEnd());
 }

@@ -1,19 +1,6 @@
 import { loadModel } from '../../../allocators/load.ts';
-import {
-  type EventBuffer,
-  isAllocating,
-  isPassing,
-  OP_BITS,
-  OP_ECALLOC,
-  OP_EFREE,
-  OP_EMALLOC,
-  OP_EREALLOC,
-  OP_MASK,
-  type PassingTrace,
-  type TraceSummary,
-} from '../../../sim/contract/event.ts';
+import { type EventBuffer, isAllocating, type PassingTrace } from '../../../sim/contract/event.ts';
 import type { Bytes, Ns } from '../../../sim/contract/units.ts';
-import { KERNEL_DEFAULTS } from '../../../sim/kernel/kernel.ts';
 import {
   concurrencyResult,
   lockResult,
@@ -23,27 +10,19 @@ import {
 } from '../../../sim/metrics/contention.ts';
 import { percentiles } from '../../../sim/metrics/percentiles.ts';
 import type { CallDurations } from '../../../sim/replay/calls.ts';
-import { createChangedSlots } from '../../../sim/replay/changed-slots.ts';
-import { createFreeRunning } from '../../../sim/replay/free-running.ts';
 import type { FreeRunning } from '../../../sim/replay/free-running-options.ts';
-import { createSharedObjectTable, type SharedObjectTable } from '../../../sim/replay/objects.ts';
 import type { ProgramOrderReader } from '../../../sim/replay/program-order.ts';
-import { readProgramOrder } from '../../../sim/replay/program-order-reader.ts';
-import { createRecordedTime } from '../../../sim/replay/recorded-time.ts';
-import { threadsOf } from '../../../sim/replay/thread-rows.ts';
-import { COST_PROFILES, costsOf, DEFAULT_PROFILE } from '../../../sim/time/costs.ts';
 import { durationBucket } from '../../../sim/time/durations.ts';
 import { checkVirtualTime } from '../../../sim/time/invariants.ts';
-import { DEFAULT_HZ } from '../../../sim/time/scheduler.ts';
-import { createTopology, DEFAULT_TOPOLOGY } from '../../../sim/time/topology.ts';
-import { createVirtualLocks, type VirtualLocks } from '../../../sim/time/virtual-locks.ts';
-import { createVirtualTime, type VirtualTime } from '../../../sim/time/virtual-time.ts';
-import { assemble } from '../machine.ts';
+import type { VirtualLocks } from '../../../sim/time/virtual-locks.ts';
+import type { VirtualTime } from '../../../sim/time/virtual-time.ts';
+import { runInMachine } from '../kept-machine.ts';
 import type { RunResult } from '../result.ts';
 import { Run } from '../run.ts';
 import type { RunOptions } from '../run-options.ts';
 import type { Timing } from '../run-result.ts';
 import { createTimeTrace, type TimeTrace } from '../time-trace.ts';
+import { createVirtualMachine } from './virtual-machine.ts';
 
 /** A run in virtual time: each thread at its own pace on `cpus` simulated processors. */
 class VirtualRun extends Run<EventBuffer | PassingTrace> {
@@ -58,75 +37,27 @@ class VirtualRun extends Run<EventBuffer | PassingTrace> {
   private sleepEndsNs = Infinity;
   private readonly timeTrace: TimeTrace | undefined;
 
-  constructor(options: RunOptions<EventBuffer | PassingTrace>) {
-    const { events, cpus } = options;
-    const touch = options.touch ?? events.touch;
-    const program = readProgramOrder(events);
-    const { threads, slotLimit } = program.order;
-    const { model } = options.spec.below ?? options.spec;
-    const costs = costsOf(model.name, options.costs ?? COST_PROFILES[DEFAULT_PROFILE]!);
-    const kernel = { ...KERNEL_DEFAULTS, ...options.kernel };
-    const { topology = DEFAULT_TOPOLOGY, hz = DEFAULT_HZ, seed = 0, start = 'barrier' } = options;
-    const time = createVirtualTime({
-      threads,
-      cpus,
-      costs,
-      seed,
-      topology: createTopology(topology, cpus, costs.lineTransferNs, costs.topology),
-      version: kernel.version,
-      hz,
-    });
-    let locks: VirtualLocks | undefined;
-    let objects: SharedObjectTable | undefined;
-    const assembled = assemble({
-      spec: options.spec,
-      events,
-      cpus,
-      touch,
-      kernel,
-      threadSlots: threads,
-      objects: (memory) => (objects = createSharedObjectTable(memory, slotLimit, program.objectSlots)),
-      locks: (_memory, operations) =>
-        (locks = createVirtualLocks({ time, operations, perVmaLocks: kernel.version !== '6.1' })),
-    });
-    super(options, touch, assembled);
-    this.program = program;
-    this.time = time;
-    this.locks = locks!;
-    const { machine, allocator, request } = assembled;
-    const { placements, syscalls, check, onAllocation, sampleEvery = 0, sampleIdleNs = 0, timeTrace } = options;
+  constructor(options: RunOptions<EventBuffer | PassingTrace>, machine = createVirtualMachine(options)) {
+    super(options, machine.touch, machine.assembled);
+    const { events, cpus, sampleEvery = 0, sampleIdleNs = 0, syscalls, timeTrace } = options;
+    this.program = machine.program;
+    this.time = machine.time;
+    this.locks = machine.locks;
+    this.replay = machine.replay;
     if (timeTrace) {
       const lockName = (id: number): string => this.locks.table.locks[id]!.name;
-      this.timeTrace = createTimeTrace({ sink: timeTrace, ids: program.order.ids, cpus, lockName });
-      time.observer = this.timeTrace;
+      this.timeTrace = createTimeTrace({ sink: timeTrace, ids: this.program.order.ids, cpus, lockName });
+      this.time.observer = this.timeTrace;
     }
     this.nextSample = sampleEvery > 0 ? sampleEvery : Infinity;
-    this.replay = createFreeRunning({
-      program,
-      start,
-      objects: objects!,
-      kernel: machine.kernel,
-      allocator,
-      request,
-      touch,
-      time,
-      locks: this.locks,
-      operations: machine.operations,
-      threadsExit: options.pace === 'replay',
-      endsEarly: !isPassing(events) && strangersFree(events),
-      recorded:
-        !isPassing(events) && options.pace === 'recorded' ? createRecordedTime(events, threadsOf(events)) : undefined,
-      changed: samplesOnTheWay(options) ? createChangedSlots(program.order, program.objectSlots) : undefined,
-      onFailure: (row) => this.failedRows.push(row),
-      onSample: (row, label) => this.pass(events.labels[label]!, row, this.nowNs()),
-      onSleep: sampleIdleNs > 0 ? (ns) => void (ns >= sampleIdleNs && this.passSleep(ns)) : undefined,
-      onEvent:
-        placements || onAllocation || check === 'events'
-          ? (row, op, handle) => this.afterEvent(row, op, handle)
-          : undefined,
+    machine.begin(options, {
+      failed: (row) => this.failedRows.push(row),
+      reachedSample: (row, label) => this.pass(events.labels[label]!, row, this.nowNs()),
+      sleeps: (ns) => void (ns >= sampleIdleNs && this.passSleep(ns)),
+      executed: (row, op, handle) => this.afterEvent(row, op, handle),
     });
     if (syscalls) {
-      machine.kernel.observeSyscalls((t, text) => syscalls.write(`${this.replay.row()} ${t} ${text}`));
+      this.assembled.machine.kernel.observeSyscalls((t, text) => syscalls.write(`${this.replay.row()} ${t} ${text}`));
     }
   }
 
@@ -267,28 +198,6 @@ class VirtualRun extends Run<EventBuffer | PassingTrace> {
 
 const sumOf = (values: Float64Array): number => values.reduce((sum, value) => sum + value, 0);
 
-const samplesOnTheWay = ({
-  events,
-  lastSampleOnly,
-  sampleEvery = 0,
-  sampleIdleNs = 0,
-}: RunOptions<TraceSummary>): boolean =>
-  lastSampleOnly !== true &&
-  (sampleEvery > 0 || sampleIdleNs > 0 || events.labels.length > 0 || events.length === Infinity);
-
-/** Whether a thread frees or resizes a block of another one’s request. */
-function strangersFree({ length, head, slot, objectSlots, threadSlots, hasRequestEvents }: EventBuffer): boolean {
-  if (!hasRequestEvents || threadSlots === 1) return false;
-  const owner = new Int32Array(objectSlots);
-  for (let row = 0; row < length; row++) {
-    const op = head[row]! & OP_MASK;
-    const t = head[row]! >>> OP_BITS;
-    if (op === OP_EMALLOC || op === OP_ECALLOC) owner[slot[row]!] = t;
-    else if ((op === OP_EFREE || op === OP_EREALLOC) && owner[slot[row]!] !== t) return true;
-  }
-  return false;
-}
-
 /** The calls that were not listed took `fastNs` each. */
 function callPercentiles(durations: CallDurations, fastNs: number) {
   const counts = durations.counts.slice();
@@ -300,5 +209,7 @@ function callPercentiles(durations: CallDurations, fastNs: number) {
 /** Runs to the end in virtual time, or to where the signal stops it. */
 export async function runVirtual(options: RunOptions<EventBuffer | PassingTrace>): Promise<RunResult> {
   await loadModel(options.spec);
-  return new VirtualRun({ ...options, mode: 'virtual' }).toEnd();
+  const own = { ...options, mode: 'virtual' as const };
+  const make = (isKept: boolean) => createVirtualMachine(own, isKept);
+  return runInMachine(options.machine, make, (machine) => new VirtualRun(own, machine).toEnd());
 }

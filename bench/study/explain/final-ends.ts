@@ -8,12 +8,10 @@ import {
   OP_THREAD_BEGIN,
   OP_THREAD_EXIT,
 } from '../../../sim/contract/event.ts';
-import { type Bytes, type Ns, PAGE_BYTES } from '../../../sim/contract/units.ts';
-import { CALLS_BEHIND, isFree, isRecorders, LOOKED_BACK_NS, nsOf, PASSING } from './final-frees.ts';
+import type { Bytes, Ns } from '../../../sim/contract/units.ts';
+import { CALLS_BEHIND, isFree, isRecorders, PASSING, WORK_BYTES } from './final-frees.ts';
 import { handedOver } from './handed-over.ts';
-
-/** What is asked for beyond last words, each with a page of stdio's buffers, is work. */
-const WORK_BYTES: Bytes = CALLS_BEHIND * PAGE_BYTES;
+import { LOOKED_BACK_NS, nsOf } from './pauses.ts';
 
 /** Ends of threads behind which the program does no more work. */
 export interface FinalEnds {

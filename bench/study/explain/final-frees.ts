@@ -1,11 +1,14 @@
 import {
+  askedBytes,
   type EventBuffer,
   isAllocating,
+  OP_CALLOC,
   OP_CLOCK,
   OP_EFREE,
   OP_EREALLOC,
   OP_EXIT,
   OP_FREE,
+  OP_MALLOC,
   OP_MASK,
   OP_REALLOC,
   OP_SAMPLE,
@@ -13,28 +16,29 @@ import {
   OP_THREAD_BEGIN,
   OP_THREAD_EXIT,
 } from '../../../sim/contract/event.ts';
-import type { Ns } from '../../../sim/contract/units.ts';
+import { type Bytes, type Ns, PAGE_BYTES } from '../../../sim/contract/units.ts';
 import { TEARDOWNS } from '../../../workloads/recorder/end-label.ts';
 import { handedOver } from './handed-over.ts';
+import { IDLE_NS, LOOKED_BACK_NS, nsOf, STOPPED_NS } from './pauses.ts';
 
 /** A recording that frees less than this share of the blocks that lived is not torn down. */
 const TORN_DOWN = 0.5;
-/** A program that lives on for longer than this after its frees has not freed in order to exit. */
-export const IDLE_NS: Ns = 1_000_000;
-/** What lies further back is not spoken of. */
-export const LOOKED_BACK_NS: Ns = 1_000_000_000;
 /** A program that goes on with more calls than a last line that is printed and files that are closed take has not freed in order to exit. */
 export const CALLS_BEHIND = 32;
+/** What is asked for beyond last words, each with a page of stdio's buffers, is work. */
+export const WORK_BYTES: Bytes = CALLS_BEHIND * PAGE_BYTES;
 /** What lies between frees and is nothing that a program does with its memory. */
 export const PASSING: ReadonlySet<number> = new Set([OP_CLOCK, OP_THREAD_BEGIN, OP_THREAD_EXIT, OP_SKIPPED, OP_EXIT]);
 
-/** Frees of most of what lives, with no other call between. */
+/** Frees of most of what lives, with no call between but a few whose block is freed at once, and no pause. */
 export interface FinalFrees {
   /** Of the first one. */
   readonly row: number;
   /** Behind the last one. */
   readonly end: number;
   readonly frees: number;
+  /** Allocations between them of what is freed at once. */
+  readonly words: number;
   /** Threads that end between them. */
   readonly threadEnds: number;
   /** Calls of malloc's family between the last one and what follows: a last word that is printed takes a buffer. */
@@ -53,18 +57,29 @@ export function finalFrees(events: EventBuffer, end: number): FinalFrees | undef
   let idleNs = 0;
   for (let row = end; row > 0 && idleNs <= LOOKED_BACK_NS && calls <= CALLS_BEHIND; ) {
     const op = head[row - 1]! & OP_MASK;
-    if (isFree(op)) {
-      const run = freesBefore(events, row, isGiven);
-      live += run.frees;
-      if (run.frees >= TORN_DOWN * live && run.frees > (found?.frees ?? 0)) {
-        found = { row: run.row, end: row, frees: run.frees, threadEnds: run.threadEnds, callsBehind: calls, idleNs };
+    const run = isFree(op) ? freesBefore(events, row, live, isGiven) : undefined;
+    if (run && run.frees > 0) {
+      const { frees, words, threadEnds } = run;
+      live += frees;
+      if (isMost(frees, live) && frees > (found?.frees ?? 0)) {
+        found = {
+          row: run.row,
+          end: run.end,
+          frees,
+          words,
+          threadEnds,
+          callsBehind: calls,
+          idleNs: idleNs + run.idleNs,
+        };
       }
-      calls += run.frees;
+      calls += frees + 2 * words;
       idleNs += run.ns;
       row = run.row;
       continue;
     }
+    if (run) live++;
     if (op === OP_CLOCK) idleNs += nsOf(events, row - 1);
+    else if (run) calls++;
     else if (isAllocating(op)) {
       calls++;
       if (op !== OP_REALLOC && op !== OP_EREALLOC) live--;
@@ -74,32 +89,49 @@ export function finalFrees(events: EventBuffer, end: number): FinalFrees | undef
   return found;
 }
 
+const isMost = (frees: number, live: number): boolean => frees >= TORN_DOWN * live;
+
 export const isFree = (op: number): boolean => op === OP_FREE || op === OP_EFREE;
 
-export const nsOf = ({ a, b }: EventBuffer, row: number): Ns => b[row]! * 2 ** 32 + a[row]!;
+/** What `freesBefore` finds; `idleNs` from the last free on, `ns` from the first one on. */
+type Run = Omit<FinalFrees, 'callsBehind'> & { readonly ns: Ns };
 
-/** Those that end before row `end`, with nothing but time between, and of what threads were given no more than last words. */
-function freesBefore(
-  events: EventBuffer,
-  end: number,
-  isGiven: (row: number) => boolean,
-): { row: number; frees: number; threadEnds: number; ns: Ns } {
-  const { head, labels, a } = events;
-  const run = { row: end, frees: 0, threadEnds: 0, ns: 0 };
-  let ns = 0;
-  let threadEnds = 0;
-  let given = 0;
-  for (let row = end; row > 0; row--) {
-    const op = head[row - 1]! & OP_MASK;
+const NONE: Run = { row: 0, end: 0, frees: 0, words: 0, threadEnds: 0, idleNs: 0, ns: 0 };
+
+/**
+ * The frees that end before row `end`, without a pause: of what threads were given no more than last words. Few blocks that are freed soon may
+ * be taken meanwhile (Python's main() returns, and what it held is dying), as long as it is not most of what lives: before such a word they
+ * are what the program did last. `live` behind them.
+ */
+function freesBefore(events: EventBuffer, end: number, live: number, isGiven: (row: number) => boolean): Run {
+  const { head, labels, slot, a } = events;
+  let run = NONE;
+  let [frees, words, asked, given, threadEnds, ns, pauseNs] = [0, 0, 0, 0, 0, 0, 0];
+  const freedNs = new Map<number, Ns>(); // by slot, of what was allocated further back
+  for (let row = end - 1; row >= 0; row--) {
+    const op = head[row]! & OP_MASK;
+    if (op === OP_CLOCK) {
+      ns += nsOf(events, row);
+      pauseNs += nsOf(events, row);
+      if (pauseNs > STOPPED_NS) break;
+      continue;
+    }
+    pauseNs = 0;
     if (isFree(op)) {
-      if (isGiven(row - 1) && ++given > CALLS_BEHIND + threadEnds) break;
-      run.frees++;
-      run.row = row - 1;
-      run.ns = ns;
-      run.threadEnds = threadEnds;
+      if (isGiven(row) && ++given > CALLS_BEHIND + threadEnds) return NONE; // what others gave it is worked off
+      freedNs.set(slot[row]!, ns);
+      frees++;
+      const last = run === NONE ? { end: row + 1, idleNs: ns } : { end: run.end, idleNs: run.idleNs };
+      run = { ...last, row, frees: frees - words, words, threadEnds, ns };
+    } else if (op === OP_MALLOC || op === OP_CALLOC) {
+      if (run.frees > CALLS_BEHIND && isMost(run.frees, live + run.frees)) break;
+      const freed = freedNs.get(slot[row]!);
+      asked += askedBytes(events, row);
+      if (freed === undefined || ns - freed > IDLE_NS || ++words > CALLS_BEHIND || asked > WORK_BYTES) break;
+      freedNs.delete(slot[row]!);
+      if (frees === words) run = NONE; // nothing but words so far
     } else if (op === OP_THREAD_EXIT) threadEnds++;
-    else if (op === OP_CLOCK) ns += nsOf(events, row - 1);
-    else if (op === OP_SAMPLE ? !isRecorders(labels[a[row - 1]!]!) : !PASSING.has(op)) break;
+    else if (op === OP_SAMPLE ? !isRecorders(labels[a[row]!]!) : !PASSING.has(op)) break;
   }
   return run;
 }

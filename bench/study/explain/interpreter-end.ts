@@ -2,24 +2,37 @@ import { type EventBuffer, OP_MASK, OP_SAMPLE } from '../../../sim/contract/even
 import type { Bytes } from '../../../sim/contract/units.ts';
 import { TEARDOWNS } from '../../../workloads/recorder/end-label.ts';
 import { visitObjects } from '../../run/object-events.ts';
+import { CALLS_BEHIND } from './final-frees.ts';
 
 /** A process that takes more than this share again of what it held has not come to its end: it has other threads, or begins anew. */
 const TAKEN_AGAIN = 1 / 8;
 
 interface Teardown {
   readonly row: number;
+  /** Of the label with which it began, where that is another one with next to nothing behind it. */
+  readonly begun: number;
   readonly label: string;
   readonly heldBytes: Bytes;
   leastBytes: Bytes;
 }
 
+export interface InterpreterEnd {
+  readonly row: number;
+  /** Where it was called to. Python says so twice: once more when it has waited for threads and called what was registered (native/teardown.c). */
+  readonly begun: number;
+  /** Whose end it is. */
+  readonly name: string;
+  readonly about: string;
+}
+
 /** The last time that an interpreter began to take itself down, where nothing but the exit followed. */
-export function interpreterEnd(events: EventBuffer): { row: number; about: string } | undefined {
+export function interpreterEnd(events: EventBuffer): InterpreterEnd | undefined {
   const { head, a, labels, exitRow } = events;
   if (exitRow < 0 || !labels.some((label) => TEARDOWNS.has(label))) return undefined;
   let last: Teardown | undefined;
   const sizes = new Float64Array(events.objectSlots);
   let sum = 0;
+  let calls = 0;
   const set = (slot: number, size: Bytes) => {
     sum += size - sizes[slot]!;
     sizes[slot] = size;
@@ -31,12 +44,22 @@ export function interpreterEnd(events: EventBuffer): { row: number; about: strin
     row(row) {
       if ((head[row]! & OP_MASK) !== OP_SAMPLE) return;
       const label = labels[a[row]!]!;
-      if (TEARDOWNS.has(label)) last = { row, label, heldBytes: sum, leastBytes: sum };
+      if (!TEARDOWNS.has(label)) return;
+      const begun = last && calls <= CALLS_BEHIND ? last.begun : row;
+      last = { row, begun, label, heldBytes: sum, leastBytes: sum };
+      calls = 0;
     },
-    sized: (_row, slot, size) => set(slot, size),
-    freed: (_row, slot) => set(slot, 0),
+    sized(_row, slot, size) {
+      calls++;
+      set(slot, size);
+    },
+    freed(_row, slot) {
+      calls++;
+      set(slot, 0);
+    },
   });
   if (!last) return undefined;
-  const about = `when ${TEARDOWNS.get(last.label)!} began to take itself down (${last.label}), before the exit (--at exit judges after it)`;
-  return { row: last.row, about };
+  const name = TEARDOWNS.get(last.label)!;
+  const about = `when ${name} began to take itself down (${last.label}), before the exit (--at exit judges after it)`;
+  return { row: last.row, begun: last.begun, name, about };
 }

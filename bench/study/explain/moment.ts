@@ -10,12 +10,12 @@ import {
   OP_THREAD_EXIT,
 } from '../../../sim/contract/event.ts';
 import { counted } from '../../../sim/contract/format.ts';
-import type { Ns } from '../../../sim/contract/units.ts';
 import { isEndedBySignal } from '../../../workloads/recorder/end-label.ts';
 import { rowsUntil } from '../../run/stop-point.ts';
 import { type FinalEnds, finalEnds } from './final-ends.ts';
-import { type FinalFrees, finalFrees, IDLE_NS, isRecorded } from './final-frees.ts';
-import { interpreterEnd } from './interpreter-end.ts';
+import { type FinalFrees, finalFrees, isRecorded } from './final-frees.ts';
+import { type InterpreterEnd, interpreterEnd } from './interpreter-end.ts';
+import { AT_ONCE_NS, IDLE_NS } from './pauses.ts';
 
 /** The point of a run that is judged. */
 export interface Moment {
@@ -24,11 +24,11 @@ export interface Moment {
   readonly end: number;
   /** Which moment it is and how it was found: completes "Judged …". */
   readonly about: string;
+  /** Where an interpreter takes itself down. */
+  readonly interpreter?: InterpreterEnd;
 }
 
 const KEYWORDS: readonly string[] = ['peak', 'exit', 'end'];
-/** Behind its frees it has not made a system call worth the name: recordings put steps of the clock below 10 us together. */
-const AT_ONCE_NS: Ns = 20_000;
 
 /**
  * `at`: a sample's label, `#N`, or one of `peak`, `exit`, `end` where no sample is labelled so; by default the last moment
@@ -81,7 +81,7 @@ export function exitMoment(events: EventBuffer): Moment {
   const script = scriptDone(events) ?? scriptEnd(events);
   if (script) return script;
   const interpreter = interpreterEnd(events);
-  if (interpreter) return { kind: 'exit', end: interpreter.row, about: interpreter.about };
+  if (interpreter) return { kind: 'exit', end: interpreter.row, about: interpreter.about, interpreter };
   if (events.exitRow >= 0) return { kind: 'exit', end: events.exitRow, about: EXIT_BEGINS };
   return tearDown(events) ?? endMoment(events);
 }
@@ -97,7 +97,9 @@ export const EXIT_BEGINS = 'just before the program began to exit';
 
 /** The frees right before it goes down, where nothing else tells of them. */
 export const localsDying = (events: EventBuffer, { moment, exit }: LastWork): FinalFrees | undefined =>
-  exit.about === EXIT_BEGINS && isRecorded(events.source) ? finalFrees(events, moment.end) : undefined;
+  (exit.about === EXIT_BEGINS || exit.interpreter) && isRecorded(events.source)
+    ? finalFrees(events, Math.min(moment.end, exit.interpreter?.begun ?? Infinity))
+    : undefined;
 
 export function freesText({ frees, threadEnds, callsBehind }: FinalFrees): string {
   const threads = threadEnds > 0 ? ` and ends of ${counted(threadEnds, 'thread')} between` : '';
@@ -106,11 +108,13 @@ export function freesText({ frees, threadEnds, callsBehind }: FinalFrees): strin
     : `${counted(frees, 'free')}${threads} (and ${counted(callsBehind, 'other call')} behind them)`;
 }
 
-export function beforeFrees(last: FinalFrees, { ends }: LastWork, left: string): Moment {
+const betweenText = ({ words }: FinalFrees): string => (words === 0 ? 'no allocation' : 'no allocation that stays');
+
+export function beforeFrees(last: FinalFrees, { ends, exit }: LastWork, left: string): Moment {
   const [what, meaning] = ends
     ? [`${endsText(ends)}, with which the program goes down`, 'the end of their work']
-    : ['the exit', 'the end of main()'];
-  const about = `before ${freesText(last)}, with no allocation between, that come right before ${what}${left}: taken for ${meaning} (--at exit judges after them)`;
+    : [exit.interpreter ? `${exit.interpreter.name} takes itself down` : 'the exit', 'the end of main()'];
+  const about = `before ${freesText(last)}, with ${betweenText(last)} between, that come right before ${what}${left}: taken for ${meaning} (--at exit judges after them)`;
   return { kind: 'exit', end: last.row, about };
 }
 
@@ -149,7 +153,7 @@ function scriptEnd(events: EventBuffer): Moment | undefined {
   // A trace that says where it is from was not made up: PHP takes the variables of a script down before its request ends.
   const down = source === '' ? undefined : finalFrees(events, last);
   if (down && down.callsBehind === 0) {
-    const about = `before the ${counted(down.frees, 'free')}, with no allocation between, with which ${which} ends: taken for PHP's end of a script`;
+    const about = `before the ${counted(down.frees, 'free')}, with ${betweenText(down)} between, with which ${which} ends: taken for PHP's end of a script`;
     return { kind: 'exit', end: down.row, about };
   }
   return { kind: 'exit', end: last, about: `just before the end of ${which}, with which a script exits` };
@@ -167,6 +171,6 @@ function tearDown(events: EventBuffer): Moment | undefined {
   return {
     kind: 'exit',
     end: last.row,
-    about: `before the ${counted(last.frees, 'free')}, with no allocation between, with which the recording ends: taken for the program's exit`,
+    about: `before the ${counted(last.frees, 'free')}, with ${betweenText(last)} between, with which the recording ends: taken for the program's exit`,
   };
 }

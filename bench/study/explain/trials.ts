@@ -4,7 +4,7 @@ import type { RunOptions } from '../../run/run-options.ts';
 import { type Allowed, isBackAndForth } from './advice.ts';
 import type { Facts } from './explanation.ts';
 import type { Finding } from './mechanisms/mechanism.ts';
-import { USUAL } from './mechanisms/usual.ts';
+import { defaultsOf, USUAL } from './mechanisms/usual.ts';
 import { combined, type Setting, settingName } from './setting.ts';
 import { type Trial, trialOf, type WhatIf } from './what-if.ts';
 
@@ -15,7 +15,7 @@ const ENOUGH = 0.8;
 
 /** The usual settings: they are tried whatever is found. */
 export const usualTrials = (options: RunOptions, end: number): Trial[] =>
-  distinct(USUAL.map((setting) => usedTrial(options, end, setting, 'usual')));
+  distinct([...USUAL, ...defaultsOf(options.spec)].map((setting) => usedTrial(options, end, setting, 'usual')));
 
 /** What malloc is set to is nothing to a program of which PHP's heap serves all that it asks for, with memory of the kernel's. */
 function usedTrial(options: RunOptions, end: number, setting: Setting, mechanism: string): Trial | undefined {

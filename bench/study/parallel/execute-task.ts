@@ -23,5 +23,5 @@ export async function executeTask(task: Task, options: TaskOptions = {}): Promis
   if ('machine' in task) return (await import('../machine/execute-machine.ts')).executeMachine(task);
   if ('fleet' in task) return (await import('../fleet/execute-fleet.ts')).executeFleet(task, options);
   if ('observe' in task) return (await import('../explain/execute-observe.ts')).executeObserve(task);
-  return (await import('./run-task.ts')).runTask(task, options.signal);
+  return (await import('./run-task.ts')).runTask(task, options);
 }

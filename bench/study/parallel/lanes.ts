@@ -8,6 +8,7 @@ import type { Expected } from './execute-task.ts';
 import { type Executor, RunCrashed } from './executor.ts';
 import { createInline } from './inline.ts';
 import type { OutcomeOf, Task, TaskOptions } from './task.ts';
+import { shapeOf } from './task-shape.ts';
 import { endThread, retire, runInThread, startThread, threadFile } from './thread.ts';
 import type { SentTask, TaskOutcome } from './worker.ts';
 
@@ -22,20 +23,32 @@ export const hasThreads = (): boolean => existsSync(WORKER) && hasRoomForThreads
  * equal at 20 million events, and more than that is worth for shorter ones (docs/results/speed.md).
  */
 const LONG_EVENTS = 3e7;
-/** A run in virtual time of so many events gets a worker that has executed nothing else: 0.7 s instead of 0.9 to 1.9 at 2 M events, equal at 1 M. */
-const LONG_VIRTUAL_EVENTS = 1.5e6;
+/**
+ * So does one of so many in virtual time (0.7 s instead of 0.9 to 1.9 at 2 M events, equal at 1 M), and one whose machine others may use after it: in a thread
+ * that has had another, each of those takes longer too.
+ */
+const LONG_KEPT_EVENTS = 1.5e6;
+
+/**
+ * Beside those that are at work, threads that wait with a machine for another run of its shape: the orders of threads that `explain` compares have
+ * three shapes.
+ */
+const LANES_MAX = 2;
 
 interface Lane {
   /** Undefined: this thread. */
   pool: Piscina<SentTask, TaskOutcome> | undefined;
   hasExecuted: boolean;
+  /** Of the machine that it keeps. */
+  shape: string | undefined;
   /** When it came to the end of its last run. */
   idleSinceMs: number;
 }
 
 /** Looking at 50 million rows takes 0.1 s. */
-const sent = (task: Task): SentTask => ({
+const sent = (task: Task, shape: string | undefined): SentTask => ({
   task,
+  shape,
   operations: 'events' in task && task.events ? operationSet(task.events) : undefined,
 });
 
@@ -70,16 +83,29 @@ export function createLanes(width: number, { started = 0, usesOwn = false, ...op
   const { signal } = options;
   /** This thread makes all runs, but for long ones that want another. */
   const isAlone = usesOwn && width === 1;
-  const createLane = (pool: Lane['pool']): Lane => ({ pool, hasExecuted: false, idleSinceMs: 0 });
+  const createLane = (pool: Lane['pool']): Lane => ({
+    pool,
+    hasExecuted: false,
+    shape: undefined,
+    idleSinceMs: 0,
+  });
   const lanes = Array.from({ length: started }, () => createLane(createPool()));
   const idle = [...lanes];
   if (usesOwn) idle.unshift(createLane(undefined));
   const inline = createInline(options);
   const retired: Promise<void>[] = [];
 
-  function takeLane(): Lane {
-    const taken = idle.pop();
-    if (taken) return taken;
+  /** One that keeps a machine of the shape, one that has executed nothing, a new one for what wants that; else whichever is missed least. */
+  function takeLane(shape: string | undefined, events: number | undefined, task: Task): Lane {
+    const best =
+      (shape !== undefined && idle.findLast((lane) => lane.shape === shape)) ||
+      idle.findLast((lane) => !lane.hasExecuted);
+    const isNew = shape !== undefined && isLong(events, task, shape) && lanes.length < LANES_MAX * width;
+    const found = best || (isNew ? undefined : (idle.findLast((lane) => lane.shape === undefined) ?? idle[0]));
+    if (found) {
+      idle.splice(idle.indexOf(found), 1);
+      return found;
+    }
     const fresh = createLane(createPool());
     lanes.push(fresh);
     return fresh;
@@ -95,37 +121,44 @@ export function createLanes(width: number, { started = 0, usesOwn = false, ...op
   }
 
   /** Whether the run, of unknown length where it is undefined, should have a thread of its own. */
-  function wantsFresh(lane: Lane, events: number | undefined, task: Task): boolean {
-    if (!lane.hasExecuted) return false;
-    if (events === undefined) return !isAlone;
-    const isVirtual = 'mode' in task && task.mode === 'virtual';
-    return events >= (isVirtual ? LONG_VIRTUAL_EVENTS : LONG_EVENTS);
+  function wantsFresh(lane: Lane, events: number | undefined, task: Task, shape: string | undefined): boolean {
+    if (!lane.hasExecuted || (shape !== undefined && lane.shape === shape)) return false;
+    return isLong(events, task, shape);
   }
 
-  function takesHere(lane: Lane, known: number | undefined, task: Task): boolean {
-    if (lane.pool !== undefined || wantsFresh(lane, known, task)) return false;
+  function isLong(events: number | undefined, task: Task, shape: string | undefined): boolean {
+    if (events === undefined) return !isAlone;
+    const isVirtual = 'mode' in task && task.mode === 'virtual';
+    return events >= (isVirtual || shape !== undefined ? LONG_KEPT_EVENTS : LONG_EVENTS);
+  }
+
+  function takesHere(lane: Lane, known: number | undefined, task: Task, shape: string | undefined): boolean {
+    if (lane.pool !== undefined || wantsFresh(lane, known, task, shape)) return false;
     return isAlone || (known !== undefined && known <= OWN_EVENTS_MAX);
   }
 
   return {
     width,
     async execute<T extends Task>(task: T, endBy?: (end: () => void) => void): Promise<OutcomeOf<T>> {
-      const lane = takeLane();
+      const shape = shapeOf(task);
       const known = lengthOf(task);
+      const lane = takeLane(shape, known, task);
       let isEnded = false;
       try {
-        if (takesHere(lane, known, task)) {
+        if (takesHere(lane, known, task, shape)) {
           lane.hasExecuted = true;
+          lane.shape = shape;
           await setImmediate(); // the others get theirs before
           return await inline.execute(task);
         }
-        const pool = lane.pool && !wantsFresh(lane, known, task) ? lane.pool : renew(lane);
+        const pool = lane.pool && !wantsFresh(lane, known, task, shape) ? lane.pool : renew(lane);
         lane.hasExecuted = true;
+        lane.shape = shape;
         endBy?.(() => {
           isEnded = true;
           void endThread(pool);
         });
-        const outcome = await runInThread(pool, sent(task), signal);
+        const outcome = await runInThread(pool, sent(task, shape), signal);
         if ('userError' in outcome) throw new UserError(outcome.userError);
         return outcome.run as OutcomeOf<T>;
       } catch (error) {

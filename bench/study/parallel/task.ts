@@ -1,6 +1,7 @@
 import type { FleetOutcome, FleetTask } from '../../../fleet/index.ts';
 import type { EventBuffer } from '../../../sim/contract/event.ts';
 import type { ReportRun } from '../../report/report-run.ts';
+import type { MachinePlace } from '../../run/kept-machine.ts';
 import type { Observed, ObserveOptions } from '../explain/observed.ts';
 import type { MachineAnswer, MachineQuestion } from '../machine/machine-answer.ts';
 import type { RunTask } from './run-task.ts';
@@ -39,6 +40,8 @@ export type OutcomeOf<T extends Task> = T extends FleetRunTask
 
 export interface TaskOptions {
   readonly signal?: AbortSignal;
+  /** Of a single run. */
+  readonly machine?: MachinePlace | undefined;
   /** Of a fleet: between 0 and 1. */
   readonly onProgress?: (share: number) => void;
 }

@@ -18,14 +18,14 @@ static inline void site_first(void)
 	if (UNLIKELY(with_sites)) note_site();
 }
 
-void log_allocated(enum op op, const void *p, uint64_t size)
+void log_allocated(enum op op, const void *p, uint64_t size, size_t kept)
 {
 	site_first();
 	log_sized(op, p, size);
-	if (UNLIKELY(size >= BIG_BYTES) && p) big_allocated(p, size);
+	if (UNLIKELY(size >= BIG_BYTES) && p) big_allocated(p, size, kept);
 }
 
-static void log_aligned(const void *p, size_t alignment, size_t size)
+void log_aligned(const void *p, size_t alignment, size_t size, size_t kept)
 {
 	int saved = errno;
 	inner_allocated = p ? p : FAILED_ALLOCATION;
@@ -34,11 +34,9 @@ static void log_aligned(const void *p, size_t alignment, size_t size)
 		log_plain(OP_MEMALIGN, p, (uint64_t)__builtin_ctzl(alignment) << 18 | size);
 	else
 		log_extended(OP_MEMALIGN, p, alignment, size);
-	if (size >= BIG_BYTES && p) big_allocated(p, size);
+	if (size >= BIG_BYTES && p) big_allocated(p, size, kept);
 	errno = saved;
 }
-
-void note_aligned(const void *p, size_t alignment, size_t size) { log_aligned(p, alignment, size); }
 
 EXPORT void *malloc(size_t size)
 {
@@ -51,7 +49,7 @@ EXPORT void *malloc(size_t size)
 			log_plain(OP_MALLOC, p, size);
 		} else {
 			int saved = errno;
-			log_allocated(OP_MALLOC, p, size);
+			log_allocated(OP_MALLOC, p, size, 0);
 			errno = saved;
 		}
 	}
@@ -68,7 +66,7 @@ EXPORT void *calloc(size_t count, size_t size)
 		site_first();
 		if (LIKELY(count < 1u << 8 && size < 1u << 16)) log_plain(OP_CALLOC, p, count << 16 | size);
 		else log_extended(OP_CALLOC, p, count, size);
-		if (p && (count | size) >= 256 && count * size >= BIG_BYTES) big_allocated(p, count * size);
+		if (p && count * size >= BIG_BYTES) big_allocated(p, count * size, count * size);
 		errno = saved;
 	}
 	return p;
@@ -117,6 +115,8 @@ static void *leave_bootstrap(void *old, size_t size)
 	return p;
 }
 
+size_t content_of(void *p) { return real.malloc_usable_size ? real.malloc_usable_size(p) : KEPT_UNKNOWN; }
+
 EXPORT void *realloc(void *old, size_t size)
 {
 	if (UNLIKELY(old && is_bootstrap(old))) return leave_bootstrap(old, size);
@@ -126,18 +126,19 @@ EXPORT void *realloc(void *old, size_t size)
 		void *p = real.realloc(NULL, size);
 		int saved = errno;
 		inner_allocated = p ? p : FAILED_ALLOCATION;
-		log_allocated(OP_MALLOC, p, size);
+		log_allocated(OP_MALLOC, p, size, 0);
 		errno = saved;
 		return p;
 	}
 	int before = errno;
+	size_t kept = size >= BIG_BYTES ? content_of(old) : 0;
 	if (may_be_big(old)) big_freed(old);
 	log_plain(OP_REALLOC_BEGIN, old, 0);
 	errno = before;
 	void *p = real.realloc(old, size);
 	int saved = errno;
 	inner_allocated = p ? p : FAILED_ALLOCATION;
-	log_allocated(OP_REALLOC_END, p, size);
+	log_allocated(OP_REALLOC_END, p, size, kept);
 	errno = saved;
 	return p;
 }
@@ -156,7 +157,7 @@ EXPORT void *memalign(size_t alignment, size_t size)
 {
 	if (UNLIKELY(!READY(malloc))) return bootstrap_allocate(alignment, size);
 	void *p = real.memalign(alignment, size);
-	if (recording() && (p || errno == ENOMEM)) log_aligned(p, alignment, size);
+	if (recording() && (p || errno == ENOMEM)) log_aligned(p, alignment, size, 0);
 	return p;
 }
 
@@ -164,7 +165,7 @@ EXPORT void *aligned_alloc(size_t alignment, size_t size)
 {
 	if (UNLIKELY(!READY(malloc))) return bootstrap_allocate(alignment, size);
 	void *p = real.aligned_alloc(alignment, size);
-	if (recording() && (p || errno == ENOMEM)) log_aligned(p, alignment, size);
+	if (recording() && (p || errno == ENOMEM)) log_aligned(p, alignment, size, 0);
 	return p;
 }
 
@@ -172,7 +173,7 @@ EXPORT int posix_memalign(void **out, size_t alignment, size_t size)
 {
 	if (UNLIKELY(!READY(malloc))) return (*out = bootstrap_allocate(alignment, size)) ? 0 : ENOMEM;
 	int error = real.posix_memalign(out, alignment, size);
-	if (recording() && (error == 0 || error == ENOMEM)) log_aligned(error ? NULL : *out, alignment, size);
+	if (recording() && (error == 0 || error == ENOMEM)) log_aligned(error ? NULL : *out, alignment, size, 0);
 	return error;
 }
 
@@ -181,7 +182,7 @@ EXPORT void *valloc(size_t size)
 	size_t page = (size_t)sysconf(_SC_PAGESIZE);
 	if (UNLIKELY(!READY(valloc))) return memalign(page, size);
 	void *p = real.valloc(size);
-	if (recording()) log_aligned(p, page, size);
+	if (recording()) log_aligned(p, page, size, 0);
 	return p;
 }
 
@@ -191,7 +192,7 @@ EXPORT void *pvalloc(size_t size)
 	size_t rounded = size > SIZE_MAX - page ? size : (size + page - 1) & ~(page - 1);
 	if (UNLIKELY(!READY(pvalloc))) return memalign(page, rounded);
 	void *p = real.pvalloc(size);
-	if (recording()) log_aligned(p, page, rounded);
+	if (recording()) log_aligned(p, page, rounded, 0);
 	return p;
 }
 

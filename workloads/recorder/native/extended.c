@@ -21,7 +21,7 @@ static void log_zeroed(const void *p, size_t size)
 	if (UNLIKELY(with_sites)) note_site();
 	if (size < 1u << 16) log_plain(OP_CALLOC, p, 1u << 16 | size);
 	else log_extended(OP_CALLOC, p, 1, size);
-	if (p && size >= BIG_BYTES) big_allocated(p, size);
+	if (p && size >= BIG_BYTES) big_allocated(p, size, size);
 }
 
 static void *my_mallocx(size_t size, int flags)
@@ -30,18 +30,18 @@ static void *my_mallocx(size_t size, int flags)
 	if (!recording()) return p;
 	int saved = errno;
 	inner_allocated = p ? p : FAILED_ALLOCATION;
-	if (flags & ALIGNMENT_MASK) note_aligned(p, (size_t)1 << (flags & ALIGNMENT_MASK), size);
+	if (flags & ALIGNMENT_MASK) log_aligned(p, (size_t)1 << (flags & ALIGNMENT_MASK), size, flags & ZERO ? size : 0);
 	else if (flags & ZERO) log_zeroed(p, size);
-	else log_allocated(OP_MALLOC, p, size);
+	else log_allocated(OP_MALLOC, p, size, 0);
 	errno = saved;
 	return p;
 }
 
-static void log_resized(const void *p, size_t size)
+static void log_resized(const void *p, size_t size, size_t kept)
 {
 	int saved = errno;
 	inner_allocated = p ? p : FAILED_ALLOCATION;
-	log_allocated(OP_REALLOC_END, p, size);
+	log_allocated(OP_REALLOC_END, p, size, kept);
 	errno = saved;
 }
 
@@ -56,19 +56,21 @@ static void give_up(void *old)
 static void *my_rallocx(void *old, size_t size, int flags)
 {
 	if (!recording()) return original.rallocx(old, size, flags);
+	size_t kept = size < BIG_BYTES ? 0 : flags & ZERO ? size : content_of(old);
 	give_up(old);
 	void *p = original.rallocx(old, size, flags);
-	log_resized(p, size);
+	log_resized(p, size, kept);
 	return p;
 }
 
 /* The block stays where it is; it gets `size` bytes, and as many of `extra` more as there are. */
 static size_t my_xallocx(void *p, size_t size, size_t extra, int flags)
 {
-	size_t has = original.xallocx(p, size, extra, flags);
-	if (recording() && has >= size) {
+	int is_seen = recording();
+	size_t kept = is_seen ? content_of(p) : 0, has = original.xallocx(p, size, extra, flags);
+	if (is_seen && has >= size) {
 		give_up(p);
-		log_resized(p, has - size > extra ? size + extra : has);
+		log_resized(p, has - size > extra ? size + extra : has, flags & ZERO ? has : kept);
 	}
 	return has;
 }

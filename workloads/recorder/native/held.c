@@ -13,10 +13,11 @@
 #define HELD_FROM 960
 #define PROC_FD "/proc/self/fd/"
 
-void hold(struct held *h, const char *path)
+void hold(struct held *h, const char *path, int flags)
 {
 	struct stat st;
-	int fd = open(path, O_PATH | O_CLOEXEC);
+	int fd = open(path, flags | O_CLOEXEC);
+	h->inode = 0;
 	h->fd = fd >= 0 ? fcntl(fd, F_DUPFD_CLOEXEC, HELD_FROM) : -1;
 	if (fd >= 0) close(fd);
 	if (h->fd < 0 || fstat(h->fd, &st) != 0) return;

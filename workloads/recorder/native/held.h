@@ -1,4 +1,4 @@
-/* held.c: the session's folder and the library, where their paths lead nowhere: behind another root (chroot(2), pivot_root(2)). */
+/* held.c: what is used where its path leads nowhere, behind another root (chroot(2), pivot_root(2)), or again and again. */
 #ifndef ALLOCSIM_HELD_H
 #define ALLOCSIM_HELD_H
 #include <sys/types.h>
@@ -13,7 +13,7 @@ struct held {
 /* What a path `/proc/self/fd/N` takes. */
 #define HELD_PATH_BYTES 40
 
-void hold(struct held *h, const char *path);
+void hold(struct held *h, const char *path, int flags);
 int is_held(const struct held *h);
 /* A copy that outlives an exec, and its path. -1: there is none, or /proc is not there. */
 int lend(const struct held *h, char *path);

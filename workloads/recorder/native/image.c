@@ -95,7 +95,7 @@ static struct block *place_of(struct block *blocks, size_t room, uint64_t addres
 	return &blocks[i];
 }
 
-static void watch(struct image *m, uint64_t address, uint64_t size, int is_inherited)
+static void watch(struct image *m, struct block of)
 {
 	if (2 * m->watched_count >= m->watched_room) {
 		size_t room = m->watched_room ? 2 * m->watched_room : 64;
@@ -106,9 +106,9 @@ static void watch(struct image *m, uint64_t address, uint64_t size, int is_inher
 		m->watched = grown;
 		m->watched_room = room;
 	}
-	struct block *b = place_of(m->watched, m->watched_room, address);
+	struct block *b = place_of(m->watched, m->watched_room, of.address);
 	if (!b->address) m->watched_count++;
-	*b = (struct block){ address, size, is_inherited };
+	*b = of;
 }
 
 static void unwatch(struct image *m, uint64_t address)
@@ -139,17 +139,17 @@ static uint64_t size_in(unsigned op, uint64_t value, int extended, uint64_t firs
 	}
 }
 
-static void note_blocks(struct image *m, unsigned op, uint64_t address, uint64_t size, uint64_t pages)
+static void note_blocks(struct image *m, unsigned op, uint64_t address, uint64_t size, uint64_t first, uint64_t pages)
 {
 	switch (op) {
 	case OP_FREE: case OP_REALLOC_BEGIN: case OP_EFREE: case OP_EREALLOC_BEGIN:
 		unwatch(m, address);
 		return;
 	case OP_WRITTEN: /* asked for when a block goes: the end of a request names none */
-		if (!(pages & ~PAGES_HUGE)) unwatch(m, address);
+		if (!pages) unwatch(m, address);
 		return;
 	case OP_RESIDENT:
-		if (!(pages & ~PAGES_HUGE)) watch(m, address, m->last_size, 0);
+		if (!pages) watch(m, (struct block){ address, m->last_size, 0, (int)first });
 		return;
 	default:
 		if (size) m->last_size = size;
@@ -185,9 +185,9 @@ static void take(struct image *m, const struct slot *s, uint64_t low)
 	uint64_t now = op == OP_EPOCH ? first : full_ticks(m, (uint32_t)low), address = s->high >> THREAD_BITS;
 	uint32_t thread = s->high & ((1u << THREAD_BITS) - 1);
 	put_record(m, op, extended, thread, now, address, first, second);
-	if (op == OP_WATCHED) watch(m, address * 8, first, 1);
+	if (op == OP_WATCHED) watch(m, (struct block){ address * 8, first, 1, (int)second });
 	else if (op == OP_MAPPED || op == OP_UNMAPPED) change_mapped(&m->mapped, (struct mapping_change){ m->next, address * 8, first, op == OP_UNMAPPED });
-	else if (op <= OP_FREE || (op >= OP_RESIDENT && op <= OP_EFREE)) note_blocks(m, op, address * 8, size_in(op, value, extended, first, second), second);
+	else if (op <= OP_FREE || (op >= OP_RESIDENT && op <= OP_EFREE)) note_blocks(m, op, address * 8, size_in(op, value, extended, first, second), first, second);
 	m->events++;
 	m->next += extended ? 2 : 1;
 }
@@ -279,6 +279,8 @@ void finish_image(struct image *m)
 	atomic_store(&m->ring->closed, 1);
 	free(m->buffer);
 	free(m->watched);
+	free(m->seen);
 	m->watched = NULL;
+	m->seen = NULL;
 	m->buffer = NULL;
 }

@@ -9,8 +9,11 @@ extern THREAD_LOCAL const void *inner_allocated;
 /* The block that an outer call of this thread has logged as freed. */
 extern THREAD_LOCAL const void *freeing;
 
-void log_allocated(enum op op, const void *p, uint64_t size);
-void note_aligned(const void *p, size_t alignment, size_t size);
+/* `kept` is big_allocated()'s. */
+void log_allocated(enum op op, const void *p, uint64_t size, size_t kept);
+void log_aligned(const void *p, size_t alignment, size_t size, size_t kept);
+/* What a realloc of the block may keep: all that the program can have used. */
+size_t content_of(void *p);
 void note_free(const void *p);
 
 #endif

@@ -15,6 +15,11 @@
 struct block {
 	uint64_t address, size; /* size 0: its allocation has been seen, not its watch; address 0: an empty place */
 	int is_inherited;       /* from before the fork */
+	int is_filled;          /* a page may have the pattern (fill.h) */
+};
+/* Of a block; `pages` with PAGES_…; 0: it was looked at. */
+struct seen_run {
+	uint64_t address, first, pages;
 };
 
 /* mapped.c */
@@ -66,6 +71,8 @@ struct image {
 	uint64_t last_size;
 	struct block *watched;       /* blocks whose pages are looked at: a hash with open addressing */
 	size_t watched_room, watched_count;
+	struct seen_run *seen;       /* by the last look */
+	size_t seen_count, seen_room;
 	struct mapped mapped;        /* by the program for itself */
 	unsigned char *buffer;
 	size_t filled;
@@ -122,6 +129,10 @@ int64_t now_ns(void);
 void *resized(void *old, size_t bytes);
 void *zeroed(size_t count, size_t bytes);
 void tell_clock(int is_counter);
+
+/* seen.c: looks at the pages of the watched blocks; writes down what the last look has seen. */
+void see_blocks(struct image *m);
+void put_seen(struct image *m);
 
 /* observe.c: writes a sample with what the kernel says of the process now; with_start: its environment as well. */
 void observe(struct image *m, const char *label, int with_start);

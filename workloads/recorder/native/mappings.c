@@ -75,3 +75,21 @@ EXPORT void *mremap(void *old, size_t old_length, size_t length, int flags, ...)
 	}
 	return p;
 }
+
+/* Where a look would read what the program may not read any more. */
+static void note_protection(void *start, size_t length, int is_readable)
+{
+	if (!is_readable && atomic_load_explicit(&in_process.state, memory_order_acquire) == ON) big_unreadable((uintptr_t)start, (uintptr_t)start + length);
+}
+
+EXPORT int mprotect(void *start, size_t length, int protection)
+{
+	note_protection(start, length, protection & PROT_READ);
+	return (int)syscall(SYS_mprotect, start, length, protection);
+}
+
+EXPORT int pkey_mprotect(void *start, size_t length, int protection, int key)
+{
+	note_protection(start, length, key <= 0 && protection & PROT_READ);
+	return (int)syscall(SYS_pkey_mprotect, start, length, protection, key);
+}

@@ -167,38 +167,6 @@ static void add_strings(struct text *t, const char *section, int pid, const char
 	if (f) fclose(f);
 }
 
-struct seen_block {
-	struct image *m;
-	uint64_t address;
-	uintptr_t first, page;
-};
-
-static void put_run(void *to, struct page_run run)
-{
-	const struct seen_block *b = to;
-	put_pages(b->m, b->address, (run.start - b->first) / b->page, (run.end - run.start) / b->page | (run.huge ? PAGES_HUGE : 0));
-}
-
-/* The pages of the watched blocks that are there now. */
-static void observe_blocks(struct image *m)
-{
-	if (!m->watched_count) return;
-	char path[64];
-	snprintf(path, sizeof path, "/proc/%d/pagemap", m->pid);
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
-	if (fd < 0) return;
-	uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
-	for (size_t i = 0; i < m->watched_room; i++) {
-		const struct block *b = &m->watched[i];
-		if (!b->address) continue;
-		put_pages(m, b->address, 0, 0);
-		struct seen_block seen = { m, b->address, b->address & ~(page - 1), page };
-		for_each_run(fd, page, seen.first, (b->address + b->size + page - 1) & ~(page - 1),
-		             m->ring->is_lone != 0 && !b->is_inherited, put_run, &seen);
-	}
-	close(fd);
-}
-
 static long resident_pages(int pid)
 {
 	long all = 0, resident = 0;
@@ -222,7 +190,7 @@ static void look(struct image *m, const char *label, struct text *t)
 		t->length = 0;
 		add(t, "%s\n", label);
 		add_status(t, m->pid);
-		observe_blocks(m);
+		see_blocks(m);
 		add_threads(t, m->pid, m->ring->flags & NUMBER_OF_NAMESPACE);
 		add_mappings(t, m);
 		if (is_giving_back(m) || (!has_news(m) && resident_pages(m->pid) == before)) return;
@@ -231,6 +199,7 @@ static void look(struct image *m, const char *label, struct text *t)
 
 static void put_text(struct image *m, struct text *t)
 {
+	put_seen(m);
 	put_byte(m, OP_SAMPLE);
 	put_number(m, t->length);
 	put_bytes(m, t->bytes, t->length);

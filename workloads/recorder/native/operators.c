@@ -22,8 +22,8 @@ static void *finish(struct attempt *a, void *result)
 	const void *got = result ? result : FAILED_ALLOCATION;
 	if (inner_allocated == got || (!result && a->has_failed) || !recording()) return result;
 	int saved = errno;
-	if (a->alignment) note_aligned(result, a->alignment, a->size);
-	else log_allocated(OP_MALLOC, result, a->size);
+	if (a->alignment) log_aligned(result, a->alignment, a->size, 0);
+	else log_allocated(OP_MALLOC, result, a->size, 0);
 	inner_allocated = got;
 	errno = saved;
 	return result;

@@ -8,6 +8,7 @@
 #include "session.h"
 #include <alloca.h>
 #include <dlfcn.h>
+#include <fcntl.h>
 #include <spawn.h>
 #include <stdarg.h>
 #include <stdlib.h>
@@ -113,7 +114,7 @@ static struct held held_library;
 void hold_library(void)
 {
 	const char *path = library_path();
-	if (path) hold(&held_library, path);
+	if (path) hold(&held_library, path, O_PATH);
 }
 
 #define LOST_OBSTACLE "it is behind another root (chroot, pivot_root), without a /proc: the recorder cannot be found there"

@@ -59,7 +59,7 @@ extern struct fork_aware { _Atomic int state; } in_process; /* zero in a fork's 
 extern struct ring_header *ring;
 extern struct slot *slots;
 extern uint64_t next_slot, room_until;
-extern int clock_is_counter, without_zend;
+extern int clock_is_counter, without_zend, without_fill;
 extern char __libc_single_threaded __attribute__((weak));
 extern THREAD_LOCAL uint32_t thread_mark; /* 1 + the number of this thread; 0: it has not been seen */
 int start_recording(void);
@@ -137,18 +137,40 @@ static inline void log_sized(enum op op, const void *address, uint64_t size)
 	else log_extended(op, address, size, 0);
 }
 
-/* pages.c: which pages of big blocks were written. Called with sizes from BIG_BYTES on, and with any block that goes. */
-void big_allocated(const void *p, size_t size);
-void big_freed(const void *p);
-void big_allocated_by_zend(const void *p, size_t size);
+/*
+ * pages.c: which pages of big blocks were written. Called with sizes from BIG_BYTES on, and with any block that goes. `kept` bytes at
+ * the beginning have a content: of a block before it, or zeros.
+ */
+#define KEPT_UNKNOWN SIZE_MAX
+void big_allocated(const void *p, size_t size, size_t kept);
+/* Returns its size; 0: it was not watched. */
+size_t big_freed(const void *p);
+void big_allocated_by_zend(const void *p, size_t size, size_t kept);
+/* The program may no longer read these bytes. */
+void big_unreadable(uintptr_t start, uintptr_t end);
 /* All that big_allocated_by_zend was told of. */
 void big_freed_by_request(void);
 int has_big_blocks(void);
+/* In a fork's child: what is held open is its parent's. */
+void leave_pagemap(void);
 void log_inherited_blocks(void);
-extern uint64_t spent_ticks; /* on looking, by this process */
-extern unsigned char big_filter[4096];
-static inline unsigned big_hash(const void *p) { return (unsigned)(((uintptr_t)p >> 4) * 0x9e3779b97f4a7c15ull >> 52); }
+extern uint64_t fill_key;
+extern int has_shared_pages; /* with a process that this one forked, or was forked from */
+/* Watched blocks are kept in rows, by a hash of their address; here, how many of each row. */
+#define BIG_ROW_BITS 14
+extern unsigned char big_filter[1 << BIG_ROW_BITS];
+static inline unsigned big_hash(const void *p) { return (unsigned)(((uintptr_t)p >> 4) * 0x9e3779b97f4a7c15ull >> (64 - BIG_ROW_BITS)); }
 static inline int may_be_big(const void *p) { return UNLIKELY(big_filter[big_hash(p)]); }
+
+/* budget.c: the time that looks may take. */
+void begin_budget(void);
+int is_affordable(void);
+struct stopwatch {
+	unsigned weight; /* it stands for so many looks */
+	uint64_t begun;
+};
+struct stopwatch begin_look(size_t size);
+void end_look(struct stopwatch w);
 
 /* process.c: for what this process may start behind another root. */
 void hold_library(void);

@@ -10,6 +10,7 @@
 #include <linux/futex.h>
 #include <pthread.h>
 #include <signal.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
@@ -29,7 +30,7 @@ struct ring_header *ring;
 struct slot *slots;
 uint64_t next_slot, room_until;
 uint32_t epoch;
-int clock_is_counter, without_zend;
+int clock_is_counter, without_zend, without_fill, has_shared_pages;
 THREAD_LOCAL uint32_t thread_mark;
 
 static _Atomic uint32_t thread_count;
@@ -102,7 +103,10 @@ static int map_ring(void)
 	made->start_ticks = ticks();
 	made->own_start = (uintptr_t)__ehdr_start;
 	made->own_end = (uintptr_t)_end;
-	spent_ticks = 0;
+	if (!image && !without_fill) fill_key = (made->start_ticks << 16 ^ pid) * 0xbf58476d1ce4e5b9ull | 1; /* a fork's child has its parent's blocks */
+	made->fill_key = fill_key;
+	begin_budget();
+	leave_pagemap();
 	strcpy(made->zend, zend_word);
 	next_slot = 0;
 	room_until = RING_SLOTS;
@@ -121,6 +125,7 @@ int start_recording(void)
 	int saved = errno;
 	struct ring_header *inherited = ring;
 	if (inherited) {
+		has_shared_pages = 1;
 		ring = NULL;
 		munmap(inherited, ring_file_bytes());
 	} else if (!read_session()) {
@@ -136,6 +141,7 @@ int start_recording(void)
 
 static void in_parent(void)
 {
+	has_shared_pages = 1;
 	if (ring) ring->is_lone = 0;
 }
 
@@ -265,6 +271,13 @@ static void note_allocator(void)
 	}
 }
 
+/* jemalloc's `zero` promises zeros in what is allocated. */
+static void respect_zeros(void)
+{
+	const char *settings = getenv("MALLOC_CONF");
+	if (settings && strstr(settings, "zero:true")) ring->fill_key = fill_key = 0;
+}
+
 /* At the latest here: a program that forks before it allocates must not leave its name to its child. */
 __attribute__((constructor)) static void loaded(void)
 {
@@ -276,6 +289,7 @@ __attribute__((constructor)) static void loaded(void)
 		}
 		pthread_atfork(NULL, in_parent, in_child);
 		note_allocator();
+		respect_zeros();
 		hold_library();
 		watch_mappings();
 		watch_extended();

@@ -19,7 +19,7 @@
 #include <stdatomic.h>
 #include <stdint.h>
 
-#define RING_MAGIC "ASRING05"
+#define RING_MAGIC "ASRING06"
 /* Files of the folder: a page of the keeper's for all, and the socket that is told whose a ring is. */
 #define KEEPER_PAGE "keeper"
 #define KEEPER_SOCKET "numbers"
@@ -52,7 +52,8 @@ enum op {
 	OP_THREAD_EXIT,   /* extended: 15 bytes of its name */
 	OP_EXIT,          /* the process begins to exit; extended: status */
 	OP_EPOCH,         /* extended: all 64 bits of the ticks */
-	OP_RESIDENT,      /* pages of the block at `address` that were there when it was allocated; extended: first, count */
+	OP_RESIDENT,      /* pages of the block at `address` that were there when it was allocated, and have no pattern (fill.h); extended:
+	                     first, count; before them once with count 0: the block is watched; first is 1 where a page has the pattern */
 	OP_WRITTEN,       /* likewise, when it is freed (and, from the keeper, at samples) */
 	OP_SITE,          /* the call site of this thread's allocations from here on; value: its number */
 	OP_EMALLOC,       /* the Zend memory manager's, as MALLOC … FREE */
@@ -69,7 +70,7 @@ enum op {
 	OP_SEEN,          /* as WRITTEN, at a sample */
 	OP_NODE = 32,     /* a new call site: its number for the address; extended: an address in the code, the site it was called from */
 	OP_MODULE,        /* a program or library, in pieces: 15 bytes of its text (sites.c) */
-	OP_WATCHED,       /* of a fork's child: a block that it has inherited, whose pages are looked at; extended: size */
+	OP_WATCHED,       /* of a fork's child: a block that it has inherited, whose pages are looked at; extended: size, 1 where a page has the pattern */
 	OP_PLACE,         /* a line of a script, in pieces as a module (script.c) */
 	/* What PHP says of its heap: address 8: before the request's end; extended: memory_get_usage(), memory_get_usage(true) */
 	OP_ZEND_USAGE = 40,
@@ -114,6 +115,7 @@ struct ring_header {
 	uint32_t flags;              /* ALLOCATOR_OF_PROGRAM … */
 	uint64_t start_ticks;
 	uint64_t own_start, own_end; /* where the recorder's library lies in the process */
+	uint64_t fill_key;           /* of the pattern on pages that were there before (fill.h); 0: there is none */
 	char allocator[256];         /* the library that serves malloc */
 	char zend[128];              /* the version of a Zend engine; "!…": why its heap is not seen */
 
@@ -126,9 +128,10 @@ struct ring_header {
 	_Atomic uint32_t giving_back; /* threads in a call that gives much memory back, of which the log knows all or nothing */
 };
 
-/* In the second slot of RESIDENT and WRITTEN: high is the first page, low the count of pages and this: they are huge. */
+/* In the second slot of RESIDENT and WRITTEN: high is the first page, low the count of pages and these: they are huge; the call itself has written them. */
 #define PAGES_HUGE (1ull << 44)
+#define PAGES_KNOWN (1ull << 45)
 /* Blocks from here on are looked at. */
-#define BIG_BYTES 65536
+#define BIG_BYTES 16384
 
 #endif

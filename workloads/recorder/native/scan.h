@@ -8,7 +8,11 @@
 struct page_run {
 	uintptr_t start, end;
 	int huge;
+	int is_plain; /* in memory, and neither a file's nor shared memory's; before Linux 6.7 no other process has it either */
 };
+
+enum { ENTRY_PRESENT = 63, ENTRY_FILE = 61, ENTRY_EXCLUSIVE = 56 };
+static inline int entry_has(uint64_t entry, int bit) { return entry >> bit & 1; }
 
 /* The kernel's PAGEMAP_SCAN (Linux 6.7; Documentation/admin-guide/mm/pagemap.rst). */
 struct scan_region { uint64_t start, end, categories; };
@@ -17,7 +21,7 @@ struct scan_argument {
 	uint64_t category_inverted, category_mask, category_anyof_mask, return_mask;
 };
 #define SCAN_REQUEST _IOWR('f', 16, struct scan_argument)
-enum { SCAN_PRESENT = 8, SCAN_SWAPPED = 16, SCAN_ZERO = 32, SCAN_HUGE = 64 };
+enum { SCAN_FILE = 4, SCAN_PRESENT = 8, SCAN_SWAPPED = 16, SCAN_ZERO = 32, SCAN_HUGE = 64 };
 
 static inline int read_pagemap(int fd, uintptr_t page, uintptr_t *at, uintptr_t end, struct page_run *runs, int limit)
 {
@@ -29,9 +33,10 @@ static inline int read_pagemap(int fd, uintptr_t page, uintptr_t *at, uintptr_t 
 		if (got < 8) return -1;
 		for (ssize_t i = 0; i < got / 8; i++, *at += page) {
 			if (!(entries[i] >> 62)) continue;
-			if (n > 0 && runs[n - 1].end == *at) runs[n - 1].end += page;
+			int is_plain = entry_has(entries[i], ENTRY_PRESENT) && entry_has(entries[i], ENTRY_EXCLUSIVE) && !entry_has(entries[i], ENTRY_FILE);
+			if (n > 0 && runs[n - 1].end == *at && runs[n - 1].is_plain == is_plain) runs[n - 1].end += page;
 			else if (n == limit) return n;
-			else runs[n++] = (struct page_run){ *at, *at + page, 0 };
+			else runs[n++] = (struct page_run){ *at, *at + page, 0, is_plain };
 		}
 	}
 	return n;
@@ -45,7 +50,7 @@ static inline int scan_pages(int fd, uintptr_t page, uintptr_t *at, uintptr_t en
 	struct scan_argument scan = {
 		.size = sizeof scan, .start = *at, .end = end, .vec = (uintptr_t)found, .vec_len = limit < 256 ? limit : 256,
 		.category_inverted = SCAN_ZERO, .category_mask = SCAN_ZERO,
-		.category_anyof_mask = SCAN_PRESENT | SCAN_SWAPPED, .return_mask = SCAN_HUGE,
+		.category_anyof_mask = SCAN_PRESENT | SCAN_SWAPPED, .return_mask = SCAN_HUGE | SCAN_FILE | SCAN_SWAPPED,
 	};
 	if (is_missing) return read_pagemap(fd, page, at, end, runs, limit);
 	int n = ioctl(fd, SCAN_REQUEST, &scan);
@@ -54,7 +59,8 @@ static inline int scan_pages(int fd, uintptr_t page, uintptr_t *at, uintptr_t en
 		return read_pagemap(fd, page, at, end, runs, limit);
 	}
 	for (int i = 0; i < n; i++)
-		runs[i] = (struct page_run){ found[i].start, found[i].end, (found[i].categories & SCAN_HUGE) != 0 };
+		runs[i] = (struct page_run){ found[i].start, found[i].end, (found[i].categories & SCAN_HUGE) != 0,
+		                             !(found[i].categories & (SCAN_FILE | SCAN_SWAPPED)) };
 	*at = scan.walk_end > *at ? scan.walk_end : end;
 	return n;
 }
@@ -62,7 +68,6 @@ static inline int scan_pages(int fd, uintptr_t page, uintptr_t *at, uintptr_t en
 /* Of a run the parts that no other process has: after a fork a page is shared until one of both writes to it. */
 static inline int own_parts(int fd, uintptr_t page, struct page_run run, uintptr_t *at, struct page_run *parts, int limit)
 {
-	const uint64_t PRESENT = 1ull << 63, EXCLUSIVE = 1ull << 56;
 	uint64_t entries[512];
 	int n = 0;
 	while (*at < run.end && n < limit - 1) {
@@ -70,10 +75,10 @@ static inline int own_parts(int fd, uintptr_t page, struct page_run run, uintptr
 		ssize_t got = pread(fd, entries, 8 * (wanted < 512 ? wanted : 512), (off_t)(*at / page * 8));
 		if (got < 8) return -1;
 		for (ssize_t i = 0; i < got / 8; i++, *at += page) {
-			if ((entries[i] & PRESENT) && !(entries[i] & EXCLUSIVE)) continue;
+			if (entry_has(entries[i], ENTRY_PRESENT) && !entry_has(entries[i], ENTRY_EXCLUSIVE)) continue;
 			if (n > 0 && parts[n - 1].end == *at) parts[n - 1].end += page;
 			else if (n == limit) return n;
-			else parts[n++] = (struct page_run){ *at, *at + page, 0 };
+			else parts[n++] = (struct page_run){ *at, *at + page, 0, run.is_plain };
 		}
 	}
 	return n;

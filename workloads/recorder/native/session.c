@@ -107,11 +107,12 @@ int read_session(void)
 	for (; *at && *at != ':'; at++) {
 		if (*at == 's') with_sites = 1;
 		if (*at == 'n') without_zend = 1;
+		if (*at == 'f') without_fill = 1;
 	}
 	if (*at != ':') return 0;
 	strcpy(folder, at + 1);
 	if (!map_keeper()) return 0;
-	hold(&held_folder, folder);
+	hold(&held_folder, folder, O_PATH);
 	return 1;
 }
 

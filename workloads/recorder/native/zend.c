@@ -40,6 +40,7 @@ static const char *(*get_version)(void);
 static THREAD_LOCAL struct {
 	enum op op; /* OP_NONE: there is none */
 	size_t count, size;
+	size_t kept; /* of an erealloc: so much of what it gets has a content, for big_allocated() */
 } under_way;
 
 static void say(const char *word)
@@ -79,7 +80,7 @@ static int begins(enum op op, size_t count, size_t size)
 static void *ends(void *p)
 {
 	enum op op = under_way.op;
-	size_t count = under_way.count, size = under_way.size;
+	size_t count = under_way.count, size = under_way.size, kept = op == OP_EREALLOC_END ? under_way.kept : 0;
 	int saved = errno;
 	under_way.op = OP_NONE;
 	if (UNLIKELY(with_sites)) note_site_at(script_place());
@@ -87,23 +88,27 @@ static void *ends(void *p)
 		if (LIKELY(count < 1u << 8 && size < 1u << 16)) log_plain(op, p, count << 16 | size);
 		else log_extended(op, p, count, size);
 		size *= count;
+		kept = size;
 	} else {
 		log_sized(op, p, size);
 	}
-	if (UNLIKELY(size >= BIG_BYTES)) big_allocated_by_zend(p, size);
+	if (UNLIKELY(size >= BIG_BYTES)) big_allocated_by_zend(p, size, kept);
 	errno = saved;
 	return p;
 }
 
-static void goes(enum op op, void *p)
+/* Returns the size of a block that is watched. */
+static size_t goes(enum op op, void *p)
 {
-	if (!p || !recording()) return;
+	size_t was = 0;
+	if (!p || !recording()) return 0;
 	if (UNLIKELY(under_way.op != OP_NONE)) note_failure();
-	if (UNLIKELY(!is_plain(get_heap()))) return;
+	if (UNLIKELY(!is_plain(get_heap()))) return 0;
 	int saved = errno;
-	if (may_be_big(p)) big_freed(p);
+	if (may_be_big(p)) was = big_freed(p);
 	log_plain(op, p, 0);
 	errno = saved;
+	return was;
 }
 
 char zend_word[128];
@@ -142,12 +147,16 @@ static void *my_ecalloc(size_t count, size_t size)
 	return memset(p, 0, bytes);
 }
 
+/* Large blocks are whole pages: ZEND_MM_PAGE_SIZE. */
+#define HEAP_PAGE ((size_t)4096)
+
 static void *resized(void *old, size_t size, size_t copied, int copies)
 {
 	if (!old) return my_emalloc(size);
-	goes(OP_EREALLOC_BEGIN, old);
+	size_t was = goes(OP_EREALLOC_BEGIN, old);
 	/* Unlike realloc it keeps a block of size 0, in the smallest bin. */
 	int is_seen = begins(OP_EREALLOC_END, 0, size ? size : 1);
+	under_way.kept = was ? (was + HEAP_PAGE - 1) & ~(HEAP_PAGE - 1) : KEPT_UNKNOWN;
 	void *p = copies ? zend.erealloc2(old, size, copied) : zend.erealloc(old, size);
 	return is_seen ? ends(p) : p;
 }

@@ -1,3 +1,4 @@
+import type { AllocatorSpec } from '../../../../allocators/spec.ts';
 import type { Setting } from '../setting.ts';
 import {
   BACKGROUND_THREAD,
@@ -23,3 +24,29 @@ export const USUAL: readonly Setting[] = [
   { allocator: 'jemalloc', options: { tcache: false }, about: 'no thread caches' },
   { allocator: 'jemalloc', options: { retain: false }, about: 'extents that are not used are unmapped' },
 ];
+
+/** Options whose default no value stands for: to set one ends the dynamic threshold, or 0 is no number of arenas. */
+const WITHOUT_VALUE: ReadonlySet<string> = new Set([
+  'mmap_threshold',
+  'mmap_max',
+  'trim_threshold',
+  'top_pad',
+  'arena_max',
+  'narenas',
+]);
+
+/** Each option that was given, at its default: what a program is set to may be what keeps its memory. */
+export function defaultsOf({ model, options, given, below }: AllocatorSpec): Setting[] {
+  const settings: Setting[] = [];
+  for (const { name, default: value } of model.options) {
+    if (given[name] === undefined || WITHOUT_VALUE.has(name) || typeof value === 'function') continue;
+    if (value !== options[name]) {
+      settings.push({
+        allocator: model.name,
+        options: { [name]: value },
+        about: 'the default, which it is not set to',
+      });
+    }
+  }
+  return below ? [...settings, ...defaultsOf(below)] : settings;
+}
