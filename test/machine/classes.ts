@@ -201,5 +201,11 @@ export const GROUP: Readonly<Record<string, FigureClass>> = {
     ['group wrote a disk', constant(65536, FILE_LAG)],
   ),
 };
+/** Events and pages of memory.stat that hang on swap: in bytes and as counts. */
+export const GROUP_SWAP: Readonly<Record<string, FigureClass>> = {
+  swapcached: figure(EXACT, ['swapping', band(0.25, 8 * 1048576)]),
+  pgmajfault: figure(EXACT, ['swapping', band(0.25, 1024)], ['group under reclaim', band(0.1, 16)]),
+};
+
 /** memory.current against anon + file + kernel of the truth: charges come in batches. */
 export const GROUP_CURRENT: FigureClass = figure(constant(393216), ['group under reclaim', band(0.1, 4 * 1048576)]);

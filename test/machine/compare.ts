@@ -7,6 +7,7 @@ import {
   GROUP,
   GROUP_CURRENT,
   GROUP_PRESSURE,
+  GROUP_SWAP,
   MACHINE,
   MACHINE_GROWTH,
   NAME_TIME,
@@ -259,7 +260,7 @@ class Comparer implements Comparison {
     if (this.writers.has(truth.cg)) holding.push('group wrote a disk');
     if (this.swapping) holding.push('swapping');
     if (this.limited.size > 0) holding.push('group at its limit');
-    for (const [name, own] of Object.entries(GROUP))
+    for (const [name, own] of [...Object.entries(GROUP), ...Object.entries(GROUP_SWAP)])
       this.check(`${at} ${name}`, own, truth.stat[name], run.stat[name], holding);
     this.check(`${at} current`, GROUP_CURRENT, truth.current, run.current, holding);
     if (this.groupsWrite) holding.push('limited group writes');
