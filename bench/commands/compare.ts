@@ -11,16 +11,19 @@ import { requireSites } from '../cli/site-options.ts';
 import { type TimeArguments, timeOptions } from '../cli/time-options.ts';
 import { terminalWidth } from '../cli/width.ts';
 import { type PictureArguments, pictureOptions, recordingFor } from '../report/picture-options.ts';
+import { fold } from '../report/text/fold.ts';
 import { allocatorList } from '../study/compare/allocator-list.ts';
 import { compare } from '../study/compare/compare.ts';
 import { comparisonText } from '../study/compare/text.ts';
 import { comparisonCsv } from '../study/tables.ts';
+import { type JudgedTask, loadJudged } from './load-judged.ts';
 import { describeTask, loadForBatch, loadTask } from './load-task.ts';
 
 interface CompareArguments extends MachineArguments, TimeArguments, PictureArguments, BatchArguments {
   allocators: string[];
   seeds: number;
   sites: boolean;
+  at: string | undefined;
 }
 
 /** Nothing is wrong with one column, nor with two alike, but few mean it. */
@@ -31,6 +34,14 @@ function alikeText(allocators: readonly string[], seeds: number): string {
     notes.push(`${allocators[0]} is alone: --allocators A,B holds others against it.`);
   }
   return notes.map((text) => `\n${text}`).join('');
+}
+
+/** Up to where it is run, or how to leave out what the program does in order to end. */
+function momentText(moment: JudgedTask['moment'], hasExit: boolean, width: number): string {
+  const text = moment
+    ? `Every figure is up to the moment ${moment.about}.`
+    : 'The end is behind the exit of the recorded program; --at judged compares where explain judges it.';
+  return moment || hasExit ? `${fold(text, width).join('\n')}\n` : '';
 }
 
 export const compareCommand: CommandModule<object, CompareArguments> = {
@@ -51,6 +62,11 @@ export const compareCommand: CommandModule<object, CompareArguments> = {
         default: 1,
         describe: 'so many seeds, from --seed on: median and range',
       })
+      .option('at', {
+        type: 'string',
+        describe:
+          'up to there: a sample label, #N for event N, peak, exit or end, or `judged`, where explain judges; default: the end',
+      })
       .option('sites', {
         type: 'boolean',
         default: false,
@@ -65,13 +81,27 @@ export const compareCommand: CommandModule<object, CompareArguments> = {
     const sitesOf = argv.sites ? (await prepare({ ...argv, allocator: allocators[0]! })).options : undefined;
     if (sitesOf) requireSites(sitesOf.events, sitesOf.workload, '--sites');
     let events: EventBuffer | undefined;
+    let moment: JudgedTask['moment'] = null;
+    let hasExit = false;
+    const loadUpTo = async (given: CompareArguments, at: string) => {
+      const judged = await loadJudged(given, at);
+      moment = judged.moment;
+      return judged.task;
+    };
     const { comparison, runs, recorded } = await inBatch(argv, allocators.length * argv.seeds, (batch) =>
       compare({
         ...batch,
         load: async (seed) => {
           const given = { ...argv, allocator: allocators[0]!, seed };
-          if (!record) return (await loadForBatch(given)).task;
-          const task = await (!argv.engine || !events ? loadTask : describeTask)(given);
+          if (!record && argv.at === undefined) {
+            const batch = await loadForBatch(given);
+            hasExit ||= batch.hasExit;
+            return batch.task;
+          }
+          const load = !argv.engine || !events ? loadTask : describeTask;
+          const task = await (argv.at === undefined ? load(given) : loadUpTo(given, argv.at));
+          if (!record) return task;
+          hasExit ||= task.events !== undefined && task.events.exitRow >= 0;
           events ??= task.events;
           return { ...task, record };
         },
@@ -96,10 +126,11 @@ export const compareCommand: CommandModule<object, CompareArguments> = {
       };
       await answer(
         argv,
-        { ...told, runs, ...(sites && { sites }) },
+        { ...told, moment, runs, ...(sites && { sites }) },
         (palette, width) =>
           comparisonText(told, palette, width) +
           alikeText(full, argv.seeds) +
+          momentText(moment, hasExit, width) +
           (sites ? `\n${bySite!.comparedSitesText(sites, palette)}` : '') +
           (plot && `\n${plot}`),
         () => comparisonCsv(comparison),

@@ -34,18 +34,20 @@ export async function loadTask(argv: TaskArguments): Promise<LoadedTask> {
  */
 export async function loadForBatch(
   argv: TaskArguments & Pick<EngineArguments, 'engine'>,
-): Promise<{ task: LoadedTask; recorded: string }> {
+): Promise<{ task: LoadedTask; recorded: string; source: string; hasExit: boolean }> {
   const order = argv.engine === undefined ? passingOrder(argv) : undefined;
   const passing = order && (await prepareFile(argv, order));
   if (!order || !passing) {
     const task = await (argv.engine === undefined ? loadTask : describeTask)(argv);
-    return { task, recorded: task.events ? recordedAllocator(task.events) : 'glibc' };
+    const { events } = task;
+    const hasExit = events !== undefined && events.exitRow >= 0;
+    return { task, recorded: events ? recordedAllocator(events) : 'glibc', source: events?.source ?? '', hasExit };
   }
   const { events } = passing;
   await events.close();
   const file = describeTraceFile(argv.workload, order, events);
   const task = { file, ...machineOf(passing), ...timing(argv, events, undefined) };
-  return { task, recorded: recordedAllocator(events) };
+  return { task, recorded: recordedAllocator(events), source: events.source, hasExit: events.exitRow >= 0 };
 }
 
 /** The same as loadTask; where whoever executes the run can generate the events, they are left out. */

@@ -1,4 +1,3 @@
-import { loadModel } from '../../allocators/load.ts';
 import { breathing } from '../../workloads/breathing.ts';
 import { terminalPalette } from '../cli/palette.ts';
 import type { SiteArguments } from '../cli/site-options.ts';
@@ -7,7 +6,7 @@ import type { ReportRun } from '../report/report-run.ts';
 import { diffStacks, type StackBytes } from '../report/sites/stacks.ts';
 import type { RunOptions } from '../run/run-options.ts';
 import { bySiteSteps } from '../study/explain/by-site.ts';
-import { momentSteps } from '../study/explain/moment-in-run.ts';
+import { loadForMoment, momentSteps } from '../study/explain/moment-in-run.ts';
 import { diffText, siteLines } from '../study/explain/site-text.ts';
 
 /** Writes what was asked for by call site; comes back with the text. In file order, whatever the run's own time was. */
@@ -18,7 +17,7 @@ export async function sitesOf(
   before: readonly StackBytes[] | undefined,
   signal: AbortSignal,
 ): Promise<string> {
-  await loadModel(options.spec);
+  await loadForMoment(options);
   const moment = await breathing(momentSteps(options, undefined), signal);
   const stacks = done.sites ?? (await breathing(bySiteSteps(options, moment.end), signal)) ?? [];
   writeSites(argv, options.workload, stacks);

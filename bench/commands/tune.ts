@@ -10,6 +10,7 @@ import { tuneCsv } from '../study/tables.ts';
 import { DEFAULT_BOUNDS, parseBound } from '../study/tune/bounds.ts';
 import { tuneText } from '../study/tune/text.ts';
 import { tune } from '../study/tune/tune.ts';
+import { loadJudged } from './load-judged.ts';
 import { loadForBatch } from './load-task.ts';
 
 interface TuneArguments extends MachineArguments, TimeArguments, BatchArguments {
@@ -17,6 +18,7 @@ interface TuneArguments extends MachineArguments, TimeArguments, BatchArguments 
   keep: string[];
   options: string | undefined;
   budget: number;
+  at: string | undefined;
 }
 
 export const tuneCommand: CommandModule<object, TuneArguments> = {
@@ -42,6 +44,11 @@ export const tuneCommand: CommandModule<object, TuneArguments> = {
         type: 'string',
         describe: 'only these options, a list; default: those that people set in production',
       })
+      .option('at', {
+        type: 'string',
+        describe:
+          'judge there: a sample label, #N for event N, peak, exit or end; default: a recording before its exit began',
+      })
       .option('budget', { type: 'number', default: 200, describe: 'most runs to make' })
       .example(
         '$0 tune lanczos-im6 --minimize rssBytes --keep virtualNs=10 --options mmap_threshold,arena_max',
@@ -50,12 +57,13 @@ export const tuneCommand: CommandModule<object, TuneArguments> = {
   handler: async (argv) => {
     positive('budget', argv.budget);
     const keep = argv.keep.map(parseBound);
-    const { task: loaded, recorded } = await loadForBatch(argv);
+    const { task: loaded, recorded, moment } = await loadJudged(argv, argv.at);
     const task = { ...loaded, seed: argv.seed };
     const result = await inBatch(argv, argv.budget, (batch) =>
       tune({
         ...batch,
         task,
+        moment,
         ...(isBuiltIn(argv.workload) && { load: async (seed: number) => (await loadForBatch({ ...argv, seed })).task }),
         allocator: argv.allocator ?? recorded,
         objective: argv.minimize,

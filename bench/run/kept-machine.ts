@@ -8,6 +8,8 @@ import type { Assembled } from './machine.ts';
  * another machine's it begins anew, and forgets what it knew of the first.
  */
 export interface MachineKeeper {
+  /** The kept machine, where it is of that shape. */
+  look(shape: string): object | undefined;
   /** The kept machine, which is kept no more, where it is of that shape; any other is given up. */
   take(shape: string): object | undefined;
   put(shape: string, machine: object): void;
@@ -15,9 +17,11 @@ export interface MachineKeeper {
 
 export function createMachineKeeper(): MachineKeeper {
   let kept: { readonly shape: string; readonly machine: object } | undefined;
+  const look = (shape: string) => (kept?.shape === shape ? kept.machine : undefined);
   return {
+    look,
     take(shape) {
-      const taken = kept?.shape === shape ? kept.machine : undefined;
+      const taken = look(shape);
       kept = undefined;
       return taken;
     },

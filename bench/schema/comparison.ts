@@ -24,6 +24,11 @@ export const comparisonSchema = z.object({
   pace: runDescriptionSchema.shape.pace,
   timeReason: runDescriptionSchema.shape.timeReason,
   times: z.string().nullable().default(null).describe('which figures the times rest on'),
+  moment: z
+    .object({ event: z.number().int().describe('events executed'), about: z.string() })
+    .nullable()
+    .default(null)
+    .describe('the moment that every figure is up to; null: the end of the workload'),
   cpus: runDescriptionSchema.shape.cpus,
   seeds: z.array(z.number().int()),
   columns: z.array(z.string()).describe('the allocators; the first is what ratios refer to'),

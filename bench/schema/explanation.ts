@@ -145,6 +145,7 @@ export const explanationSchema = z.object({
     .array(z.object({ stack: z.array(z.string()), held: bytes, pinned: bytes, freed: bytes }))
     .nullable()
     .describe('resident bytes by call stack, outermost caller first; null for a trace without call sites'),
+  threads: z.number().int().default(0).describe('of the program; 0: an older explanation'),
   times: z
     .object({
       cpuNs: z.number(),

@@ -44,6 +44,10 @@ export const tuneSchema = z.object({
   partial: z.boolean().describe('interrupted: only what had finished'),
   mode,
   pace,
+  moment: z
+    .object({ event: z.number().int().describe('events executed'), about: z.string() })
+    .nullable()
+    .describe('the moment that every figure is up to; null: the end of the workload'),
   objective: z.string().describe('a metric'),
   from: namedValue,
   best: namedValue,

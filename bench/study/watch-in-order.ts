@@ -1,4 +1,3 @@
-import { loadModel } from '../../allocators/load.ts';
 import { breathing } from '../../workloads/breathing.ts';
 import type { Judged, ReportRun } from '../report/report-run.ts';
 import type { StackBytes } from '../report/sites/stacks.ts';
@@ -7,14 +6,14 @@ import type { RunResult } from '../run/result.ts';
 import type { RowWatcher, RunOptions } from '../run/run-options.ts';
 import { bySiteSteps, hasCallSites, sitesOfRun } from './explain/by-site.ts';
 import { type LastFreed, watchLastFreed } from './explain/last-freed.ts';
-import { momentSteps } from './explain/moment-in-run.ts';
+import { loadForMoment, momentSteps } from './explain/moment-in-run.ts';
 
 export type Sites = Pick<ReportRun, 'sites' | 'sitesAbout'>;
 
 /** Where resident bytes are told by call site: where it is judged, else the moment that `explain` takes. */
 async function sitesMoment(options: RunOptions, judged: Judged | undefined) {
   if (judged) return { end: judged.event, about: judged.about };
-  await loadModel(options.spec);
+  await loadForMoment(options);
   return breathing(momentSteps(options, undefined), options.signal);
 }
 

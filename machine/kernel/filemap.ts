@@ -83,7 +83,7 @@ export function filemapFault(k: Kernel, task: Task, vma: Vma, index: number): Fa
   if (object.kind === 'shmem') {
     const before = k.vmstat.pgmajfault;
     const had = object.nrPages;
-    const frame = shmemGetFolio(k, task.group, object, index, false);
+    const frame = shmemGetFolio(k, task.group, object, index, false, task);
     if (object.nrPages > had) k.nowUs += SHMEM_PAGE_US;
     const read = k.vmstat.pgmajfault - before;
     return frame < 0 ? { frame, result: frame === -1 ? OOM : SIGBUS } : { frame, result: read > 0 ? MAJOR : 0 };

@@ -254,6 +254,8 @@ export class Kernel {
   swapFree = 0;
   /** Pages from vmalloc beyond those of the start. */
   vmallocPages = 0;
+  /** Populated for groups since the start. */
+  percpuPages = 0;
   readonly kmsg: string[] = [];
   readonly oomKills: OomKill[] = [];
   hugeZeroPage = false;

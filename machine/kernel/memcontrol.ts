@@ -45,7 +45,7 @@ function drainStock(k: Kernel): void {
 }
 
 /** drain_all_stock: what is in reserve for the group or one below it. */
-function drainAllStock(k: Kernel, group: MemCgroup): void {
+export function drainAllStock(k: Kernel, group: MemCgroup): void {
   const isCharged = k.stockPages > 0 && k.stockGroup?.isIn(group);
   if (!isCharged && !k.objStock.group?.isIn(group)) return;
   drainObjStock(k);

@@ -66,7 +66,7 @@ export function meminfo(k: Kernel): Record<string, number> {
     CommitLimit: vmCommitLimit(k) * 4,
     Committed_AS: k.committed * 4,
     VmallocUsed: profile.start.vmallocKb + (vmstat.nr_kernel_stack - profile.start.kernelStackKb) + k.vmallocPages * 4,
-    Percpu: profile.start.percpuKb,
+    Percpu: profile.start.percpuKb + k.percpuPages * 4,
     AnonHugePages: vmstat.nr_anon_transparent_hugepages * 2048,
     ShmemHugePages: vmstat.nr_shmem_hugepages * 2048,
     ShmemPmdMapped: vmstat.nr_shmem_pmdmapped * 2048,

@@ -59,6 +59,9 @@ export interface KernelFeatures {
   readonly countsUpperTables: boolean;
   /** Counters of a group for one processor: memcg_vmstats_percpu and lruvec_stats_percpu, as recorded. */
   readonly groupPercpuBytes: number;
+  /** All that a group takes of a processor's own memory, and what is free of that at the start before more is populated: 26 groups, one by one. */
+  readonly groupPercpuAreaBytes: number;
+  readonly percpuSpareBytes: number;
 }
 
 const FEATURES: Readonly<Record<string, KernelFeatures>> = {
@@ -74,6 +77,8 @@ const FEATURES: Readonly<Record<string, KernelFeatures>> = {
     perVmaLock: false,
     countsUpperTables: false,
     groupPercpuBytes: 1784,
+    groupPercpuAreaBytes: 2048,
+    percpuSpareBytes: 5120,
   },
   '6.12': {
     splitRssCounting: false,
@@ -87,6 +92,8 @@ const FEATURES: Readonly<Record<string, KernelFeatures>> = {
     perVmaLock: true,
     countsUpperTables: true,
     groupPercpuBytes: 1056,
+    groupPercpuAreaBytes: 1872,
+    percpuSpareBytes: 6800,
   },
   '6.18': {
     splitRssCounting: false,
@@ -100,6 +107,8 @@ const FEATURES: Readonly<Record<string, KernelFeatures>> = {
     perVmaLock: true,
     countsUpperTables: true,
     groupPercpuBytes: 1056,
+    groupPercpuAreaBytes: 1872,
+    percpuSpareBytes: 6800,
   },
 };
 const RELEASES: Readonly<Record<string, string>> = { '6.1': '6.1.0', '6.12': '6.12.0', '6.18': '6.18.0' };

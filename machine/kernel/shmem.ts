@@ -2,7 +2,7 @@
 import { PG_ANON, PG_DIRTY, PG_REFERENCED, PG_SWAPBACKED, PG_TAIL } from './frames.ts';
 import { splitHugePage } from './huge-memory.ts';
 import { hugetlbEvict } from './hugetlb.ts';
-import type { Kernel } from './kernel.ts';
+import type { Kernel, Task } from './kernel.ts';
 import type { MemCgroup } from './mem-cgroup.ts';
 import { AddressSpace } from './mm-types.ts';
 import { vmEnoughMemory } from './overcommit.ts';
@@ -93,13 +93,14 @@ export function swappedPages(object: AddressSpace): Map<number, number> {
 export const SHMEM_NOMEM = -1;
 export const SHMEM_NOSPC = -2;
 
-/** shmem_get_folio: the page, made where it is a hole; below 0 where it cannot be. */
+/** shmem_get_folio: the page, made where it is a hole; below 0 where it cannot be. `faulting`: whose fault asks for it, if one does. */
 export function shmemGetFolio(
   k: Kernel,
   group: MemCgroup,
   object: AddressSpace,
   index: number,
   write: boolean,
+  faulting: Task | null = null,
 ): number {
   const { frames } = k;
   const present = object.get(index);
@@ -109,7 +110,7 @@ export function shmemGetFolio(
   }
   const slot = swappedPages(object).get(index);
   if (slot !== undefined) {
-    const frame = shmemSwapin(k, k.current!, slot);
+    const frame = shmemSwapin(k, k.current!, slot, faulting);
     if (frame < 0) return SHMEM_NOMEM;
     swappedPages(object).delete(index);
     frames.flags[frame]! &= ~PG_ANON;

@@ -5,12 +5,13 @@ import { HPAGE_PMD_NR, PG_ANON, PG_EXCLUSIVE, PG_SWAPBACKED, PG_SWAPCACHE } from
 import type { Kernel, Task } from './kernel.ts';
 import type { MemCgroup } from './mem-cgroup.ts';
 import { isSwapFull, tryChargeSwap, unchargeSwap } from './memcg-swap.ts';
+import { countMemcg } from './memcontrol.ts';
 import { mlockFolio } from './mlock-batch.ts';
 import { MM_ANONPAGES, MM_SWAPENTS, type Vma } from './mm-types.ts';
 import { allocPage, freePage, giveKernelPages, takeKernelPages } from './page-alloc.ts';
 import { frameOfPte, type Pmd, PTE_DIRTY, PTE_PRESENT, PTE_SWAP, PTE_WRITE, PTE_YOUNG, pteOf } from './page-table.ts';
 import { swapinNrPages } from './readahead.ts';
-import { SWAP_OUT_US } from './recorded-prices.ts';
+import { SWAP_ENTRY_US, SWAP_OUT_US, SWAP_SLOT_US } from './recorded-prices.ts';
 import { addMmCounterFast } from './rss.ts';
 import { updateStat } from './rstat.ts';
 import { type Shadow, ShadowTable } from './shadow-table.ts';
@@ -135,7 +136,9 @@ export function swapDuplicate(k: Kernel, slot: number): void {
 export function freeSwapAndCache(k: Kernel, slot: number): void {
   const own = areaOf(k).slots[slot]!;
   own.count--;
+  k.nowUs += SWAP_ENTRY_US;
   if (own.count > 0) return;
+  if (own.frame < 0) k.nowUs += SWAP_SLOT_US;
   if (own.frame < 0 || k.frames.mapcount[own.frame] === 0 || isSwapFull(k, groupOf(k, own))) endSlot(k, slot, own);
 }
 
@@ -154,16 +157,22 @@ function endSlot(k: Kernel, slot: number, own: Slot): void {
   freeSwapSlot(k, area, slot, k.groups[own.group]!);
 }
 
+/** NR_SWAPCACHE, of the machine and of who pays for the page. */
+function countSwapCached(k: Kernel, frame: number, by: 1 | -1): void {
+  k.vmstat.nr_swapcached += by;
+  updateStat(k, k.groups[k.frames.group[frame]!]!, 1).swapcached += by;
+}
+
 function addToSwapCache(k: Kernel, area: SwapArea, frame: number, slot: number): void {
   k.frames.flags[frame]! |= PG_SWAPCACHE | PG_SWAPBACKED | PG_ANON;
-  k.vmstat.nr_swapcached++;
+  countSwapCached(k, frame, 1);
   area.cached.set(frame, slot);
 }
 
 function deleteFromSwapCache(k: Kernel, area: SwapArea, frame: number): void {
   if (!(k.frames.flags[frame]! & PG_SWAPCACHE)) return;
   k.frames.flags[frame]! &= ~PG_SWAPCACHE;
-  k.vmstat.nr_swapcached--;
+  countSwapCached(k, frame, -1);
   area.cached.delete(frame);
 }
 
@@ -201,13 +210,18 @@ export function emptySwapCache(k: Kernel): void {
   for (const frame of [...areaOf(k).cached.keys()]) folioFreeSwap(k, frame);
 }
 
+/** A fault of the task's had to read. */
+function countMajorFault(k: Kernel, task: Task): void {
+  k.vmstat.pgmajfault++;
+  countMemcg(k, task.group.id, 'pgmajfault');
+}
+
 /** The frame of the slot, read where it is not in memory; -1 where there is no memory, or the slot has gone. Whose list it joins is the caller's. */
 export function swapIn(k: Kernel, task: Task, slot: number): { frame: number; major: boolean } {
   const own = areaOf(k).slots[slot];
   if (!own) return { frame: -1, major: false };
   if (own.frame >= 0) return { frame: own.frame, major: false };
   const frame = readSwapCache(k, task, slot, own);
-  if (frame >= 0) k.vmstat.pgmajfault++;
   return { frame, major: frame >= 0 };
 }
 
@@ -266,9 +280,9 @@ function swapVmaReadahead(k: Kernel, task: Task, vma: Vma, page: number, pmd: Pm
 
 /**
  * shmem_swapin and swap_cluster_readahead: the page of an object, with those in the slots beside it. It is on no list: the object's caller
- * adds it.
+ * adds it. `faulting`: whose fault it is, if it is one.
  */
-export function shmemSwapin(k: Kernel, task: Task, slot: number): number {
+export function shmemSwapin(k: Kernel, task: Task, slot: number, faulting: Task | null): number {
   const area = areaOf(k);
   const own = area.slots[slot]!;
   if (own.frame >= 0) {
@@ -289,7 +303,9 @@ export function shmemSwapin(k: Kernel, task: Task, slot: number): number {
     folioAddLru(k, frame);
   }
   if (window > 1) lruAddDrain(k);
-  return swapIn(k, task, slot).frame;
+  const { frame, major } = swapIn(k, task, slot);
+  if (major && faulting) countMajorFault(k, faulting);
+  return frame;
 }
 
 /** do_swap_page. A page that one process alone names is read for itself: the area is memory, and answers at once. */
@@ -304,6 +320,8 @@ export function doSwapPage(k: Kernel, task: Task, vma: Vma, page: number, write:
   } else if (own.count > 1) swapVmaReadahead(k, task, vma, page, pmd);
   const { frame, major } = swapIn(k, task, slot);
   if (frame < 0) return 2;
+  // swapoff reads for others.
+  if (major && k.current === task) countMajorFault(k, task);
   const { frames } = k;
   const { mm } = vma;
   addMmCounterFast(k, task, mm, MM_ANONPAGES, 1);

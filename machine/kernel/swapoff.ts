@@ -19,12 +19,10 @@ export function swapOff(k: Kernel, init: Task): boolean {
   if (!vmEnoughMemory(k, pages)) return false;
   k.committed -= pages;
   disableSwap(k);
-  const faults = k.vmstat.pgmajfault;
   const swapinsBefore = k.vmstat.pswpin;
   const done = tryToUnuse(k, init);
   k.nowUs += (k.vmstat.pswpin - swapinsBefore) * SWAP_OFF_US;
   k.current = null;
-  k.vmstat.pgmajfault = faults;
   if (done) swapOn(k, 0);
   else enableSwap(k, pages);
   return done;

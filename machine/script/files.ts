@@ -7,11 +7,13 @@ import { unmapMappingRange } from '../kernel/madvise.ts';
 import type { AddressSpace } from '../kernel/mm-types.ts';
 import { allocPage } from '../kernel/page-alloc.ts';
 import { deleteFromPageCache, filemapAddFolio } from '../kernel/page-cache.ts';
+import { EXT4_MKDIR_US, TMPFS_ABSENT_US, TMPFS_CREATE_US, TMPFS_MKDIR_US } from '../kernel/recorded-prices.ts';
 import { chargeInode, newObject, nextInode, putObject, shmemTruncateRange } from '../kernel/shmem.ts';
 import { SLAB_BYTES, slabAccount } from '../kernel/slab.ts';
 import { folioMarkAccessed } from '../kernel/swap-lru.ts';
 import { HZ, timerExpiresAfter } from '../kernel/timer.ts';
 import { accountDirty } from '../kernel/writeback.ts';
+import { Ext4Directories } from './ext4-directory.ts';
 
 /** A mounted file system. */
 export interface Mount {
@@ -64,6 +66,7 @@ export class FileSystem {
   private readonly directories = new Set<string>();
   private readonly names = new Map<string, { readonly group: number; readonly bytes: number }>();
   private inodes = 0;
+  private readonly diskDirectories = new Ext4Directories();
   /** Blocks of the disk's own that files have changed since the journal was last written (jbd2's running transaction). */
   private readonly transaction = new Set<number>();
   /** When kjournald writes it, if nobody has before. */
@@ -123,6 +126,7 @@ export class FileSystem {
     if (!mount) return undefined;
     mount.usedInodes++;
     mount.usedPages += pages;
+    this.k.nowUs += mount.type === 'disk' ? EXT4_MKDIR_US : TMPFS_MKDIR_US;
     nextInode(this.k, mount.device);
     return undefined;
   }
@@ -134,6 +138,7 @@ export class FileSystem {
     if (mount.usedInodes >= mount.limitInodes) return 'ENOSPC';
     mount.usedInodes++;
     const tmpfs = mount.type === 'tmpfs';
+    this.k.nowUs += tmpfs ? TMPFS_CREATE_US : this.diskDirectories.create(parentOf(path));
     const object = newObject(this.k, tmpfs ? 'shmem' : 'disk', path, 0, tmpfs, mount.device);
     if (tmpfs) object.mount = mount;
     else if (mount.limitPages < Number.POSITIVE_INFINITY) object.blocks = new FileBlocks(mount);
@@ -155,11 +160,22 @@ export class FileSystem {
       return false;
     }
     const object = this.find(path);
-    if (!this.names.has(path)) this.readDirectory(path, group);
-    if (!this.names.has(path) && object?.kind !== 'shmem') {
+    if (!this.names.has(path)) {
+      this.readDirectory(path, group);
+      this.passLookup(path, object !== undefined);
+    }
+    // simple_lookup: tmpfs forgets what is not there.
+    if (!this.names.has(path) && this.mountOf(path)?.type === 'disk') {
       this.rememberName(path, group, object ? SLAB_BYTES.ext4Inode + SLAB_BYTES.dentry : SLAB_BYTES.dentry);
     }
     return object !== undefined || this.isDirectory(path);
+  }
+
+  /** A directory is asked for a name that is not in memory. */
+  private passLookup(path: string, isThere: boolean): void {
+    const isDisk = this.mountOf(path)?.type === 'disk';
+    if (isDisk) this.k.nowUs += this.diskDirectories.lookupUs(parentOf(path), isThere);
+    else if (!isThere) this.k.nowUs += TMPFS_ABSENT_US;
   }
 
   private rememberName(path: string, group: number, bytes: number): void {
@@ -233,7 +249,9 @@ export class FileSystem {
     const object = this.open(path, group);
     if (typeof object === 'string') return object;
     this.k.files.delete(path);
-    this.mountOf(path)!.usedInodes--;
+    const mount = this.mountOf(path)!;
+    mount.usedInodes--;
+    if (mount.type === 'disk') this.diskDirectories.remove(parentOf(path));
     this.forgetName(path);
     object.links--;
     object.users++;

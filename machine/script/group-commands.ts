@@ -4,8 +4,9 @@ import { Cgroup, CONTROLLERS, type Controller } from '../kernel/cgroup.ts';
 import type { Kernel } from '../kernel/kernel.ts';
 import { lruGenOfflineMemcg } from '../kernel/lru-gen-memcg.ts';
 import { lruGenAddMm, lruGenDelMm } from '../kernel/lru-gen-mm-list.ts';
-import { MemCgroup, NO_LIMIT } from '../kernel/mem-cgroup.ts';
-import { chargeObject, unchargeObject } from '../kernel/memcontrol.ts';
+import { MemCgroup, memcgEvent, NO_LIMIT } from '../kernel/mem-cgroup.ts';
+import { chargeObject, drainAllStock, unchargeObject } from '../kernel/memcontrol.ts';
+import { populatePercpu } from '../kernel/percpu.ts';
 import { PidsCgroup, pidsMaxOf } from '../kernel/pids-cgroup.ts';
 import { slabAccount } from '../kernel/slab.ts';
 import { lruAddDrain } from '../kernel/swap-lru.ts';
@@ -61,6 +62,7 @@ function give(run: MachineRun, group: Cgroup, controller: Controller): void {
     if (run.groups.size > run.groupsMade) {
       slabAccount(k, 0, GROUP_SLAB_BYTES, false);
       run.groupsMade++;
+      populatePercpu(k, run.groupsMade);
     }
     chargeCountersOfGroup(k, memcg, 1);
     moveAll(run, group, { memcg });
@@ -155,13 +157,24 @@ function chargeCountersOfGroup(k: Kernel, { parent }: MemCgroup, sign: 1 | -1): 
   else unchargeObject(k, parent.id, bytes);
 }
 
+/** memory_high_write: reclaims down to the new mark, as often as there is something to reclaim. */
+function reclaimTo({ k }: MachineRun, group: MemCgroup, pages: number): void {
+  if (group.usage > pages) drainAllStock(k, group);
+  for (let retries = MAX_RECLAIM_RETRIES; group.usage > pages; ) {
+    if (tryToFreeMemCgroupPages(k, group, group.usage - pages) === 0 && retries-- === 0) return;
+  }
+}
+
 /** memory_max_write: reclaims down to the new limit, and kills where that is not enough. */
-function shrinkTo(run: MachineRun, group: MemCgroup): void {
-  let retries = 5;
-  while (group.usage > group.max) {
-    if (retries-- > 0 && tryToFreeMemCgroupPages(run.k, group, group.usage - group.max) > 0) continue;
-    if (retries > 0) continue;
-    if (!run.k.hooks.memcgOutOfMemory(group)) return;
+function shrinkTo({ k }: MachineRun, group: MemCgroup): void {
+  if (group.usage > group.max) drainAllStock(k, group);
+  for (let reclaims = MAX_RECLAIM_RETRIES; group.usage > group.max; ) {
+    if (reclaims > 0) {
+      if (tryToFreeMemCgroupPages(k, group, group.usage - group.max) === 0) reclaims--;
+      continue;
+    }
+    memcgEvent(group, 'oom');
+    if (!k.hooks.memcgOutOfMemory(group)) return;
   }
 }
 
@@ -200,7 +213,7 @@ const MEMORY_WRITES: Readonly<Record<string, Write>> = {
   'memory.low': limit((_run, memcg, pages) => void (memcg.low = pages)),
   'memory.high': limit((run, memcg, pages) => {
     memcg.high = pages;
-    if (memcg.usage > pages) tryToFreeMemCgroupPages(run.k, memcg, memcg.usage - pages);
+    reclaimTo(run, memcg, pages);
     return undefined;
   }),
   'memory.max': limit((run, memcg, pages) => {

@@ -1,4 +1,5 @@
 import { isAtThreadLimit } from '../kernel/process.ts';
+import { NAME_DROPPED_US } from '../kernel/recorded-prices.ts';
 import { slabAccount } from '../kernel/slab.ts';
 import { swapOn } from '../kernel/swap.ts';
 import { lruAddDrain } from '../kernel/swap-lru.ts';
@@ -152,8 +153,10 @@ const HANDLERS: Readonly<Record<string, Handler>> = {
     if (!isDropCaches(Number(what))) return ok(run, command, 'EINVAL');
     run.k.kmsg.push(`init (1): drop_caches: ${what}`);
     const before = heldBy(run.k);
+    const names = run.files.nameCount;
     dropCaches(run.k, run.files, Number(what));
-    takes(run, command, givingBackUs(before, heldBy(run.k)));
+    const namesUs = (names - run.files.nameCount) * NAME_DROPPED_US;
+    takes(run, command, givingBackUs(before, heldBy(run.k)) + namesUs);
   },
   note(run, _words, command) {
     run.emitStep(command.text, 'note', undefined);

@@ -4,10 +4,13 @@ import { doMunmap, mmapRegion } from '../kernel/mmap.ts';
 import { doMprotect } from '../kernel/mprotect.ts';
 import { allocTask, isAtThreadLimit } from '../kernel/process.ts';
 import {
+  OPEN_NAME_US,
   OPEN_US,
   PIPE_US,
   SOCKET_PAIR_US,
   SOCKET_QUEUED_US,
+  STAT_ABSENT_US,
+  STAT_US,
   THREAD_US,
   UDP_SOCKET_US,
 } from '../kernel/recorded-prices.ts';
@@ -183,15 +186,19 @@ function lowestMapping(task: Task): number {
 
 function names(run: MachineRun, task: Task, name: string, directory: string, count: number): number | string {
   const group = task.group.id;
-  const { files } = run;
+  const { files, k } = run;
   let found = 0;
   for (let i = 0; i < count; i++) {
     const path = `${directory}/${name === 'dentries' ? 'none' : 'f'}${i}`;
     if (name === 'files') {
+      k.nowUs += OPEN_NAME_US;
       const made = files.create(path, group);
       if (typeof made === 'string') return made;
-    } else if (name === 'stats') found += files.lookUp(path, group) ? 1 : 0;
-    else files.lookUp(path, group);
+      continue;
+    }
+    const isThere = files.lookUp(path, group);
+    k.nowUs += isThere ? STAT_US : STAT_ABSENT_US;
+    if (isThere) found++;
   }
   return name === 'stats' ? found : count;
 }

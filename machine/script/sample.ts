@@ -197,6 +197,7 @@ function sumOfGroups(groups: readonly ShownStat[]): Record<string, number> {
     file_mapped: sum('file_mapped') * 4096,
     file_dirty: sum('file_dirty') * 4096,
     file_writeback: sum('file_writeback') * 4096,
+    swapcached: sum('swapcached') * 4096,
     anon_thp: sum('anon_thp') * 4096,
     inactive_anon: list(0),
     active_anon: list(1),

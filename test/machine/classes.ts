@@ -79,6 +79,9 @@ export const STEP: Readonly<Record<string, FigureClass>> = {
 /** How long a write to a disk's file takes, in microseconds: who makes too much dirty is held up, and shares the processor with the flusher. */
 export const WRITE_TIME: FigureClass = figure(band(0.3, 10_000), ['limited group writes', band(0.4, 20_000)]);
 
+/** How long names take that are made or looked at: how full the block of a directory is that is gone through is not modelled. */
+export const NAME_TIME: FigureClass = figure(band(0.3, 1000));
+
 const WRITTEN_BY_FLUSHER = ['Pss_Dirty', 'Shared_Clean', 'Shared_Dirty', 'Private_Clean', 'Private_Dirty'];
 /** Of a mapping in smaps, in kB. */
 export const REGION: Readonly<Record<string, FigureClass>> = Object.fromEntries(
@@ -131,6 +134,7 @@ export const MACHINE: Readonly<Record<string, FigureClass>> = {
   Unevictable: figure(constant(64)),
   PageTables: figure(constant(40), ['victim', { kind: 'free' }]),
   KernelStack: figure(constant(64)),
+  Percpu: figure(EXACT),
   Slab: figure(constant(256), ['kernel objects', band(0.12, 1536)], ['swapping', constant(1024)]),
 };
 
@@ -197,5 +201,11 @@ export const GROUP: Readonly<Record<string, FigureClass>> = {
     ['group wrote a disk', constant(65536, FILE_LAG)],
   ),
 };
+/** Events and pages of memory.stat that hang on swap: in bytes and as counts. */
+export const GROUP_SWAP: Readonly<Record<string, FigureClass>> = {
+  swapcached: figure(EXACT, ['swapping', band(0.25, 8 * 1048576)]),
+  pgmajfault: figure(EXACT, ['swapping', band(0.25, 1024)], ['group under reclaim', band(0.1, 16)]),
+};
+
 /** memory.current against anon + file + kernel of the truth: charges come in batches. */
 export const GROUP_CURRENT: FigureClass = figure(constant(393216), ['group under reclaim', band(0.1, 4 * 1048576)]);

@@ -7,8 +7,10 @@ import {
   GROUP,
   GROUP_CURRENT,
   GROUP_PRESSURE,
+  GROUP_SWAP,
   MACHINE,
   MACHINE_GROWTH,
+  NAME_TIME,
   PROCESS,
   PROCESS_GROWTH,
   RECLAIM,
@@ -128,6 +130,8 @@ class Comparer implements Comparison {
     if (!truth.err && truth.ret !== undefined) this.check(`${at} ret`, STEP['ret']!, truth.ret, run.ret);
     if (words[1] === 'write' && words[2].startsWith('/mnt/') && !truth.err && truth.us !== undefined)
       this.check(`${at} us`, WRITE_TIME, truth.us, run.us, this.groupsWrite ? ['limited group writes'] : []);
+    if (/^(files|stats|dentries)$/.test(words[1]) && !truth.err && truth.us !== undefined)
+      this.check(`${at} us`, NAME_TIME, truth.us, run.us);
     if (FAULTS_ARE_EXACT.test(truth.cmd)) this.faults.push({ truth, run, at, process: words[0] });
   }
 
@@ -256,7 +260,7 @@ class Comparer implements Comparison {
     if (this.writers.has(truth.cg)) holding.push('group wrote a disk');
     if (this.swapping) holding.push('swapping');
     if (this.limited.size > 0) holding.push('group at its limit');
-    for (const [name, own] of Object.entries(GROUP))
+    for (const [name, own] of [...Object.entries(GROUP), ...Object.entries(GROUP_SWAP)])
       this.check(`${at} ${name}`, own, truth.stat[name], run.stat[name], holding);
     this.check(`${at} current`, GROUP_CURRENT, truth.current, run.current, holding);
     if (this.groupsWrite) holding.push('limited group writes');

@@ -36,6 +36,7 @@ const runs = fc.constantFrom(...FAMILIES).chain((family) =>
       allocator: fc.constantFrom(...family),
       seed: fc.nat(3),
       pace: fc.constantFrom('asap' as const, 'recorded' as const),
+      check: fc.constantFrom('off' as const, 'samples' as const),
     }),
     { minLength: 2, maxLength: 4 },
   ),
@@ -55,15 +56,17 @@ const program = fc.record({
   runs,
 });
 
+type Program = typeof program extends fc.Arbitrary<infer T> ? T : never;
+
 const outcomeOf = async (options: RunOptions): Promise<string> => {
   const { engine: _, ...result } = await runInMode(options);
   return JSON.stringify(result);
 };
 
 const optionsOf = (
-  { mode, cpus, start, touch, version, thp, limit }: typeof program extends fc.Arbitrary<infer T> ? T : never,
+  { mode, cpus, start, touch, version, thp, limit }: Program,
   events: EventBuffer,
-  { allocator, seed, pace }: { readonly allocator: string; readonly seed: number; readonly pace: 'asap' | 'recorded' },
+  { allocator, seed, pace, check }: Program['runs'][number],
 ): RunOptions => ({
   events,
   workload: 'stress',
@@ -76,7 +79,7 @@ const optionsOf = (
   touch,
   kernel: { version, thp, rlimitAs: limit, rlimitData: Infinity },
   lastSampleOnly: true,
-  check: 'samples',
+  check,
 });
 
 test('a run in a machine that was used before has the bytes of one in a machine of its own, and all invariants', async () => {
@@ -88,6 +91,7 @@ test('a run in a machine that was used before has the bytes of one in a machine 
     });
     const keeper = createMachineKeeper();
     const reused = {
+      look: keeper.look,
       put: keeper.put,
       take(shape: string) {
         const machine = keeper.take(shape);
@@ -102,5 +106,5 @@ test('a run in a machine that was used before has the bytes of one in a machine 
     }
   });
   await fc.assert(property, { numRuns: 40, seed: 20_261_130 });
-  expect(again).toBeGreaterThan(40);
+  expect(again).toBeGreaterThan(20);
 }, 180_000);

@@ -2,9 +2,12 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { beforeEach, describe, expect, it } from 'vitest';
 import { benchTrace } from '../../bench/benchmark/traces.ts';
 import { loadForBatch } from '../../bench/commands/load-task.ts';
+import { createMachineKeeper } from '../../bench/run/kept-machine.ts';
 import { compare } from '../../bench/study/compare/compare.ts';
 import { describeTask, runKey } from '../../bench/study/parallel/run-key.ts';
 import { runTask } from '../../bench/study/parallel/run-task.ts';
+import { shapeOf } from '../../bench/study/parallel/task-shape.ts';
+import { resolveWorkload } from '../../workloads/index.ts';
 import { writeTrace } from '../../workloads/trace/output.ts';
 import { readTrace } from '../../workloads/trace/reader.ts';
 import { CLI_BUILT } from '../helpers/cli.ts';
@@ -54,6 +57,34 @@ describe('a batch over a file in binary form', () => {
       expect(found).toEqual(whole);
     },
   );
+
+  it('reads it into the columns of the machine that another run has left', async () => {
+    const { task } = await load('lockstep');
+    const keeper = createMachineKeeper();
+    const machines = new Set<object>();
+    for (const allocator of ['glibc', 'glibc:arena_max=1', 'glibc:tcache_count=0', 'jemalloc', 'glibc']) {
+      const run = { ...task, ...RUN, allocator };
+      const shape = shapeOf(run)!;
+      const { engine: _1, ...found } = (await runTask(run, { machine: { shape, keeper } })).result;
+      machines.add(keeper.look(shape)!);
+      const { engine: _2, ...own } = (await runTask(run)).result;
+      expect(found, allocator).toEqual(own);
+    }
+    expect(machines.size).toBe(3);
+  });
+
+  it('makes a machine for each run of a trace with samples', async () => {
+    await writeTrace(path, (await resolveWorkload('stress:profile=mix,events=20000,threads=1', { seed: 1 })).events);
+    const { task } = await load('lockstep');
+    const keeper = createMachineKeeper();
+    const run = { ...task, ...RUN, allocator: 'glibc' };
+    const { result } = await runTask(run, { machine: { shape: shapeOf(run)!, keeper } });
+    expect(result.samples.length).toBeGreaterThan(1);
+    expect(keeper.look(shapeOf(run)!)).toBeUndefined();
+    const { engine: _1, ...found } = (await runTask(run, { machine: { shape: shapeOf(run)!, keeper } })).result;
+    const { engine: _2, ...own } = result;
+    expect(found).toEqual(own);
+  });
 
   it.runIf(CLI_BUILT)('does so in threads too', async () => {
     const { task } = await load('lockstep');

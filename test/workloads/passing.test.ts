@@ -140,7 +140,8 @@ describe('a trace that passes', () => {
     const path = await stored('again', `stress:profile=mix,events=${EVENTS},seed=7`);
     const whole = await readTrace(path);
     const { rows, again, length } = openPassingTrace(path, 'file')!;
-    for (const { head, slot, a, b, mask, bring } of [rows, again()]) {
+    for (const open of [() => rows, again]) {
+      const { head, slot, a, b, mask, bring } = open();
       for (let row = 0, there = 0; row < length; row++) {
         if (row === there) there = bring(row);
         const found = [head[row & mask], slot[row & mask], a[row & mask], b[row & mask]];

@@ -56,6 +56,8 @@ export interface CommonRows extends RowTables {
   setAlive(t: number, isAlive: boolean): void;
   /** Looks at the rows from `from` on, up to `to` or the first that is uncommon or may break a rule; returns it. All are in the columns, and no thread begins in there. */
   lookAtCommon(from: number, to: number): number;
+  /** Nothing is known of any row: they come once more, into the same columns. */
+  forget(): void;
 }
 
 interface Exports {
@@ -76,12 +78,20 @@ export function openCommonRows(summary: TraceSummary, hasMany = summary.length >
   const opened = hasMany ? openWebAssembly<Exports>('rows', bytes) : undefined;
   const buffer = opened?.buffer ?? new ArrayBuffer(bytes);
   const tables = tablesIn(buffer, places);
-  tables.states[0] = layout.NO_OBJECT;
+  const begin = () => {
+    tables.states[0] = layout.NO_OBJECT;
+    tellPlaces(buffer, places);
+  };
+  begin();
   return {
     ...tables,
     stored: storedIn(buffer, layout.STORED, opened?.exports),
     setAlive: createSetAlive(new Uint8Array(buffer, places.expected.at, places.expected.count), tables),
-    lookAtCommon: createLookAtCommon(buffer, places, opened?.exports),
+    lookAtCommon: createLookAtCommon(opened?.exports),
+    forget() {
+      new Uint8Array(buffer).fill(0);
+      begin();
+    },
   };
 }
 
@@ -169,12 +179,8 @@ function createSetAlive(expected: Uint8Array, { owners }: RowTables): CommonRows
   };
 }
 
-function createLookAtCommon(
-  buffer: ArrayBuffer,
-  places: Places,
-  exports: Exports | undefined,
-): CommonRows['lookAtCommon'] {
-  if (exports === undefined) return (from) => from;
+/** Where WebAssembly finds the tables. */
+function tellPlaces(buffer: ArrayBuffer, places: Places): void {
   const words = new Uint32Array(buffer, 0, layout.TOTALS >> 2);
   words[layout.EXPECTED >> 2] = places.expected.at;
   words[layout.HEADS >> 2] = places.expected.count;
@@ -185,6 +191,10 @@ function createLookAtCommon(
   words[layout.BORN >> 2] = places.born.at;
   words[layout.LIST_OF >> 2] = places.listOf.at;
   words[layout.REQUEST_BLOCKS >> 2] = places.requestBlocks.at;
+}
+
+function createLookAtCommon(exports: Exports | undefined): CommonRows['lookAtCommon'] {
+  if (exports === undefined) return (from) => from;
   return (from, to) => {
     const place = from & (layout.PIECE_ROWS - 1);
     const first = from - place;

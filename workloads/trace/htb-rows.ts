@@ -4,7 +4,7 @@ import { UserError } from '../../sim/contract/assert.ts';
 import { type EventBuffer, type Marks, OP_MASK, type Rows, type TraceSummary } from '../../sim/contract/event.ts';
 import { HTB_MAGIC, PREAMBLE_BYTES, readPreamble, summaryOf, widenHeads } from './binary.ts';
 import { sharedInt32, sharedUint32 } from './columns.ts';
-import { openCommonRows, openStored, PIECE_ROWS, type Stored } from './common-rows.ts';
+import { type CommonRows, openCommonRows, openStored, PIECE_ROWS, type Stored } from './common-rows.ts';
 import { createChecker, createObservationCheck, rowSiteProblem, siteTreeProblem } from './consistency.ts';
 import { checkedHeader, type HtbHeader, ROW_COLUMNS, type StoredColumn, WIDTH_OF_TYPE } from './htb-header.ts';
 
@@ -85,11 +85,15 @@ const hasSites = ({ columns }: HtbHeader): boolean => columns.some(({ name }) =>
 
 /**
  * The rows, which are read and looked at a piece at a time, in the same columns; `bring` throws Damage. `all` gets a copy of each: shared memory is
- * written a number at a time, so they are not brought into it as they come.
+ * written a number at a time, so they are not brought into it as they come. `tables`: of which nothing is known.
  */
-export function openRows(file: HtbFile, summary: TraceSummary, all?: AllRows): Rows {
+export function openRows(
+  file: HtbFile,
+  summary: TraceSummary,
+  all?: AllRows,
+  tables: CommonRows = openCommonRows(summary),
+): Rows {
   const { header } = file;
-  const tables = openCommonRows(summary);
   const columns = { head: tables.head, slot: tables.slot, a: tables.a, b: tables.b, mask: PIECE_ROWS - 1 };
   const { head } = columns;
   const sites = hasSites(header) ? new Int32Array(PIECE_ROWS) : undefined;

@@ -2,6 +2,7 @@ import { closeSync, fstatSync, openSync, readSync, statSync } from 'node:fs';
 import { UserError } from '../../sim/contract/assert.ts';
 import { OP_CLOCK, OP_MASK, type PassingTrace, type Rows } from '../../sim/contract/event.ts';
 import { createHtbInput } from './binary.ts';
+import { type CommonRows, openCommonRows } from './common-rows.ts';
 import { type HtbHeader, WIDTH_OF_TYPE } from './htb-header.ts';
 import { Damage, type HtbFile, headerOf, openRows, readSummary } from './htb-rows.ts';
 
@@ -14,6 +15,8 @@ const SCANNED_BYTES = 1 << 16;
 /** One whose rows come from a file in binary form. */
 export interface PassingFile extends PassingTrace {
   readonly header: HtbHeader;
+  /** What its rows are brought into. */
+  readonly tables: CommonRows;
 }
 
 /** A text trace turned out, while it was executed, to be one that has to be read as a whole. */
@@ -22,15 +25,16 @@ export class NeedsWholeTrace extends Error {}
 /**
  * A trace in binary form, plain, that is read while it is executed; undefined for any other file, and for one in which something is
  * wrong from the beginning: `readTrace` tells, or reads it. Without times, unless it runs in file order; with one thread, where it may
- * run in no other than the program's. Call sites are looked at, and not kept.
+ * run in no other than the program's. Call sites are looked at, and not kept. `tables`: those of the same trace, opened before, whose rows
+ * nobody reads any more.
  */
-export function openPassingTrace(path: string, order: PassingOrder): PassingFile | undefined {
+export function openPassingTrace(path: string, order: PassingOrder, tables?: CommonRows): PassingFile | undefined {
   const fd = openFile(path);
   if (fd === undefined) return undefined;
   let opened: PassingFile | undefined;
   try {
     const file = headerOf(fd);
-    if (file) opened = passingTrace(path, fd, file, order);
+    if (file) opened = passingTrace(path, fd, file, order, tables);
     return opened;
   } finally {
     if (!opened) closeSync(fd);
@@ -45,7 +49,13 @@ function openFile(path: string): number | undefined {
   }
 }
 
-function passingTrace(path: string, fd: number, file: HtbFile, order: PassingOrder): PassingFile | undefined {
+function passingTrace(
+  path: string,
+  fd: number,
+  file: HtbFile,
+  order: PassingOrder,
+  given: CommonRows | undefined,
+): PassingFile | undefined {
   const { header } = file;
   const has = (name: string) => header.columns.some((column) => column.name === name && column.length > 0);
   if (header.rows === 0) return undefined;
@@ -63,13 +73,17 @@ function passingTrace(path: string, fd: number, file: HtbFile, order: PassingOrd
   }
 
   const summary = telling(() => readSummary(file));
+  const tables = given ?? openCommonRows(summary);
+  let isUsed = given !== undefined;
   const toldRows = (): Rows => {
-    const rows = telling(() => openRows(file, summary));
+    if (isUsed) tables.forget();
+    isUsed = true;
+    const rows = telling(() => openRows(file, summary, undefined, tables));
     return { ...rows, bring: (row) => telling(() => rows.bring(row)) };
   };
   const rows = toldRows();
   const close = async () => closeSync(fd);
-  return { ...summary, header, objectSlotLimit: summary.objectSlots, rows, again: toldRows, close };
+  return { ...summary, header, tables, objectSlotLimit: summary.objectSlots, rows, again: toldRows, close };
 }
 
 /** Whether a row moves the clock. Of each head its lowest byte is read, which has the operation in both versions. */

@@ -18,6 +18,8 @@ export interface LockstepListener {
 
 /** A process and the trace that it executes in file order. */
 export interface LockstepMachine {
+  /** The rows of a trace that passes come into these columns in every run. */
+  readonly events: EventBuffer | PassingTrace;
   readonly touch: Touch;
   readonly assembled: Assembled;
   readonly lockstep: Lockstep;
@@ -56,6 +58,7 @@ export function createLockstepMachine(options: Options, isKept = false): Lockste
   const { begin } = createProcessBeginning(assembled);
 
   return {
+    events,
     touch,
     assembled,
     lockstep,

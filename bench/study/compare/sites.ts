@@ -5,7 +5,7 @@ import { diffStacks, type StackBytes } from '../../report/sites/stacks.ts';
 import { type Palette, PLAIN } from '../../report/text/palette.ts';
 import type { RunOptions } from '../../run/run-options.ts';
 import { bySiteSteps } from '../explain/by-site.ts';
-import { momentSteps } from '../explain/moment-in-run.ts';
+import { loadForMoment, momentSteps } from '../explain/moment-in-run.ts';
 import { diffText, siteLines } from '../explain/site-text.ts';
 
 /** Resident bytes by call stack under each allocator, at the moment that `explain` judges, in file order. */
@@ -23,6 +23,7 @@ export async function compareSites(
 ): Promise<ComparedSites> {
   const specs = allocators.map((allocator) => parseAllocator(allocator, options.cpus));
   for (const spec of specs) await loadModel(spec);
+  await loadForMoment({ ...options, spec: specs[0]! });
   const moment = await breathing(momentSteps({ ...options, spec: specs[0]! }, undefined), signal);
   const compared: ComparedSites['allocators'][number][] = [];
   for (const [i, spec] of specs.entries()) {

@@ -98,6 +98,8 @@ export interface Explanation {
   readonly python: PythonObjects;
   /** By call stack, the most first; null for a trace without call sites. */
   readonly sites: readonly StackBytes[] | null;
+  /** Of the program. */
+  readonly threads: number;
   /** null where no setting was worth timing, or virtual time does not take the events. */
   readonly times: RunTimes | null;
   /** What the run as it is leaves in several orders of the threads' calls; null where none was asked for. */

@@ -1,7 +1,11 @@
+import { loadModel } from '../../../allocators/load.ts';
+import { type AllocatorSpec, formatAllocator, parseAllocator } from '../../../allocators/spec.ts';
+import type { EventBuffer } from '../../../sim/contract/event.ts';
 import { bytes, count, counted, duration } from '../../../sim/contract/format.ts';
 import { type Bytes, type Ns, PAGE_BYTES } from '../../../sim/contract/units.ts';
 import { atOnce } from '../../../workloads/breathing.ts';
 import { LockstepRun } from '../../run/modes/lockstep.ts';
+import { recordedAllocator } from '../../run/recorded-allocator.ts';
 import type { RunOptions } from '../../run/run-options.ts';
 import { countsByName } from '../../run/run-result.ts';
 import { beforeFrees, freesText, lastWork, localsDying, type Moment, momentFromEvents } from './moment.ts';
@@ -13,8 +17,17 @@ import { threadEnds } from './thread-ends.ts';
 const EMPTIED = 0.5;
 const PEAK_STEPS = 256;
 
-/** The moment that `at` means (momentFromEvents); where the events alone do not tell, a run does. Its models have to be loaded. */
+/** The moment that `at` means (momentFromEvents); where the events alone do not tell, a run does. Its models have to be loaded (loadForMoment). */
 export const momentOf = (options: RunOptions, at: string | undefined): Moment => atOnce(momentSteps(options, at));
+
+/** What a run of these options needs, and the search for its moment. */
+export async function loadForMoment(options: Pick<RunOptions, 'spec' | 'events' | 'cpus'>): Promise<void> {
+  await loadModel(options.spec);
+  await loadModel(recordedSpec(options.events, options.cpus));
+}
+
+const recordedSpec = (events: EventBuffer, cpus: number): AllocatorSpec =>
+  parseAllocator(recordedAllocator(events), cpus);
 
 /** The same in steps. */
 export function* momentSteps(options: RunOptions, at: string | undefined): Generator<void, Moment> {
@@ -26,6 +39,7 @@ export function* momentSteps(options: RunOptions, at: string | undefined): Gener
 /**
  * Where main() frees what it holds and does nothing more, as C++ does with its locals, the exit finds a heap of the dead: the moment
  * before these frees is judged. So it is where the program does a little more and the heap is nearly empty.
+ * The heap is that of the recorded allocator: a moment is one of the program, whatever allocator it is judged under.
  */
 function* beforeLocalsDied(options: RunOptions): Generator<void, Moment> {
   const { events } = options;
@@ -33,13 +47,17 @@ function* beforeLocalsDied(options: RunOptions): Generator<void, Moment> {
   const { moment } = work;
   const last = localsDying(events, work);
   if (!last) return moment;
-  const { resident, operations } = yield* lookAt(options, [last.row, last.end - 1, last.end, moment.end]);
+  const spec = recordedSpec(events, options.cpus);
+  const rows = [last.row, last.end - 1, last.end, moment.end];
+  const { resident, operations } = yield* lookAt({ ...options, spec }, rows);
   const [living, , freed, left] = resident;
   const ofLast = operations[2]!.map((count, i) => count - operations[1]![i]!);
   if (last.callsBehind === 0 && isBusy(last.idleNs, priceOfColdCall(options, countsByName(ofLast)))) {
     return beforeFrees(last, work, '');
   }
-  const leave = ` and leave ${bytes(freed!)} of ${bytes(living!)} resident`;
+  const [own, recorded] = [formatAllocator(options.spec), formatAllocator(spec)];
+  const under = own === recorded ? '' : ` under ${recorded}`;
+  const leave = ` and leave ${bytes(freed!)} of ${bytes(living!)} resident${under}`;
   if (left! < living! * EMPTIED && last.idleNs <= IDLE_NS) {
     const later = bytes(left!) === bytes(freed!) ? '' : `, of which the exit finds ${bytes(left!)}`;
     return beforeFrees(last, work, `${leave}${later}`);

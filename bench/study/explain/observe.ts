@@ -82,6 +82,7 @@ export function observe(options: ObserveOptions): Observed {
     process: processAt(events, session.row, sample),
     assumedWriteBytes: assumedWrites(events, session.row),
     python: pythonObjects(events),
+    threads: events.threadSlots,
     sites: null,
     times: null,
     orders: null,

@@ -27,7 +27,7 @@ const ONE_THREAD =
   'work: simulated in time as it is and with what would be advised; of the others what is counted more or less, times the price list. No setting is advised untimed.';
 
 /** With one thread what is timed is the work: it waits for nobody. */
-const isOneThread = ({ times, workNs }: Explanation): boolean => times !== null && workNs === times.cpuNs;
+const isOneThread = ({ times, threads }: Explanation): boolean => times !== null && threads === 1;
 
 function workRemark(e: Explanation, rows: readonly WhatIf[]): string {
   if (isOneThread(e)) return ONE_THREAD;

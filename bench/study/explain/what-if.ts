@@ -104,7 +104,8 @@ export function taskOf(options: RunOptions, end: number, allocator: string, thp?
   };
 }
 
-const upTo = (events: EventBuffer, end: number): EventBuffer =>
+/** The events before row `end`. */
+export const upTo = (events: EventBuffer, end: number): EventBuffer =>
   end >= events.length ? events : { ...events, length: end, begins: events.begins.filter(({ row }) => row < end) };
 
 export function whatIfOf(

@@ -34,6 +34,8 @@ const LONG_KEPT_EVENTS = 1.5e6;
  * three shapes.
  */
 const LANES_MAX = 2;
+/** … while a machine is small: in virtual time it has a table of all events, 16 bytes each. */
+const WAITING_EVENTS_MAX = 5e6;
 
 interface Lane {
   /** Undefined: this thread. */
@@ -100,7 +102,8 @@ export function createLanes(width: number, { started = 0, usesOwn = false, ...op
     const best =
       (shape !== undefined && idle.findLast((lane) => lane.shape === shape)) ||
       idle.findLast((lane) => !lane.hasExecuted);
-    const isNew = shape !== undefined && isLong(events, task, shape) && lanes.length < LANES_MAX * width;
+    const mayWait = events !== undefined && events <= WAITING_EVENTS_MAX && lanes.length < LANES_MAX * width;
+    const isNew = shape !== undefined && isLong(events, task, shape) && mayWait;
     const found = best || (isNew ? undefined : (idle.findLast((lane) => lane.shape === undefined) ?? idle[0]));
     if (found) {
       idle.splice(idle.indexOf(found), 1);

@@ -3,7 +3,10 @@ import type { EventBuffer, Touch } from '../../../sim/contract/event.ts';
 import type { Start } from '../../../sim/contract/start.ts';
 import type { KernelOptions } from '../../../sim/kernel/kernel.ts';
 import type { Costs } from '../../../sim/time/costs.ts';
+import type { PassingFile } from '../../../workloads/trace/passing.ts';
 import type { Recorded, ReportRun } from '../../report/report-run.ts';
+import type { LockstepMachine } from '../../run/modes/lockstep-machine.ts';
+import { samplesOnTheWay } from '../../run/modes/virtual-events.ts';
 import type { Mode, Pace, RunResult } from '../../run/result.ts';
 import { runInMode } from '../../run/run-in-mode.ts';
 import { type RunOptions, timedRows } from '../../run/run-options.ts';
@@ -53,10 +56,13 @@ export async function runTask(task: RunTask, { signal, machine }: RunTaskOptions
 }
 
 async function runReading(file: TraceFile, options: Omit<RunOptions, 'events'>): Promise<RunResult> {
-  const trace = openTraceFile(file);
+  const { machine } = options;
+  const kept = machine && (machine.keeper.look(machine.shape) as LockstepMachine | undefined);
+  const trace = openTraceFile(file, kept?.events as PassingFile | undefined);
   const { events, waitedNs } = timedRows(trace);
   try {
-    return await runInMode({ ...options, events, loadNs: waitedNs, rowsNs: waitedNs });
+    const given = { ...options, events, loadNs: waitedNs, rowsNs: waitedNs };
+    return await runInMode({ ...given, machine: samplesOnTheWay(given) ? undefined : machine });
   } finally {
     await trace.close();
   }

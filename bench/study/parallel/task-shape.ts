@@ -1,5 +1,5 @@
 import { parseAllocator } from '../../../allocators/spec.ts';
-import { machineShape } from '../../run/machine-shape.ts';
+import { lockstepShape, machineShape } from '../../run/machine-shape.ts';
 import type { Task } from './task.ts';
 
 /** Columns that this process has sent, by their memory: whoever gets them gets other objects each time. */
@@ -12,11 +12,12 @@ function traceName(columns: ArrayBufferLike): string {
   return `${number}`;
 }
 
-/** As machineShape(); undefined for what is no single run of a trace that is here, with all its events. */
+/** As machineShape(); undefined for what is no single run of a trace that is here, with all its events, or in a file. */
 export function shapeOf(task: Task): string | undefined {
   if ('observe' in task || 'machine' in task || 'fleet' in task) return undefined;
-  const { events, allocator, record } = task;
-  if (!events || record) return undefined;
-  const options = { ...task, events, spec: parseAllocator(allocator, task.cpus) };
-  return machineShape(options, traceName(events.head.buffer));
+  const { events, file, allocator, record, touch } = task;
+  if (record) return undefined;
+  const spec = parseAllocator(allocator, task.cpus);
+  if (file) return lockstepShape({ ...task, touch, spec, trace: file.sha256, rows: file.rows, threads: Infinity });
+  return events && machineShape({ ...task, events, spec }, traceName(events.head.buffer));
 }

@@ -15,9 +15,9 @@ export function describeTraceFile(path: string, order: PassingOrder, trace: Pass
   return { path, order, rows: trace.length, sha256: headerHash(trace) };
 }
 
-/** Throws a UserError where it is no longer the file that was described. */
-export function openTraceFile({ path, order, sha256 }: TraceFile): PassingFile {
-  const trace = openPassingTrace(path, order);
+/** Throws a UserError where it is no longer the file that was described. `before`: the same file, opened before. */
+export function openTraceFile({ path, order, sha256 }: TraceFile, before?: PassingFile): PassingFile {
+  const trace = openPassingTrace(path, order, before?.tables);
   if (trace && headerHash(trace) === sha256) return trace;
   void trace?.close();
   throw new UserError(`${path}: found a file that changes, expected one that stays as it is`);

@@ -17,6 +17,7 @@ export function tuneText(result: TuneResult, palette: Palette = PLAIN, width = 8
   const change = from.value === 0 ? '' : `  (${percent(best.value / from.value - 1)})`;
   const lines = [
     `${palette.bold(escapeLineStart(result.workload))}, ${result.mode}${result.mode === 'lockstep' ? '' : `, pace ${result.pace}`}${interruptedMark(result.partial, palette)}`,
+    ...(result.moment ? fold(`  judged ${result.moment.about}`, width, '  ') : []),
     gained
       ? `${objective} ${metricText(metric, from.value)} → ${palette.bold(metricText(metric, best.value))}${change}`
       : `${objective} ${metricText(metric, from.value)}: ${nothingText(result, palette)}`,

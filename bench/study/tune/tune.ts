@@ -18,6 +18,8 @@ export const TUNE_SCHEMA = 'allocsim-tune-1';
 export interface TuneOptions extends RunAllOptions {
   /** The workload and its machine. */
   readonly task: Omit<RunTask, 'allocator'>;
+  /** Where the task ends, if that is before the workload does. */
+  readonly moment?: JudgedMoment | null;
   /** The workload for another seed, for the validation; without it the task with that seed. */
   readonly load?: (seed: number) => Promise<Omit<RunTask, 'allocator' | 'seed'>>;
   /** Where the search begins, as in --allocator. */
@@ -32,6 +34,14 @@ export interface TuneOptions extends RunAllOptions {
   readonly budget?: number;
   /** Other seeds that the best point is tried with. */
   readonly validationSeeds?: number;
+}
+
+/** The part of a workload that is judged. */
+export interface JudgedMoment {
+  /** Events executed. */
+  readonly event: number;
+  /** Completes "Judged …". */
+  readonly about: string;
 }
 
 export interface TuneStep {
@@ -71,6 +81,8 @@ export interface TuneResult {
   readonly partial: boolean;
   readonly mode: Mode;
   readonly pace: Pace;
+  /** What every figure is up to; null: the end. */
+  readonly moment: JudgedMoment | null;
   readonly objective: string;
   readonly from: { readonly allocator: string; readonly value: number };
   readonly best: { readonly allocator: string; readonly value: number };
@@ -178,6 +190,7 @@ async function tuneWith(options: TuneOptions, runner: Runner): Promise<TuneResul
     partial,
     mode: base.result.run.mode,
     pace: base.result.run.pace,
+    moment: options.moment ?? null,
     objective: objective.name,
     from: named(base),
     best: named(best),

@@ -68,14 +68,16 @@ describe('the moment that is judged', () => {
   describe('main() frees what it holds before the exit begins', () => {
     const held = Array.from({ length: 40 }, (_, i) => `m 0 ${i + 1} 200000`);
     const freed = (from: number) => Array.from({ length: 40 - from }, (_, i) => `f 0 ${i + from + 1}`);
-    const exiting = (lines: readonly string[], at?: string, allocator = 'glibc') => {
-      const events = { ...eventsOf([...lines, '= end']), source: RECORDED, exitRow: lines.length };
-      return momentOf({ ...bumpOptions(['m 0 1 8']), events, spec: parseAllocator(allocator, 2) }, at);
+    const KEEPS = 'glibc.malloc.mmap_threshold=4000000:glibc.malloc.trim_threshold=90000000';
+    const exiting = (lines: readonly string[], at?: string, tunables = '', allocator = 'glibc') => {
+      const events = eventsOf([...(tunables && [`%env GLIBC_TUNABLES ${tunables}`]), ...lines, '= end']);
+      const recorded = { ...events, source: RECORDED, exitRow: lines.length };
+      return momentOf({ ...bumpOptions(['m 0 1 8']), events: recorded, spec: parseAllocator(allocator, 2) }, at);
     };
 
     test('at once: the moment before is judged, whatever is left', () => {
-      for (const allocator of ['glibc', 'glibc:mmap_threshold=4000000,trim_threshold=90000000']) {
-        const found = exiting([...held, ...freed(0), '+ 10000', '= exit'], undefined, allocator);
+      for (const tunables of ['', KEEPS]) {
+        const found = exiting([...held, ...freed(0), '+ 10000', '= exit'], undefined, tunables);
         expect(found).toMatchObject({ kind: 'exit', end: 40 });
         expect(found.about).toMatch(/taken for the end of main/);
       }
@@ -89,13 +91,17 @@ describe('the moment that is judged', () => {
     });
 
     test('one that is still large is judged as it is', () => {
-      const found = exiting(
-        [...held, ...freed(0), '+ 50000'],
-        undefined,
-        'glibc:mmap_threshold=4000000,trim_threshold=90000000',
-      );
+      const found = exiting([...held, ...freed(0), '+ 50000'], undefined, KEEPS);
       expect(found).toMatchObject({ kind: 'exit', end: 81 });
       expect(found.about).toMatch(/the last 40 frees end .* earlier.*--at #39/);
+    });
+
+    test('it is the same moment whatever allocator it is judged under', () => {
+      const lines = [...held, ...freed(0), '+ 90000'];
+      const setting = 'glibc:mmap_threshold=4000000,trim_threshold=90000000';
+      expect(exiting(lines, undefined, '', setting)).toMatchObject({ kind: 'exit', end: 40 });
+      expect(exiting(lines, undefined, '', setting).about).toMatch(/leave 4.00 KiB of .* resident under glibc@2.36/);
+      expect(exiting(lines, undefined, KEEPS).end).toBe(81);
     });
 
     test('a last word behind them, with a buffer of its own, goes with them where the heap is empty', () => {
@@ -119,9 +125,8 @@ describe('the moment that is judged', () => {
 
     test('a few small blocks that are freed at once do not end them, and more do', () => {
       const word = ['m 0 99 57', 'm 0 98 57', 'f 0 99', 'f 0 98'];
-      const kept = 'glibc:mmap_threshold=4000000,trim_threshold=90000000';
       const behind = (words: readonly string[]) =>
-        exiting([...held, ...freed(0).slice(0, 39), ...words, 'f 0 40'], undefined, kept);
+        exiting([...held, ...freed(0).slice(0, 39), ...words, 'f 0 40'], undefined, KEEPS);
       expect(behind([...word, ...word])).toMatchObject({ kind: 'exit', end: 40 });
       expect(behind([...word, ...word]).about).toMatch(
         /before the last 40 frees, with no allocation that stays between/,
@@ -129,9 +134,9 @@ describe('the moment that is judged', () => {
       // Behind them the program said something before it freed the rest: it lived without what it freed first.
       const more = Array.from({ length: 80 }, (_, i) => `m 0 ${200 + i} 200000`);
       const dropped = more.map((line) => line.replace(/^m (\d+ \d+) .*/, 'f $1'));
-      expect(exiting([...held, ...more, ...dropped, ...word, ...freed(0)], undefined, kept).end).toBeGreaterThanOrEqual(
-        200,
-      );
+      expect(
+        exiting([...held, ...more, ...dropped, ...word, ...freed(0)], undefined, KEEPS).end,
+      ).toBeGreaterThanOrEqual(200);
       for (const work of [
         Array.from({ length: 17 }, () => word).flat(),
         ['m 0 99 200000', 'f 0 99'],
@@ -271,13 +276,14 @@ describe('the moment that is judged', () => {
     });
 
     test('frees of most blocks right before them go with them, and a little before where they empty the heap', () => {
+      const mapped = working.map((line) => line.replace(/1000$/, '200000'));
       const freed = working.map((line) => line.replace(/^m (\d+ \d+) .*/, 'f $1'));
       for (const pause of [[], ['+ 50000']]) {
-        const found = exiting([...working, ...freed, ...pause, 'te 1', '+ 500000', 'te 2', '+ 9000000']);
+        const found = exiting([...mapped, ...freed, ...pause, 'te 1', '+ 500000', 'te 2', '+ 9000000']);
         expect(found).toMatchObject({ kind: 'exit', end: working.length });
         expect(found.about).toMatch(/before the last 61 frees.* right before the ends of 2 threads/);
       }
-      const found = exiting([...working, ...freed, '+ 20000000', 'te 1', 'te 2']);
+      const found = exiting([...mapped, ...freed, '+ 20000000', 'te 1', 'te 2']);
       expect(found).toMatchObject({ end: working.length * 2 + 1 });
       expect(found.about).toMatch(/^before the ends of 2 threads.*61 frees end 20.0 ms earlier/);
     });
@@ -301,7 +307,8 @@ describe('the moment that is judged', () => {
     const held = Array.from({ length: 600 }, (_, i) => `m 1 ${i + 1} 1000`);
     const freed = held.map((_, i) => `f 1 ${i + 1}`);
     const lines = ['m 0 9999 8', ...held, ...freed, '+ 3000000', 'te 1', 'm 0 9998 200000', '= exit'];
-    const events = { ...eventsOf([...lines, '= end']), source: RECORDED, exitRow: lines.length };
+    const tunables = '%env GLIBC_TUNABLES glibc.malloc.tcache_count=600';
+    const events = { ...eventsOf([tunables, ...lines, '= end']), source: RECORDED, exitRow: lines.length };
     const spec = parseAllocator('glibc:tcache_count=600', 2);
     const { about } = momentOf({ ...bumpOptions(['m 0 1 8']), events, spec }, undefined);
     const [, leave] = /600 frees .*leave (\S+ KiB) of \S+ KiB resident/.exec(about)!;
