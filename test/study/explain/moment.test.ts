@@ -97,7 +97,7 @@ describe('the moment that is judged', () => {
     });
 
     test('it is the same moment whatever allocator it is judged under', () => {
-      const lines = [...held, ...freed(0), '+ 50000'];
+      const lines = [...held, ...freed(0), '+ 90000'];
       const setting = 'glibc:mmap_threshold=4000000,trim_threshold=90000000';
       expect(exiting(lines, undefined, '', setting)).toMatchObject({ kind: 'exit', end: 40 });
       expect(exiting(lines, undefined, '', setting).about).toMatch(/leave 4.00 KiB of .* resident under glibc@2.36/);
