@@ -5,6 +5,7 @@ import { type BlockId, createEventBuilder, type EventBuilder } from '../builder.
 import type { Oddities } from '../import/address-trace.ts';
 import { ASSUMED_WRITES } from '../trace/assumed-writes.ts';
 import { mostRows } from '../trace/columns.ts';
+import { IDLE_AT_EXIT } from '../trace/idle-at-exit.ts';
 import { type CallFamily, createBlockRecords } from './block-records.ts';
 import { endedBySignal } from './end-label.ts';
 import { forEachRecord, LOG, type LogPart, type LogRecord } from './log.ts';
@@ -96,7 +97,7 @@ export function traceOfImage(options: ImageTraceOptions): ImageTrace {
   let partIndex = 0;
   let residentPeakBytes = 0;
   let exitThread = -1;
-  let exitStatus: number | undefined;
+  let [exitStatus, idleNs]: [number | undefined, number] = [undefined, 0];
   let start: ObservationText | undefined;
   let lastThread = 0;
 
@@ -240,7 +241,7 @@ export function traceOfImage(options: ImageTraceOptions): ImageTrace {
       case LOG.EXIT:
         endLife();
         exitThread = r.thread;
-        exitStatus = r.a & 0xff;
+        [exitStatus, idleNs] = [r.a & 0xff, r.b * nsPerTick];
         return;
       case LOG.CUT:
         odd('calls that were cut short');
@@ -267,10 +268,9 @@ export function traceOfImage(options: ImageTraceOptions): ImageTrace {
   blocks.finish();
   zend.finish();
   builder.sample(options.signal !== undefined && exitStatus === undefined ? endedBySignal(options.signal) : 'end');
+  const facts = options.facts(start, namesOf(threads, threadNames));
   return {
-    events: builder.finish(
-      withAssumed(options.facts(start, namesOf(threads, threadNames)), ahead.assumedBytes + unseen.guessedBytes()),
-    ),
+    events: builder.finish(withKnown(facts, ahead.assumedBytes + unseen.guessedBytes(), idleNs)),
     oddities,
     threads: threads.size,
     calls: blocks.takeCalls() + zend.takeCalls(),
@@ -290,8 +290,14 @@ const mallocsOf = ({ malloc, calloc, realloc, free, memalign }: EventBuilder): C
   memalign,
 });
 
-const withAssumed = (facts: RecordedFacts, assumedBytes: number): RecordedFacts =>
-  assumedBytes === 0 ? facts : { ...facts, machine: [...facts.machine, [ASSUMED_WRITES, String(assumedBytes)]] };
+function withKnown(facts: RecordedFacts, assumedBytes: number, idleNs: number): RecordedFacts {
+  const known: [string, number][] = [
+    [ASSUMED_WRITES, assumedBytes],
+    [IDLE_AT_EXIT, Math.round(idleNs)],
+  ];
+  const told = known.flatMap(([key, n]) => (n === 0 ? [] : [[key, String(n)] as const]));
+  return { ...facts, machine: [...facts.machine, ...told] };
+}
 
 /** Calls of mallctl that are told by name alone: as native/mallctl.c has them, which counts them from 128 on. */
 const MALLCTLS_NOT_REPLAYED = [

@@ -11,6 +11,7 @@ import {
 } from '../../../sim/contract/event.ts';
 import { counted } from '../../../sim/contract/format.ts';
 import { isEndedBySignal } from '../../../workloads/recorder/end-label.ts';
+import { idleAtExit } from '../../../workloads/trace/idle-at-exit.ts';
 import { rowsUntil } from '../../run/stop-point.ts';
 import { type FinalEnds, finalEnds } from './final-ends.ts';
 import { type FinalFrees, finalFrees, isRecorded } from './final-frees.ts';
@@ -96,10 +97,13 @@ export const AT_END = 'at the end of the trace';
 export const EXIT_BEGINS = 'just before the program began to exit';
 
 /** The frees right before it goes down, where nothing else tells of them. */
-export const localsDying = (events: EventBuffer, { moment, exit }: LastWork): FinalFrees | undefined =>
-  (exit.about === EXIT_BEGINS || exit.interpreter) && isRecorded(events.source)
-    ? finalFrees(events, Math.min(moment.end, exit.interpreter?.begun ?? Infinity))
-    : undefined;
+export function localsDying(events: EventBuffer, { moment, exit, ends }: LastWork): FinalFrees | undefined {
+  const { interpreter } = exit;
+  if ((exit.about !== EXIT_BEGINS && !interpreter) || !isRecorded(events.source)) return undefined;
+  const last = finalFrees(events, Math.min(moment.end, interpreter?.begun ?? Infinity));
+  if (!last || last.callsBehind > 0 || ends || interpreter) return last;
+  return { ...last, idleNs: Math.min(last.idleNs, idleAtExit(events)) };
+}
 
 export function freesText({ frees, threadEnds, callsBehind }: FinalFrees): string {
   const threads = threadEnds > 0 ? ` and ends of ${counted(threadEnds, 'thread')} between` : '';

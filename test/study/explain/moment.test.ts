@@ -155,6 +155,8 @@ describe('the moment that is judged', () => {
       expect(exiting([...heap, ...freed, 'f 0 1', '+ 500000'])).toMatchObject({ kind: 'exit', end: heap.length });
       expect(exiting([...heap, 'f 0 1', ...freed, '+ 500000'])).toMatchObject({ end: heap.length + freed.length + 2 });
       expect(exiting([...heap, ...freed, 'f 0 1', '+ 50000000']).end).toBeGreaterThan(heap.length);
+      const told = ['%machine idle-at-exit 5000', ...heap, ...freed, 'f 0 1', '+ 50000000'];
+      expect(exiting(told)).toMatchObject({ end: heap.length });
     });
 
     test('frees of few blocks, a trim or time behind them, are the program’s own', () => {

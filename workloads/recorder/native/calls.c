@@ -72,12 +72,22 @@ EXPORT void *calloc(size_t count, size_t size)
 	return p;
 }
 
-void note_free(const void *p)
+static _Atomic uint64_t large_freed;
+
+void note_large_freed(void) { atomic_store_explicit(&large_freed, ticks(), memory_order_relaxed); }
+
+uint64_t since_large_freed(void)
 {
-	int saved = errno;
-	if (may_be_big(p)) big_freed(p);
+	uint64_t then = atomic_load_explicit(&large_freed, memory_order_relaxed), now = ticks();
+	return then == 0 ? 0 : now > then ? now - then : 1;
+}
+
+int note_free(const void *p)
+{
+	int saved = errno, is_large = may_be_big(p) && big_freed(p) > 0;
 	log_plain(OP_FREE, p, 0);
 	errno = saved;
+	return is_large;
 }
 
 static void free_big(void *p)
@@ -86,6 +96,7 @@ static void free_big(void *p)
 	begin_giving_back();
 	log_plain(OP_FREE, p, 0);
 	real.free(p);
+	note_large_freed();
 	end_giving_back();
 }
 

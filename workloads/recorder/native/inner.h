@@ -14,6 +14,8 @@ void log_allocated(enum op op, const void *p, uint64_t size, size_t kept);
 void log_aligned(const void *p, size_t alignment, size_t size, size_t kept);
 /* What a realloc of the block may keep: all that the program can have used. */
 size_t content_of(void *p);
-void note_free(const void *p);
+/* Whether the block is large: whoever called says when its free has come back. */
+int note_free(const void *p);
+void note_large_freed(void);
 
 #endif

@@ -115,10 +115,11 @@ NEW(_ZnamSt11align_val_tRKSt9nothrow_t, al, (size_t size, size_t al, const void 
 			f passed; \
 			return; \
 		} \
-		note_free(p); \
+		int is_large = note_free(p); \
 		freeing = p; \
 		f passed; \
 		freeing = NULL; \
+		if (UNLIKELY(is_large)) note_large_freed(); \
 	}
 
 DELETE(_ZdlPv, (void *p), (void *), (p))

@@ -24,7 +24,7 @@ static void exit_begins(int status)
 	static _Atomic int noted;
 	if (!is_recorded_process() || atomic_exchange(&noted, 1)) return; /* a vfork's child leaves with its parent's memory */
 	int saved = errno;
-	log_extended(OP_EXIT, NULL, (uint32_t)status, 0);
+	log_extended(OP_EXIT, NULL, (uint32_t)status, since_large_freed());
 	if (is_worth_a_look()) ask_keeper(ASKED_EXIT);
 	errno = saved;
 }

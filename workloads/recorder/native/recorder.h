@@ -70,6 +70,8 @@ void ask_keeper(enum asked what);
 /* A fork's child that did next to nothing is not worth the wait: there may be thousands. */
 int is_worth_a_look(void);
 int is_recorded_process(void);
+/* calls.c: the ticks since the free of a large block came back, of the last one; 0: there was none. A free is logged before its call, which may take long. */
+uint64_t since_large_freed(void);
 /* Whether this process, or a fork's child of it that has yet to make its ring, is to be recorded. */
 int has_session(void);
 /* Leaves a word about a program that this process starts or becomes. Touches no memory but the stack. */

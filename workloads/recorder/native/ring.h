@@ -50,7 +50,7 @@ enum op {
 	OP_MALLOPT,       /* extended: parameter, value */
 	OP_THREAD,        /* the first record of a thread; extended: its id in the kernel */
 	OP_THREAD_EXIT,   /* extended: 15 bytes of its name */
-	OP_EXIT,          /* the process begins to exit; extended: status */
+	OP_EXIT,          /* the process begins to exit; extended: status, since_large_freed() */
 	OP_EPOCH,         /* extended: all 64 bits of the ticks */
 	OP_RESIDENT,      /* pages of the block at `address` that were there when it was allocated, and have no pattern (fill.h); extended:
 	                     first, count; before them once with count 0: the block is watched; first is 1 where a page has the pattern */
