@@ -52,7 +52,7 @@ function* beforeLocalsDied(options: RunOptions): Generator<void, Moment> {
   const { resident, operations } = yield* lookAt({ ...options, spec }, rows);
   const [living, , freed, left] = resident;
   const ofLast = operations[2]!.map((count, i) => count - operations[1]![i]!);
-  if (last.callsBehind === 0 && isBusy(last.idleNs, priceOfColdCall(options, countsByName(ofLast)))) {
+  if (last.callsBehind === 0 && isBusy(last.idleNs, priceOfColdCall({ ...options, spec }, countsByName(ofLast)))) {
     return beforeFrees(last, work, '');
   }
   const [own, recorded] = [formatAllocator(options.spec), formatAllocator(spec)];
