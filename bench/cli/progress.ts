@@ -16,19 +16,27 @@ export async function startProgress(total: number, what = 'events'): Promise<Pro
       stream: process.stderr,
       clearOnComplete: true,
       hideCursor: true,
-      format: `{bar} {percentage} % of {total} ${what}, {eta} s left`,
+      format: `{bar} {percentage} % of {total} ${what}{left}`,
     },
     cliProgress.Presets.shades_classic,
   );
   let shown = false;
   return {
     update(done) {
-      if (!shown && performance.now() - started > SHOW_AFTER_MS) {
-        bar.start(total, done);
+      const elapsedMs = performance.now() - started;
+      const left = leftText(done, total, elapsedMs);
+      if (!shown && elapsedMs > SHOW_AFTER_MS) {
+        bar.start(total, done, { left });
         shown = true;
       }
-      if (shown) bar.update(done);
+      if (shown) bar.update(done, { left });
     },
     stop: () => bar.stop(),
   };
+}
+
+/** At the rate so far; empty where nothing tells one yet. */
+export function leftText(done: number, total: number, elapsedMs: number): string {
+  if (done <= 0 || done >= total) return '';
+  return `, ${Math.ceil((elapsedMs * (total - done)) / done / 1000)} s left`;
 }

@@ -164,7 +164,7 @@ function timeSentences({ times }: Facts, w: WhatIf): string[] {
   const faults =
     hasSharedHeaps(w) && timedFaults !== null ? `, ${instead(timedFaults, times.faults, 'page fault')}` : '';
   return [
-    `${setting} takes ${duration(cpuNs)} of work instead of ${duration(times.cpuNs)} (${change > 0 ? '+' : ''}${percent(change)})${waits}${faults}, simulated.`,
+    `${setting} takes ${duration(cpuNs)} of work instead of ${duration(times.cpuNs)} (${change > 0 ? '+' : ''}${percent(change)})${waits}${faults}, simulated; what the program computes beside it is not counted.`,
   ];
 }
 

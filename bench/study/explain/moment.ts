@@ -108,7 +108,7 @@ export function localsDying(events: EventBuffer, { moment, exit, ends }: LastWor
 export function freesText({ frees, threadEnds, callsBehind }: FinalFrees): string {
   const threads = threadEnds > 0 ? ` and ends of ${counted(threadEnds, 'thread')} between` : '';
   return callsBehind === 0
-    ? `the last ${counted(frees, 'free')}${threads}`
+    ? `the last ${frees === 1 ? 'free' : counted(frees, 'free')}${threads}`
     : `${counted(frees, 'free')}${threads} (and ${counted(callsBehind, 'other call')} behind them)`;
 }
 
@@ -118,7 +118,7 @@ export function beforeFrees(last: FinalFrees, { ends, exit }: LastWork, left: st
   const [what, meaning] = ends
     ? [`${endsText(ends)}, with which the program goes down`, 'the end of their work']
     : [exit.interpreter ? `${exit.interpreter.name} takes itself down` : 'the exit', 'the end of main()'];
-  const about = `before ${freesText(last)}, with ${betweenText(last)} between, that come right before ${what}${left}: taken for ${meaning} (--at exit judges after them)`;
+  const about = `before ${freesText(last)}, with ${betweenText(last)} between, that ${last.frees === 1 ? 'comes' : 'come'} right before ${what}${left}: taken for ${meaning} (--at exit judges after ${last.frees === 1 ? 'it' : 'them'})`;
   return { kind: 'exit', end: last.row, about };
 }
 

@@ -14,5 +14,5 @@ export function pythonObjects({ recorded, labels }: Pick<EventBuffer, 'recorded'
 export const ARENAS_SENTENCE =
   'Python keeps its objects of up to 512 bytes there too, in arenas that it maps itself: with PYTHONMALLOC=malloc a recording sees them as blocks.';
 
-/** As a Python program calls it; ctypes is of its standard library. */
-export const TRIM_IN_PYTHON = 'import ctypes; ctypes.CDLL("libc.so.6").malloc_trim(0)';
+/** As a Python program calls it; ctypes is of its standard library. What is looked up in all libraries (None), not in libc's own, a recording sees. */
+export const TRIM_IN_PYTHON = 'import ctypes; ctypes.CDLL(None).malloc_trim(0)';

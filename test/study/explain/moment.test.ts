@@ -116,6 +116,8 @@ describe('the moment that is judged', () => {
       const [early, late] = [freed(0).slice(0, 38), freed(38)];
       const found = exiting([...held, ...early, '+ 1500000000', ...late, '+ 10000']);
       expect(found).toMatchObject({ kind: 'exit', end: 40 + 38 + 1 });
+      const alone = exiting([...held, ...freed(0).slice(0, 39), '+ 1500000000', 'f 0 40']);
+      expect(alone.about).toMatch(/^before the last free, with no allocation between, that comes right .* after it\)$/);
       const near = exiting([...held, ...early, '+ 300000000', ...late, '+ 10000']);
       expect(near).toMatchObject({ kind: 'exit', end: 82 });
       expect(near.about).toMatch(/38 frees \(and 2 other calls behind them\) end 300 ms earlier/);
