@@ -19,7 +19,10 @@ export interface Timed {
 
 /** Runs in virtual time of settings, or of none (null: as it is), each begun by whoever asks for it first; undefined where virtual time does not take the events. */
 export interface Timings {
-  of(trial: Trial | null): Promise<Timed | undefined>;
+  /** In other orders too where threads come to share heaps. */
+  of(trial: Trial): Promise<Timed | undefined>;
+  /** The same as it is; `inOrders`: in other orders too, for what is held against a setting that is run in them. */
+  asItIs(inOrders: boolean): Promise<Timed | undefined>;
   /** What it leaves with other seeds. */
   again(trial: Trial | null): Promise<OrderRange | null>;
   /** That of a setting and as it is, for whoever will ask. */
@@ -29,17 +32,16 @@ export interface Timings {
 /** Up to row `end`. */
 export function createTimings(options: RunOptions, end: number, runner: Runner): Timings {
   const threads = options.events.threadSlots;
-  const begun = new Map<Trial | null, Promise<Timed | undefined>>();
-  const agains = new Map<Trial | null, Promise<OrderRange | null>>();
   const taskIn = (trial: Trial | null) => (trial ? timedTrial(options, trial) : timedAsItIs(options, end));
 
-  async function time(trial: Trial | null): Promise<Timed | undefined> {
-    const timed = taskIn(trial);
-    const others = threads > 1 && trial && sharesHeaps(trial) ? otherOrders(timed, options.events) : [];
-    const results = await runTimed([timed, ...others], runner);
-    if (!results) return undefined;
-    const times = timesOf(results[0]!, threads);
-    return { times, orders: threads > 1 ? rangeOf(results, options) : null };
+  const timedOf = onceForEach((trial) => runTimed([taskIn(trial)], runner));
+  const othersOf = onceForEach((trial) => runTimed(otherOrders(taskIn(trial), options.events), runner));
+
+  async function time(trial: Trial | null, inOrders: boolean): Promise<Timed | undefined> {
+    const [timed, others] = await Promise.all([timedOf(trial), inOrders && threads > 1 ? othersOf(trial) : []]);
+    if (!timed || !others) return undefined;
+    const orders = threads > 1 ? rangeOf([...timed, ...others], options) : null;
+    return { times: timesOf(timed[0]!, threads), orders };
   }
 
   async function withSeeds(trial: Trial | null): Promise<OrderRange | null> {
@@ -47,22 +49,25 @@ export function createTimings(options: RunOptions, end: number, runner: Runner):
     return results ? rangeOf(results, options) : null;
   }
 
-  const of = once(begun, time);
+  const of = (trial: Trial) => time(trial, sharesHeaps(trial));
+  const asItIs = (inOrders: boolean) => time(null, inOrders);
   return {
     of,
-    again: once(agains, withSeeds),
+    asItIs,
+    again: onceForEach(withSeeds),
     begin(trial) {
-      of(trial);
-      of(null);
+      heard(of(trial));
+      heard(asItIs(sharesHeaps(trial)));
     },
   };
 }
 
 /** `run`, once for each of what it is asked about. */
-function once<K, T>(begun: Map<K, Promise<T>>, run: (key: K) => Promise<T>): (key: K) => Promise<T> {
-  return (key) => {
-    const one = begun.get(key) ?? heard(run(key));
-    begun.set(key, one);
+function onceForEach<T>(run: (trial: Trial | null) => Promise<T>): (trial: Trial | null) => Promise<T> {
+  const begun = new Map<Trial | null, Promise<T>>();
+  return (trial) => {
+    const one = begun.get(trial) ?? heard(run(trial));
+    begun.set(trial, one);
     return one;
   };
 }

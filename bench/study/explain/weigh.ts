@@ -4,11 +4,11 @@ import { type Allowed, adviseOn, enoughBytes, isBackAndForth } from './advice.ts
 import type { Facts, RunTimes } from './explanation.ts';
 import { atWork } from './mechanisms/at-work.ts';
 import type { Observed } from './observed.ts';
-import { hasSharedHeaps, savedBytes, wider } from './orders.ts';
+import { hasSharedHeaps, savedBytes, sharesHeaps, wider } from './orders.ts';
 import { createPricing, priceOfFreshPage } from './priced-work.ts';
 import { settingName } from './setting.ts';
 import type { SharedRuns } from './shared-runs.ts';
-import type { Timings } from './timed.ts';
+import type { Timed, Timings } from './timed.ts';
 import { type OrderRange, type Trial, type WhatIf, whatIfOf } from './what-if.ts';
 
 /** What is known of single settings, and of the run as it is, beside their run: how it ends in other orders, and what it takes. */
@@ -132,27 +132,34 @@ export async function weigh(
   const times = new Map<Trial, RunTimes>();
   const again = new Set<Trial>();
   let known = UNWEIGHED;
-  const learn = (trial: Trial, own: OrderRange | null, asItIs: OrderRange | null, asItIsTimes: RunTimes | null) => {
+  let inOrders = false;
+  let asItIs: Timed | undefined;
+  let asItIsAgain: OrderRange | null = null;
+  const learn = (trial: Trial, own: OrderRange | null) => {
     const range = wider(own, orders.get(trial) ?? null);
     if (range) orders.set(trial, range);
-    const before = known.asItIs.orders ?? (asItIs && rangeOf(observed.facts.sample));
-    known = { orders, times, asItIs: { times: asItIsTimes, orders: wider(before, asItIs) } };
+    const others = wider(asItIs?.orders ?? null, asItIsAgain);
+    const asItIsOrders = others && wider(rangeOf(observed.facts.sample), others);
+    known = { orders, times, asItIs: { times: asItIs?.times ?? null, orders: asItIsOrders } };
   };
   for (;;) {
     const { forMemory, all } = candidates(options, observed, shared, trials, known);
     const untimed = all.find(({ trial }) => !times.has(trial));
     if (untimed) {
-      const [timed, asItIs] = await Promise.all([timings.of(untimed.trial), timings.of(null)]);
-      if (!timed || !asItIs) return known;
+      inOrders ||= sharesHeaps(untimed.trial);
+      const [timed, base] = await Promise.all([timings.of(untimed.trial), timings.asItIs(inOrders)]);
+      if (!timed || !base) return known;
       times.set(untimed.trial, timed.times);
-      learn(untimed.trial, timed.orders, asItIs.orders, asItIs.times);
+      asItIs = base;
+      learn(untimed.trial, timed.orders);
       continue;
     }
     const close = forMemory.find(({ trial, whatIf }) => !again.has(trial) && isClose(whatIf));
     if (!close) return known;
     again.add(close.trial);
-    const [own, asItIs] = await Promise.all([timings.again(close.trial), timings.again(null)]);
-    learn(close.trial, own, asItIs, known.asItIs.times);
+    const [own, base] = await Promise.all([timings.again(close.trial), timings.again(null)]);
+    asItIsAgain = base;
+    learn(close.trial, own);
   }
 
   /** As much again as orders change leaves too little of what it saves. */

@@ -4,7 +4,7 @@ import type { RunOptions } from '../../../bench/run/run-options.ts';
 import { conclude } from '../../../bench/study/explain/conclude.ts';
 import { observe } from '../../../bench/study/explain/observe.ts';
 import { createSharedRuns } from '../../../bench/study/explain/shared-runs.ts';
-import type { Timings } from '../../../bench/study/explain/timed.ts';
+import type { Timed, Timings } from '../../../bench/study/explain/timed.ts';
 import { usualTrials } from '../../../bench/study/explain/trials.ts';
 import { weigh } from '../../../bench/study/explain/weigh.ts';
 import type { OrderRange, Trial } from '../../../bench/study/explain/what-if.ts';
@@ -40,20 +40,18 @@ async function adviceWhere(
   for (const trial of shared.claim(trials)) shared.keep(trial, (await runner.run([trial.task]))[0]!.result);
   await runner.close();
   const again: (Trial | null)[] = [];
+  const asItIsInOrders: boolean[] = [];
+  const timedAs = (bytes: number, allocator: string): Timed => ({
+    times: { cpuNs: 1000, lockWaitNs: 0, faults: faultsOf(allocator), syscalls: 0, threadNs: 1000 },
+    orders: only(bytes + offBytes),
+  });
   const timings: Timings = {
     async of(trial) {
-      const own = trial ? shared.of(trial)!.samples.at(-1)!.rssBytes : sample.rssBytes;
-      const endBytes = own + offBytes;
-      return {
-        times: {
-          cpuNs: 1000,
-          lockWaitNs: 0,
-          faults: faultsOf(trial?.task.allocator ?? ''),
-          syscalls: 0,
-          threadNs: 1000,
-        },
-        orders: { leastBytes: endBytes, mostBytes: endBytes, leftOut: 0 },
-      };
+      return timedAs(shared.of(trial)!.samples.at(-1)!.rssBytes, trial.task.allocator);
+    },
+    async asItIs(inOrders) {
+      asItIsInOrders.push(inOrders);
+      return timedAs(sample.rssBytes, '');
     },
     async again(trial) {
       again.push(trial);
@@ -63,16 +61,17 @@ async function adviceWhere(
   };
   const weighed = await weigh(options, observed, shared, trials, timings);
   const { verdict, orders } = conclude(options, observed, shared, trials, false, weighed);
-  return { again, verdict, orders, rssBytes: sample.rssBytes };
+  return { again, asItIsInOrders, verdict, orders, rssBytes: sample.rssBytes };
 }
 
 const only = (bytes: number): OrderRange => ({ leastBytes: bytes, mostBytes: bytes, leftOut: 0 });
 
 test('where virtual time agrees with the order of the trace no other seed is run', async () => {
-  const { again, verdict, rssBytes } = await adviceWhere(0, { asItIs: only(0), setting: only(0) });
+  const { again, asItIsInOrders, verdict, rssBytes } = await adviceWhere(0, { asItIs: only(0), setting: only(0) });
   expect(rssBytes).toBeGreaterThan(300 * KIB);
   expect(verdict.advice?.setting).toBe('tcache_count=0');
   expect(again).toEqual([]);
+  expect(asItIsInOrders).toEqual([false]);
 });
 
 test('a close call is run with other seeds, as it is too, and stands where they confirm it', async () => {
@@ -112,9 +111,11 @@ test.each([
 ])(
   'a setting of arenas that the order of the trace makes dear is judged by its faults in virtual time, %s',
   async (_, faults, setting) => {
-    const { verdict, rssBytes } = await adviceWhere(0, { asItIs: only(0), setting: only(0) }, BUFFERS, (allocator) =>
+    const seeds = { asItIs: only(0), setting: only(0) };
+    const { verdict, rssBytes, asItIsInOrders } = await adviceWhere(0, seeds, BUFFERS, (allocator) =>
       allocator.includes('arena_max=2') ? 50_000 : allocator.includes('arena_max=1') ? faults : 5_000,
     );
+    expect(new Set(asItIsInOrders)).toEqual(new Set([true]));
     expect(rssBytes).toBeGreaterThan(15_000 * KIB);
     expect(verdict.advice?.setting).toBe(setting);
   },
