@@ -1,7 +1,14 @@
 import type { AllocatorSpec } from '../../allocators/spec.ts';
 import { assert } from '../../sim/contract/assert.ts';
+import type { EventBuffer, PassingTrace } from '../../sim/contract/event.ts';
 import type { Snapshot } from '../../sim/contract/memory.ts';
 import type { Assembled } from './machine.ts';
+
+/** Of a run in any mode. */
+export interface RunMachine {
+  /** Into the columns of a trace that passes its rows come in every run. */
+  readonly events: EventBuffer | PassingTrace;
+}
 
 /**
  * The machine of the last run, for a next one of the same shape (machine-shape.ts). The host's compiler knows the functions over a machine's memory; over
@@ -9,14 +16,14 @@ import type { Assembled } from './machine.ts';
  */
 export interface MachineKeeper {
   /** The kept machine, where it is of that shape. */
-  look(shape: string): object | undefined;
+  look(shape: string): RunMachine | undefined;
   /** The kept machine, which is kept no more, where it is of that shape; any other is given up. */
-  take(shape: string): object | undefined;
-  put(shape: string, machine: object): void;
+  take(shape: string): RunMachine | undefined;
+  put(shape: string, machine: RunMachine): void;
 }
 
 export function createMachineKeeper(): MachineKeeper {
-  let kept: { readonly shape: string; readonly machine: object } | undefined;
+  let kept: { readonly shape: string; readonly machine: RunMachine } | undefined;
   const look = (shape: string) => (kept?.shape === shape ? kept.machine : undefined);
   return {
     look,
@@ -38,7 +45,7 @@ export interface MachinePlace {
 }
 
 /** Makes a run in the machine that was kept, or in one that is made. Whatever goes wrong in it ends the machine. */
-export async function runInMachine<M extends object, R>(
+export async function runInMachine<M extends RunMachine, R>(
   place: MachinePlace | undefined,
   make: (isKept: boolean) => M,
   run: (machine: M) => Promise<R>,

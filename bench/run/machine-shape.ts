@@ -5,6 +5,9 @@ import { KERNEL_DEFAULTS } from '../../sim/kernel/kernel.ts';
 import { samplesOnTheWay } from './modes/virtual-events.ts';
 import type { RunOptions } from './run-options.ts';
 
+/** Each begin is a thread at most. */
+export const mostThreads = ({ begins }: TraceSummary): number => begins.length + 1;
+
 /** Whether the trace tells when its events were. */
 export const isTimed = (events: EventBuffer): boolean => hasOperation(events, OP_CLOCK);
 
@@ -15,6 +18,8 @@ export interface ShapedRun extends Omit<RunOptions<TraceSummary>, 'events' | 'to
   readonly rows: number;
   /** Most that there can be at a time. */
   readonly threads: number;
+  /** The trace tells when its events were. */
+  readonly isTimed: boolean;
   /** Undefined: as the trace says. */
   readonly touch: Touch | undefined;
 }
@@ -24,22 +29,20 @@ export interface ShapedRun extends Omit<RunOptions<TraceSummary>, 'events' | 'to
  * allocators that Allocator.configure takes, seed, pace). Undefined where somebody looks at the run on its way, or it is made by other means.
  */
 export function machineShape(options: RunOptions, trace: string): string | undefined {
-  const { events, mode, pace } = options;
+  const { events } = options;
   if (hasOperation(events, OP_STALE_FREE) || samplesOnTheWay(options)) return undefined;
   const { length: rows, touch } = events;
-  // Each begin is a thread at most.
-  const run = { ...options, touch: options.touch ?? touch, trace, rows, threads: events.begins.length + 1 };
-  if (mode !== 'virtual') return lockstepShape(run);
-  if (isWatched(run)) return undefined;
-  const { costs, topology, hz, start } = options;
-  const isRecorded = isTimed(events) || pace === 'recorded';
-  return JSON.stringify(['virtual', ...commonOf(run), costs, topology, hz, start, pace === 'replay', isRecorded]);
+  const ofTrace = { trace, rows, threads: mostThreads(events), isTimed: isTimed(events) };
+  return shapeOfRun({ ...options, touch: options.touch ?? touch, ...ofTrace });
 }
 
-/** The same of a run in file order, as long as it takes no samples on the way. */
-export function lockstepShape(run: ShapedRun): string | undefined {
-  if (run.mode === 'threads' || run.mode === 'virtual' || isWatched(run)) return undefined;
-  return JSON.stringify(['lockstep', ...commonOf(run)]);
+/** The same, as long as the run takes no samples on the way. */
+export function shapeOfRun(run: ShapedRun): string | undefined {
+  const { mode, pace, costs, topology, hz, start } = run;
+  if (mode === 'threads' || isWatched(run)) return undefined;
+  if (mode !== 'virtual') return JSON.stringify(['lockstep', ...commonOf(run)]);
+  const isRecorded = run.isTimed || pace === 'recorded';
+  return JSON.stringify(['virtual', ...commonOf(run), costs, topology, hz, start, pace === 'replay', isRecorded]);
 }
 
 function commonOf({ spec, trace, rows, threads, cpus, touch, kernel }: ShapedRun): unknown[] {

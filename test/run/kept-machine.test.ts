@@ -1,12 +1,16 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { parseAllocator } from '../../allocators/spec.ts';
-import { createMachineKeeper } from '../../bench/run/kept-machine.ts';
+import { createMachineKeeper, type MachineKeeper } from '../../bench/run/kept-machine.ts';
 import { machineShape } from '../../bench/run/machine-shape.ts';
 import { runInMode } from '../../bench/run/run-in-mode.ts';
 import type { RunOptions } from '../../bench/run/run-options.ts';
-import type { EventBuffer } from '../../sim/contract/event.ts';
+import type { EventBuffer, PassingTrace } from '../../sim/contract/event.ts';
 import { resolveWorkload } from '../../workloads/index.ts';
+import { PIECE_ROWS } from '../../workloads/trace/common-rows.ts';
+import { writeTrace } from '../../workloads/trace/output.ts';
+import { openPassingTrace, type PassingFile } from '../../workloads/trace/passing.ts';
+import { temporaryFolder } from '../helpers/temporary.ts';
 
 /** Of each family, lists of options that one machine takes. */
 const FAMILIES = [
@@ -58,7 +62,11 @@ const program = fc.record({
 
 type Program = typeof program extends fc.Arbitrary<infer T> ? T : never;
 
-const outcomeOf = async (options: RunOptions): Promise<string> => {
+async function eventsOf({ profile, events, threads }: Program): Promise<EventBuffer> {
+  return (await resolveWorkload(`stress:profile=${profile},events=${events},threads=${threads}`, { seed: 3 })).events;
+}
+
+const outcomeOf = async (options: RunOptions<EventBuffer | PassingTrace>): Promise<string> => {
   const { engine: _, ...result } = await runInMode(options);
   return JSON.stringify(result);
 };
@@ -82,29 +90,65 @@ const optionsOf = (
   check,
 });
 
+/** Counts the runs that get a machine of another one. */
+function createCountingKeeper() {
+  const keeper = createMachineKeeper();
+  let again = 0;
+  const counting: MachineKeeper = {
+    ...keeper,
+    take(shape) {
+      const machine = keeper.take(shape);
+      if (machine) again++;
+      return machine;
+    },
+  };
+  return { keeper: counting, again: () => again };
+}
+
 test('a run in a machine that was used before has the bytes of one in a machine of its own, and all invariants', async () => {
   let again = 0;
   const property = fc.asyncProperty(program, async (drawn) => {
-    const { profile, events: count, threads } = drawn;
-    const { events } = await resolveWorkload(`stress:profile=${profile},events=${count},threads=${threads}`, {
-      seed: 3,
-    });
-    const keeper = createMachineKeeper();
-    const reused = {
-      look: keeper.look,
-      put: keeper.put,
-      take(shape: string) {
-        const machine = keeper.take(shape);
-        if (machine) again++;
-        return machine;
-      },
-    };
+    const events = await eventsOf(drawn);
+    const counting = createCountingKeeper();
     for (const run of drawn.runs) {
       const options = optionsOf(drawn, events, run);
-      const shape = machineShape(options, 'a trace')!;
-      expect(await outcomeOf({ ...options, machine: { shape, keeper: reused } })).toBe(await outcomeOf(options));
+      const machine = { shape: machineShape(options, 'a trace')!, keeper: counting.keeper };
+      expect(await outcomeOf({ ...options, machine })).toBe(await outcomeOf(options));
     }
+    again += counting.again();
   });
   await fc.assert(property, { numRuns: 40, seed: 20_261_130 });
   expect(again).toBeGreaterThan(20);
+}, 180_000);
+
+/** One thread and no times: it can be executed in virtual time too while it is read, in more than one piece. */
+const passing = program.chain((drawn) =>
+  fc.record({
+    ...Object.fromEntries(Object.entries(drawn).map(([name, value]) => [name, fc.constant(value)])),
+    profile: fc.constantFrom('requests', 'bins', 'fastbin', 'realloc', 'trim'),
+    events: fc.integer({ min: 1, max: 2.5 * PIECE_ROWS }),
+    threads: fc.constant(1),
+  }),
+) as fc.Arbitrary<Program>;
+
+test('so has one that reads its trace anew', async () => {
+  let again = 0;
+  const path = `${temporaryFolder()}/trace.htb`;
+  const property = fc.asyncProperty(passing, async (drawn) => {
+    const events = await eventsOf(drawn);
+    await writeTrace(path, events);
+    const counting = createCountingKeeper();
+    const order = drawn.mode === 'virtual' ? 'program' : 'file';
+    for (const run of drawn.runs) {
+      const options = optionsOf(drawn, events, { ...run, pace: 'asap' });
+      const machine = { shape: machineShape(options, 'a trace')!, keeper: counting.keeper };
+      const kept = counting.keeper.look(machine.shape)?.events as PassingFile | undefined;
+      const trace = openPassingTrace(path, order, kept?.tables)!;
+      expect(await outcomeOf({ ...options, events: trace, machine })).toBe(await outcomeOf(options));
+      await trace.close();
+    }
+    again += counting.again();
+  });
+  await fc.assert(property, { numRuns: 16, seed: 20_261_130 });
+  expect(again).toBeGreaterThan(8);
 }, 180_000);

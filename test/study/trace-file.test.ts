@@ -58,20 +58,23 @@ describe('a batch over a file in binary form', () => {
     },
   );
 
-  it('reads it into the columns of the machine that another run has left', async () => {
-    const { task } = await load('lockstep');
-    const keeper = createMachineKeeper();
-    const machines = new Set<object>();
-    for (const allocator of ['glibc', 'glibc:arena_max=1', 'glibc:tcache_count=0', 'jemalloc', 'glibc']) {
-      const run = { ...task, ...RUN, allocator };
-      const shape = shapeOf(run)!;
-      const { engine: _1, ...found } = (await runTask(run, { machine: { shape, keeper } })).result;
-      machines.add(keeper.look(shape)!);
-      const { engine: _2, ...own } = (await runTask(run)).result;
-      expect(found, allocator).toEqual(own);
-    }
-    expect(machines.size).toBe(3);
-  });
+  it.each(['lockstep', 'virtual'] as const)(
+    'reads it into the columns of the machine that another run has left, mode %s',
+    async (mode) => {
+      const { task } = await load(mode);
+      const keeper = createMachineKeeper();
+      const machines = new Set<object>();
+      for (const allocator of ['glibc', 'glibc:arena_max=1', 'glibc:tcache_count=0', 'jemalloc', 'glibc']) {
+        const run = { ...task, ...RUN, allocator };
+        const shape = shapeOf(run)!;
+        const { engine: _1, ...found } = (await runTask(run, { machine: { shape, keeper } })).result;
+        machines.add(keeper.look(shape)!);
+        const { engine: _2, ...own } = (await runTask(run)).result;
+        expect(found, allocator).toEqual(own);
+      }
+      expect(machines.size).toBe(3);
+    },
+  );
 
   it('makes a machine for each run of a trace with samples', async () => {
     await writeTrace(path, (await resolveWorkload('stress:profile=mix,events=20000,threads=1', { seed: 1 })).events);
@@ -94,13 +97,17 @@ describe('a batch over a file in binary form', () => {
   });
 
   it.runIf(CLI_BUILT)(
-    'gives the second long run of a single worker a thread of its own: the same results',
+    'gives long runs of a single worker threads of their own where no machine of their shape waits: the same results',
     async () => {
       await writeTrace(path, benchTrace('hit-dominated', 1.6e6, false)); // long in virtual time
       const { task } = await load('virtual');
-      const { runs } = await compare({ load: async () => task, allocators: ['glibc', 'glibc'], workers: 1 });
-      const [first, second] = runs.map(([run]) => ({ ...run!, engine: undefined }));
-      expect(second).toEqual(first);
+      const { runs } = await compare({
+        load: async () => task,
+        allocators: ['glibc', 'jemalloc', 'zendmm', 'glibc'],
+        workers: 1,
+      });
+      const [first, , , last] = runs.map(([run]) => ({ ...run!, engine: undefined }));
+      expect(last).toEqual(first);
     },
   );
 

@@ -4,7 +4,7 @@ import type { Addr } from '../../../sim/contract/units.ts';
 import { KERNEL_DEFAULTS } from '../../../sim/kernel/kernel.ts';
 import { createLockstep, type Lockstep } from '../../../sim/replay/lockstep.ts';
 import { createTlbObserver, type TlbObserver } from '../../../sim/tlb/observed.ts';
-import { createProcessBeginning } from '../kept-machine.ts';
+import { createProcessBeginning, type RunMachine } from '../kept-machine.ts';
 import { type Assembled, assemble } from '../machine.ts';
 import type { RunOptions } from '../run-options.ts';
 
@@ -17,9 +17,7 @@ export interface LockstepListener {
 }
 
 /** A process and the trace that it executes in file order. */
-export interface LockstepMachine {
-  /** The rows of a trace that passes come into these columns in every run. */
-  readonly events: EventBuffer | PassingTrace;
+export interface LockstepMachine extends RunMachine {
   readonly touch: Touch;
   readonly assembled: Assembled;
   readonly lockstep: Lockstep;

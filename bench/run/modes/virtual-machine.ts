@@ -1,5 +1,12 @@
 import { createBeginning } from '../../../sim/contract/beginning.ts';
-import { type EventBuffer, isPassing, type PassingTrace, type Touch } from '../../../sim/contract/event.ts';
+import {
+  type EventBuffer,
+  isPassing,
+  type PassingTrace,
+  type Rows,
+  rowsOf,
+  type Touch,
+} from '../../../sim/contract/event.ts';
 import type { Ns } from '../../../sim/contract/units.ts';
 import { KERNEL_DEFAULTS } from '../../../sim/kernel/kernel.ts';
 import { createChangedSlots } from '../../../sim/replay/changed-slots.ts';
@@ -15,7 +22,7 @@ import { DEFAULT_HZ } from '../../../sim/time/scheduler.ts';
 import { createTopology, DEFAULT_TOPOLOGY } from '../../../sim/time/topology.ts';
 import { createVirtualLocks, type VirtualLocks } from '../../../sim/time/virtual-locks.ts';
 import { createVirtualTime, type VirtualTime } from '../../../sim/time/virtual-time.ts';
-import { createProcessBeginning } from '../kept-machine.ts';
+import { createProcessBeginning, type RunMachine } from '../kept-machine.ts';
 import { type Assembled, assemble } from '../machine.ts';
 import { isTimed } from '../machine-shape.ts';
 import type { RunOptions } from '../run-options.ts';
@@ -32,7 +39,7 @@ export interface VirtualListener {
 }
 
 /** A process with its threads, the processors and the trace that they execute. */
-export interface VirtualMachine {
+export interface VirtualMachine extends RunMachine {
   readonly touch: Touch;
   readonly program: ProgramOrderReader;
   readonly time: VirtualTime;
@@ -48,7 +55,8 @@ export function createVirtualMachine(options: Options, isKept = false): VirtualM
   const { events, cpus } = options;
   const touch = options.touch ?? events.touch;
   const kernel = { ...KERNEL_DEFAULTS, ...options.kernel };
-  const { time, program } = createTime(options, kernel.version);
+  let running = events;
+  const { time, program } = createTime({ ...options, events: readingFrom(events, () => running) }, kernel.version);
   const { beginning } = time;
   const { threads, slotLimit } = program.order;
   let listener: VirtualListener | undefined;
@@ -105,6 +113,7 @@ export function createVirtualMachine(options: Options, isKept = false): VirtualM
 
   function begin(next: Options, heardBy: VirtualListener): void {
     listener = heardBy;
+    running = next.events;
     time.seed = next.seed ?? 0;
     if (isKept) {
       locks!.begin();
@@ -114,7 +123,14 @@ export function createVirtualMachine(options: Options, isKept = false): VirtualM
     replay.begin();
   }
 
-  return { touch, program, time, locks: locks!, assembled, replay, begin };
+  return { events, touch, program, time, locks: locks!, assembled, replay, begin };
+}
+
+/** The trace of a machine: what rows of a trace that passes come next, the run that it makes knows. */
+function readingFrom(events: EventBuffer | PassingTrace, running: () => EventBuffer | PassingTrace) {
+  if (!isPassing(events)) return events;
+  const rows: Rows = { ...events.rows, bring: (row) => rowsOf(running()).bring(row) };
+  return Object.create(events, { rows: { value: rows } }) as PassingTrace;
 }
 
 function createTime(options: Options, version: VirtualTime['version']) {

@@ -5,7 +5,6 @@ import type { KernelOptions } from '../../../sim/kernel/kernel.ts';
 import type { Costs } from '../../../sim/time/costs.ts';
 import type { PassingFile } from '../../../workloads/trace/passing.ts';
 import type { Recorded, ReportRun } from '../../report/report-run.ts';
-import type { LockstepMachine } from '../../run/modes/lockstep-machine.ts';
 import { samplesOnTheWay } from '../../run/modes/virtual-events.ts';
 import type { Mode, Pace, RunResult } from '../../run/result.ts';
 import { runInMode } from '../../run/run-in-mode.ts';
@@ -57,7 +56,7 @@ export async function runTask(task: RunTask, { signal, machine }: RunTaskOptions
 
 async function runReading(file: TraceFile, options: Omit<RunOptions, 'events'>): Promise<RunResult> {
   const { machine } = options;
-  const kept = machine && (machine.keeper.look(machine.shape) as LockstepMachine | undefined);
+  const kept = machine?.keeper.look(machine.shape);
   const trace = openTraceFile(file, kept?.events as PassingFile | undefined);
   const { events, waitedNs } = timedRows(trace);
   try {

@@ -1,5 +1,5 @@
 import { parseAllocator } from '../../../allocators/spec.ts';
-import { lockstepShape, machineShape } from '../../run/machine-shape.ts';
+import { machineShape, shapeOfRun } from '../../run/machine-shape.ts';
 import type { Task } from './task.ts';
 
 /** Columns that this process has sent, by their memory: whoever gets them gets other objects each time. */
@@ -18,6 +18,9 @@ export function shapeOf(task: Task): string | undefined {
   const { events, file, allocator, record, touch } = task;
   if (record) return undefined;
   const spec = parseAllocator(allocator, task.cpus);
-  if (file) return lockstepShape({ ...task, touch, spec, trace: file.sha256, rows: file.rows, threads: Infinity });
+  if (file) {
+    const { sha256: trace, rows, threads } = file;
+    return shapeOfRun({ ...task, touch, spec, trace, rows, threads, isTimed: false }); // recorded times need all rows
+  }
   return events && machineShape({ ...task, events, spec }, traceName(events.head.buffer));
 }

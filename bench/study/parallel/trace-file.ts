@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import { UserError } from '../../../sim/contract/assert.ts';
+import { mostThreads } from '../../run/machine-shape.ts';
 import { openPassingTrace, type PassingFile, type PassingOrder } from '../../../workloads/trace/passing.ts';
 
 /** A trace in binary form that each run of a batch reads while it executes it, in place of columns that all of them share. */
@@ -7,12 +8,14 @@ export interface TraceFile {
   readonly path: string;
   readonly order: PassingOrder;
   readonly rows: number;
+  /** Most that there can be at a time. */
+  readonly threads: number;
   /** Of its header, which has the checksums of all its columns. */
   readonly sha256: string;
 }
 
 export function describeTraceFile(path: string, order: PassingOrder, trace: PassingFile): TraceFile {
-  return { path, order, rows: trace.length, sha256: headerHash(trace) };
+  return { path, order, rows: trace.length, threads: mostThreads(trace), sha256: headerHash(trace) };
 }
 
 /** Throws a UserError where it is no longer the file that was described. `before`: the same file, opened before. */
