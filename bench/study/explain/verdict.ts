@@ -12,6 +12,7 @@ import type { Explanation, Facts, Verdict, VerdictKind } from './explanation.ts'
 import { growthSentences } from './growth-text.ts';
 import { atWork } from './mechanisms/at-work.ts';
 import { type Finding, WORTH_FINDING } from './mechanisms/mechanism.ts';
+import { lookText } from './process-at.ts';
 import { ARENAS_SENTENCE, TRIM_IN_PYTHON } from './python.ts';
 import { onlyEndsSentence, returnSentences, unreachedBytes } from './return-text.ts';
 import { siteSentences } from './site-text.ts';
@@ -174,11 +175,15 @@ function overlapSentence({ sample }: Facts, findings: readonly Finding[]): strin
 }
 
 /** What the real process has beside what is judged here. */
-function processSentences({ process, python }: Facts): string[] {
+function processSentences({ process, processEventsLater, python }: Facts): string[] {
   if (!process) return [];
   const own = process.anonymous + process.stack + process.data;
+  const had =
+    processEventsLater === 0
+      ? 'has'
+      : `had, when the recorder looked nearest to here (${lookText(processEventsLater)}),`;
   return [
-    `That is the heap. The recorded process has ${bytes(own)} of its own beside it (stacks, data of programs and libraries, other mappings) and ${bytes(process.files)} of files.`,
+    `That is the heap. The recorded process ${had} ${bytes(own)} of its own beside it (stacks, data of programs and libraries, other mappings) and ${bytes(process.files)} of files.`,
     ...(python === 'arenas' ? [ARENAS_SENTENCE] : []),
   ];
 }
