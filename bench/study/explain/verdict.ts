@@ -131,12 +131,20 @@ function headline(kind: VerdictKind, shares: Verdict['shares'], { sample, growth
     case 'cache':
       return `Cached: ${part(shares.cache)} are free, in caches of threads and of the allocator.`;
     case 'retention by policy':
-      return `Retention by policy: ${part(shares[kind])} are free, and a rule of the allocator keeps them, not a live block on the page. ${growth.rises ? 'That part is no leak' : 'It is not a leak'}.`;
+      return `Retention by policy: ${part(shares[kind])} are free, and a rule of the allocator keeps them, not a live block on the page${unmergedText(shares[kind], sample)}. ${growth.rises ? 'That part is no leak' : 'It is not a leak'}.`;
     case 'fragmentation by pinning':
       return `Fragmentation by pinning: ${part(shares[kind])} are free, but live blocks, cached ones or the allocator’s own structures keep ${whatIsKept(shares[kind], sample.withinSlabsBytes, run.allocator)}.`;
     case 'metadata':
       return `Metadata: ${part(shares.metadata)} are headers and structures of the allocator.`;
   }
+}
+
+/** What a request gives back of pages with nothing live on them may count as pinned: by freed blocks that are not merged, and their headers. */
+function unmergedText(policy: Bytes, { breakdown: { returnable } }: Facts['sample']): string {
+  const unmerged = policy - returnable;
+  return unmerged < policy * MOST
+    ? ''
+    : `: freed blocks that it has not merged lie on the pages of ${bytes(unmerged)}, which therefore count as pinned until it does`;
 }
 
 /** Whole free pages of slabs and chunks are a class of their own, so each part is named where there are both. */
