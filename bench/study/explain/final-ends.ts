@@ -11,12 +11,14 @@ import {
 import type { Bytes, Ns } from '../../../sim/contract/units.ts';
 import { CALLS_BEHIND, isFree, isRecorders, PASSING, WORK_BYTES } from './final-frees.ts';
 import { handedOver } from './handed-over.ts';
-import { LOOKED_BACK_NS, nsOf } from './pauses.ts';
+import { LOOKED_BACK_NS, nsOf, STOPPED_NS } from './pauses.ts';
 
 /** Ends of threads behind which the program does no more work. */
 export interface FinalEnds {
   /** Of the first one. */
   readonly row: number;
+  /** Of the last one. */
+  readonly lastRow: number;
   readonly threadEnds: number;
   readonly frees: number;
   /** Other calls of malloc's family behind the first one. */
@@ -25,7 +27,8 @@ export interface FinalEnds {
 
 /**
  * The ends of threads with which a program goes down to row `end`: behind the first of them it frees, ends and has a last word, no thread
- * begins, and no more than a moment passes without any of it. Threads that still work off what they were given are at work.
+ * begins, and no more than a moment passes without any of it: while it may wait for a thread that has not ended, a longer one. Threads that still
+ * work off what they were given are at work.
  */
 export function finalEnds(events: EventBuffer, end: number): FinalEnds | undefined {
   const { head } = events;
@@ -37,7 +40,7 @@ export function finalEnds(events: EventBuffer, end: number): FinalEnds | undefin
     else if (isAllocating(op)) behind.callsBehind++;
     else if (op === OP_THREAD_EXIT) {
       behind.threadEnds++;
-      found = { row, ...behind };
+      found = { row, lastRow: found?.lastRow ?? row, ...behind };
     }
   }
   return found;
@@ -51,6 +54,7 @@ function workEnds(events: EventBuffer, end: number): number {
   let asked: Bytes = 0;
   let given = -CALLS_BEHIND;
   let pauseNs: Ns = 0;
+  let mostNs = STOPPED_NS; // behind the last end nothing is waited for
   let row = end;
   for (; row > begun; row--) {
     const op = head[row - 1]! & OP_MASK;
@@ -58,13 +62,14 @@ function workEnds(events: EventBuffer, end: number): number {
       if (!isRecorders(labels[a[row - 1]!]!)) break;
     } else if (op === OP_CLOCK) {
       pauseNs += nsOf(events, row - 1);
-      if (pauseNs > LOOKED_BACK_NS) break;
+      if (pauseNs > mostNs) break;
     } else {
       if (isAllocating(op)) asked += askedBytes(events, row - 1);
       else if (op === OP_THREAD_BEGIN || (!isFree(op) && !PASSING.has(op))) break;
-      else if (op === OP_THREAD_EXIT)
+      else if (op === OP_THREAD_EXIT) {
         given--; // std::thread's state, which each frees as it ends
-      else if (isGiven(row - 1)) given++;
+        mostNs = LOOKED_BACK_NS;
+      } else if (isGiven(row - 1)) given++;
       if (asked > WORK_BYTES || given > 0) break;
       pauseNs = 0;
     }

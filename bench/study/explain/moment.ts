@@ -64,7 +64,7 @@ export interface LastWork {
 export function lastWork(events: EventBuffer): LastWork {
   const exit = exitMoment(events);
   const ends = exit.kind === 'exit' && isRecorded(events.source) ? finalEnds(events, exit.end) : undefined;
-  if (!ends) return { moment: exit, exit, ends };
+  if (!ends || goesOn(events, exit, ends)) return { moment: exit, exit, ends: undefined };
   const { frees, callsBehind } = ends;
   const beside = [
     ...(frees > 0 ? [counted(frees, 'free')] : []),
@@ -73,6 +73,12 @@ export function lastWork(events: EventBuffer): LastWork {
   const behind = beside.length > 0 ? `${beside.join(' and ')} behind; ` : '';
   const about = `before ${endsText(ends)}, with which the program goes down (${behind}--at exit judges after them)`;
   return { moment: { kind: 'exit', end: ends.row, about }, exit, ends };
+}
+
+/** Whether the program frees most of what lives once its threads have ended, and then lives on. */
+function goesOn(events: EventBuffer, exit: Moment, { lastRow }: FinalEnds): boolean {
+  const last = localsDying(events, { moment: exit, exit, ends: undefined });
+  return last !== undefined && last.row > lastRow && last.idleNs > IDLE_NS;
 }
 
 const endsText = ({ threadEnds }: FinalEnds): string =>

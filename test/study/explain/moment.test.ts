@@ -241,6 +241,31 @@ describe('the moment that is judged', () => {
       expect(found.about).toMatch(/2 threads ended before/);
     });
 
+    describe('what main() frees of theirs is life where it waits behind that, for nobody', () => {
+      const some = Array.from({ length: 6 }, (_, i) => `f 0 ${100 + i}`);
+      const most = [1, 2].flatMap((thread) => Array.from({ length: 29 }, (_, i) => `f 0 ${thread * 100 + i}`));
+
+      test.each([
+        ['a cache that is shrunk', some, 802_000_000, 'm 0 900 4096'],
+        ['most of it, and a wait', most, 822_000_000, undefined],
+        ['most of it, and a short wait', most, 20_000_000, undefined],
+      ])('%s', (_, freed, ns, word) => {
+        const lines = [...working, 'te 1', 'te 2', ...freed, `+ ${ns}`, ...(word ? [word] : [])];
+        const about = expect.stringMatching(/^just before the program began to exit;.* 2 threads ended before/);
+        expect(exiting(lines)).toMatchObject({ kind: 'exit', end: lines.length, about });
+      });
+      test('but where it has not stopped, or waits for the next thread, it goes down', () => {
+        for (const [behind, between, freed] of [
+          [50_000_000, 5000, some],
+          [5000, 802_000_000, some],
+          [500_000, 5000, most],
+        ] as const) {
+          const lines = [...working, 'te 1', `+ ${between}`, 'te 2', ...freed, `+ ${behind}`];
+          expect(exiting(lines)).toMatchObject({ kind: 'exit', end: working.length });
+        }
+      });
+    });
+
     test('so is a thread that begins', () => {
       const lines = [...working, ...ends, 'm 3 300 10', 'f 3 300'];
       expect(exiting(lines)).toMatchObject({ end: lines.length, about: EXIT_ALONE });
