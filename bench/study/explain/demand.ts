@@ -15,7 +15,7 @@ import { nsOf } from './pauses.ts';
 
 /** How the program's own demand moved: a leak shows as a floor that keeps rising. */
 export interface Growth {
-  /** Least requested bytes within each quarter of the events, the moment itself with the last. */
+  /** Least requested bytes within each quarter of the events of its life, the end of that with the last. */
   readonly floors: readonly [Bytes, Bytes, Bytes, Bytes];
   /**
    * Whether each quarter's floor is higher than the one before, the last by at least a tenth, and the last eighth's not below that of the
@@ -47,12 +47,12 @@ export const LARGE_BYTES = 16 * 1024;
 const MALLOCS: ReadonlySet<number> = new Set([OP_FREE, OP_REALLOC]);
 const ALL: ReadonlySet<number> = new Set([...MALLOCS, OP_EFREE, OP_EREALLOC, OP_REQUEST_END]);
 
-/** `hasLayer`: requests have an allocator of their own. */
-export function demandOf(events: EventBuffer, end: number, hasLayer: boolean): Demand {
+/** `hasLayer`: requests have an allocator of their own. `lives`: the row up to which it may grow; behind that it goes down. */
+export function demandOf(events: EventBuffer, end: number, hasLayer: boolean, lives = end): Demand {
   const { head, objectSlots } = events;
   const requested = new Float64Array(objectSlots);
-  const wholeNs = timeUntil(events, end);
-  const inEvents = eighthsOf(end);
+  const wholeNs = timeUntil(events, lives);
+  const inEvents = eighthsOf(lives);
   const inTime = eighthsOf(wholeNs);
   const largeFrees = { rows: [] as number[], sizes: [] as number[] };
   const optionRows: number[] = [];
@@ -63,6 +63,10 @@ export function demandOf(events: EventBuffer, end: number, hasLayer: boolean): D
     sum += size - requested[slot]!;
     requested[slot] = size;
   };
+  const endLife = () => {
+    inEvents.holds(sum, lives, lives);
+    inTime.holds(sum, wholeNs, wholeNs);
+  };
   const leave = (row: number, slot: number) => {
     if (requested[slot]! < LARGE_BYTES || !frees.has(head[row]! & OP_MASK)) return;
     largeFrees.rows.push(row);
@@ -70,7 +74,8 @@ export function demandOf(events: EventBuffer, end: number, hasLayer: boolean): D
   };
   visitObjects(events, end, {
     row(row) {
-      inEvents.holds(sum, row, row);
+      if (row < lives) inEvents.holds(sum, row, row);
+      else if (row === lives) endLife();
       if ((head[row]! & OP_MASK) === OP_OPT) optionRows.push(row);
     },
     sized(row, slot, size) {
@@ -82,14 +87,13 @@ export function demandOf(events: EventBuffer, end: number, hasLayer: boolean): D
       set(slot, 0);
     },
     advanced(step) {
-      inTime.holds(sum, ns, ns + step);
+      if (ns < wholeNs) inTime.holds(sum, ns, ns + step);
       ns += step;
     },
   });
-  inEvents.holds(sum, end, end);
-  inTime.holds(sum, wholeNs, wholeNs);
-  const growth = growthOf(inEvents.floors, end);
-  const rises = growth.rises && (wholeNs === 0 || growthOf(inTime.floors, end).rises);
+  if (lives === end) endLife();
+  const growth = growthOf(inEvents.floors, lives);
+  const rises = growth.rises && (wholeNs === 0 || growthOf(inTime.floors, lives).rises);
   return { growth: { ...growth, rises }, largeFrees, optionRows };
 }
 

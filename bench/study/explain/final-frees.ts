@@ -18,6 +18,7 @@ import {
 } from '../../../sim/contract/event.ts';
 import { type Bytes, type Ns, PAGE_BYTES } from '../../../sim/contract/units.ts';
 import { TEARDOWNS } from '../../../workloads/recorder/end-label.ts';
+import { idleAtExit } from '../../../workloads/trace/idle-at-exit.ts';
 import { handedOver } from './handed-over.ts';
 import { IDLE_NS, LOOKED_BACK_NS, nsOf, STOPPED_NS } from './pauses.ts';
 
@@ -148,6 +149,13 @@ function liveAt({ head, slot, objectSlots }: EventBuffer, end: number): number {
     else if (isFree(op)) live[slot[row]!] = 0;
   }
   return live.reduce((sum, one) => sum + one, 0);
+}
+
+/** The row up to which the program lives, where it goes down to row `end`: before the frees that come right before that, however few. */
+export function lifeEnd(events: EventBuffer, end: number): number {
+  const { row, frees, idleNs } = freesBefore(events, end, liveAt(events, end), handedOver(events));
+  const behindNs = end === events.exitRow ? Math.min(idleNs, idleAtExit(events)) : idleNs;
+  return frees > 0 && behindNs <= IDLE_NS ? row : end;
 }
 
 export const isRecorded = (source: string): boolean => source.startsWith('recorded');

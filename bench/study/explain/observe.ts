@@ -12,6 +12,7 @@ import { hasCallSites, siteBytes, stackOfRow } from './by-site.ts';
 import { demandOf } from './demand.ts';
 import { createExperiment } from './experiment.ts';
 import type { Facts } from './explanation.ts';
+import { lifeEnd } from './final-frees.ts';
 import { type LastFreed, watchLastFreed } from './last-freed.ts';
 import { liveBlocks } from './live-blocks.ts';
 import { findMechanisms } from './mechanisms/index.ts';
@@ -38,7 +39,8 @@ export function observe(options: ObserveOptions): Observed {
   const session = new LockstepRun({ ...options, mode: 'lockstep', lastSampleOnly: true, watch });
   const { events, pinningGroups = PINNING_GROUPS } = options;
   const hasLayer = session.assembled.request !== undefined;
-  const demanded = demandOf(events, moment.end, hasLayer);
+  const lives = moment.kind === 'exit' ? lifeEnd(events, moment.end) : moment.end;
+  const demanded = demandOf(events, moment.end, hasLayer, lives);
   const look = nearestLook(events, moment.end);
   const noted = notingResident(session, look?.eventsLater ? look.row : moment.end);
   const tunableChanges = runWatchingTunables(noted, events, moment.end, demanded);

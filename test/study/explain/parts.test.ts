@@ -96,6 +96,30 @@ describe('growth', () => {
     expect(floors([...loaded, ...served]).rises).toBe(false);
     expect(floors(loaded.flatMap((line) => ['+ 10000', line])).rises).toBe(true);
   });
+
+  describe('the frees right before the exit are no fall', () => {
+    const kept = Array.from({ length: 300 }, (_, i) => ['+ 10000', `m 0 ${i} 100`]).flat();
+    const locals = Array.from({ length: 100 }, (_, i) => `f 0 ${i}`);
+    const growth = (lines: readonly string[]) => {
+      const events = { ...eventsOf([...lines, '= end']), source: 'recorded', exitRow: lines.length };
+      return explain({ ...bumpOptions(['m 0 1 1']), events, whatIf: false }).growth;
+    };
+
+    test('whatever the end of main() frees', () => {
+      const { floors: least, rises } = growth([...kept, ...locals]);
+      expect(rises).toBe(true);
+      expect(least).toEqual(growth(kept).floors);
+      expect(growth([...kept, ...locals, '+ 500000']).rises).toBe(true);
+    });
+
+    test.each([
+      ['it lives on behind them', [...locals, '+ 20000000']],
+      ['it asks for something that stays behind them', [...locals, 'm 0 900 100']],
+      ['it stops between them', [...locals.slice(0, 50), '+ 200000000', ...locals.slice(50)]],
+    ])('but not where %s', (_, lines) => {
+      expect(growth([...kept, ...lines]).rises).toBe(false);
+    });
+  });
 });
 
 /** Causes that are one class of the breakdown are called as it is. */
