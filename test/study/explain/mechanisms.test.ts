@@ -181,6 +181,22 @@ describe('mechanisms', () => {
     expect(e.verdict.advice!.faults).toBeLessThan(e.sample.faults / 50);
   });
 
+  test('where only the end of the heap goes back and forth, what is mapped may stay so: the trim threshold alone', () => {
+    const blocks = Array.from({ length: 80 }, (_, i) => i);
+    const lines = [
+      ...repeat(100, () => [...blocks.map((i) => `m 0 ${i} 50000`), ...blocks.map((i) => `f 0 ${i}`).reverse()]),
+      ...repeat(16, (i) => [`m 0 ${100 + i} 1048640`]),
+      ...repeat(16, (i) => [`f 0 ${100 + i}`]),
+      'm 0 200 100',
+    ];
+    const e = of(lines, 'glibc@2.36');
+    expect(names(e)).toContain('back and forth');
+    expect(e.verdict.advice!.setting).toMatch(/^trim_threshold=\d+$/);
+    const both = e.whatIf.find(({ setting }) => /^mmap_threshold=\d+,trim_threshold=\d+$/.test(setting))!;
+    expect(e.verdict.advice!.faults).toBeLessThan(e.sample.faults / 20);
+    expect(e.verdict.advice!.rssBytes).toBeLessThan(both.rssBytes / 2);
+  });
+
   test('many arenas: one', () => {
     const threads = repeat(16, (t) => [
       ...repeat(600, (i) => [`m ${t} ${t * 1000 + i} 2000`]),

@@ -26,6 +26,11 @@ export const backAndForth: Mechanism = {
       },
       {
         allocator: 'glibc',
+        options: { trim_threshold: keep },
+        about: `the free end of the heap stays up to ${bytes(keep)}, and blocks from 128 KiB on are mapped`,
+      },
+      {
+        allocator: 'glibc',
         options: { mmap_threshold: 4 * MIB, trim_threshold: 64 * MIB },
         about: 'blocks below 4 MiB come from the heap, and its free end stays up to 64 MiB',
       },
