@@ -66,6 +66,33 @@ export async function startShareProgress(total: number): Promise<RunProgress> {
   return { done: step, failed: step, share, note: say, stop: bar.stop };
 }
 
+/** The first run of a search is made alone, and the next ones load what they need: so many tell its rate. */
+const TELLING_RUNS = 5;
+const TELL_AFTER_MS = 5000;
+
+/** How long a search of at most `total` runs may take, where so much of it tells; else undefined. */
+export function searchText(over: number, total: number, elapsedMs: number): string | undefined {
+  if (over < TELLING_RUNS || elapsedMs < TELL_AFTER_MS || over >= total) return undefined;
+  const left = timeText((elapsedMs * (total - over)) / over);
+  return `${over} runs in ${timeText(elapsedMs)}: about ${left} more for the ${total} of the budget, less where the search ends before`;
+}
+
+/** A bar for a search; without a terminal one line, once, on how long it will take. */
+export async function startSearchProgress(total: number): Promise<RunProgress> {
+  const progress = await startRunProgress(total);
+  if (process.stderr.isTTY) return progress;
+  const started = performance.now();
+  let over = 0;
+  let isTold = false;
+  const step = () => {
+    const text = isTold ? undefined : searchText(++over, total, performance.now() - started);
+    if (text === undefined) return;
+    say(text);
+    isTold = true;
+  };
+  return { ...progress, done: step, failed: step };
+}
+
 /** A bar on standard error with runs done and failed, rate and time left, where that is a terminal and it takes longer than a second. */
 export async function startRunProgress(total: number): Promise<RunProgress> {
   if (!process.stderr.isTTY) return { done() {}, failed() {}, share() {}, note: say, stop() {} };

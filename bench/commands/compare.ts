@@ -17,7 +17,7 @@ import { compare } from '../study/compare/compare.ts';
 import { comparisonText } from '../study/compare/text.ts';
 import { comparisonCsv } from '../study/tables.ts';
 import { type JudgedTask, loadJudged } from './load-judged.ts';
-import { describeTask, loadForBatch, loadTask } from './load-task.ts';
+import { describeTask, loadForBatch, loadOfSeeds, loadTask } from './load-task.ts';
 
 interface CompareArguments extends MachineArguments, TimeArguments, PictureArguments, BatchArguments {
   allocators: string[];
@@ -91,7 +91,7 @@ export const compareCommand: CommandModule<object, CompareArguments> = {
     const { comparison, runs, recorded } = await inBatch(argv, allocators.length * argv.seeds, (batch) =>
       compare({
         ...batch,
-        load: async (seed) => {
+        load: loadOfSeeds(argv.workload, async (seed) => {
           const given = { ...argv, allocator: allocators[0]!, seed };
           if (!record && argv.at === undefined) {
             const batch = await loadForBatch(given);
@@ -104,7 +104,7 @@ export const compareCommand: CommandModule<object, CompareArguments> = {
           hasExit ||= task.events !== undefined && task.events.exitRow >= 0;
           events ??= task.events;
           return { ...task, record };
-        },
+        }),
         allocators,
         seeds: Array.from({ length: argv.seeds }, (_, i) => argv.seed + i),
       }),

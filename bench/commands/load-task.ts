@@ -28,6 +28,12 @@ export async function loadTask(argv: TaskArguments): Promise<LoadedTask> {
   };
 }
 
+/** What `load` gives for a seed. A trace is the same under all: it is loaded once, since it may come through a pipe. */
+export function loadOfSeeds<T>(workload: string, load: (seed: number) => Promise<T>): (seed: number) => Promise<T> {
+  let loaded: Promise<T> | undefined;
+  return async (seed) => ((await isBuiltIn(workload)) ? load(seed) : (loaded ??= load(seed)));
+}
+
 /**
  * For runs of which nobody asks for events afterwards, and the allocator that was recorded. Here each run reads its file where that can be; elsewhere
  * events are sent, unless they are generated.

@@ -11,7 +11,7 @@ import { allocatorList } from '../study/compare/allocator-list.ts';
 import { parseGrid } from '../study/sweep/grid.ts';
 import { sweep } from '../study/sweep/sweep.ts';
 import { sweepCsv, sweepText } from '../study/sweep/text.ts';
-import { loadForBatch } from './load-task.ts';
+import { loadForBatch, loadOfSeeds } from './load-task.ts';
 
 interface SweepArguments extends Omit<MachineArguments, 'cpus'>, TimeArguments, BatchArguments {
   allocators: string[] | undefined;
@@ -67,7 +67,10 @@ export const sweepCommand: CommandModule<object, SweepArguments> = {
     const result = await inBatch(argv, total, (batch) =>
       sweep({
         ...batch,
-        load: async (seed) => ((seed === argv.seed && first) || (await load(seed, allocators[0]))).task,
+        load: loadOfSeeds(
+          argv.workload,
+          async (seed) => ((seed === argv.seed && first) || (await load(seed, allocators[0]))).task,
+        ),
         allocators,
         grid,
         ...(cpus && { cpus }),

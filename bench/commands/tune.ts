@@ -4,8 +4,10 @@ import { answer } from '../cli/answer.ts';
 import { type BatchArguments, batchOptions, inBatch } from '../cli/batch-options.ts';
 import { positive } from '../cli/positive-option.ts';
 import { type MachineArguments, machineOptions } from '../cli/run-options.ts';
+import { startSearchProgress } from '../cli/run-progress.ts';
 import { type TimeArguments, timeOptions } from '../cli/time-options.ts';
 import { METRICS } from '../metrics/index.ts';
+import type { RunAllOptions } from '../study/parallel/run-all.ts';
 import { tuneCsv } from '../study/tables.ts';
 import { DEFAULT_BOUNDS, parseBound } from '../study/tune/bounds.ts';
 import { tuneText } from '../study/tune/text.ts';
@@ -59,7 +61,7 @@ export const tuneCommand: CommandModule<object, TuneArguments> = {
     const keep = argv.keep.map(parseBound);
     const { task: loaded, recorded, moment } = await loadJudged(argv, argv.at);
     const task = { ...loaded, seed: argv.seed };
-    const result = await inBatch(argv, argv.budget, (batch) =>
+    const search = (batch: RunAllOptions) =>
       tune({
         ...batch,
         task,
@@ -70,8 +72,8 @@ export const tuneCommand: CommandModule<object, TuneArguments> = {
         keep,
         ...(argv.options !== undefined && { options: argv.options.split(',') }),
         budget: argv.budget,
-      }),
-    );
+      });
+    const result = await inBatch(argv, argv.budget, search, startSearchProgress);
     await answer(
       argv,
       result,

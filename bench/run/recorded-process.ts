@@ -1,4 +1,4 @@
-import type { TraceSummary } from '../../sim/contract/event.ts';
+import type { Observation, TraceSummary } from '../../sim/contract/event.ts';
 import type { Bytes } from '../../sim/contract/units.ts';
 import type { Sample } from '../../sim/metrics/sample.ts';
 
@@ -57,7 +57,15 @@ export function recordedProcess(events: TraceSummary, samples: readonly Sample[]
   return found.length + phpHeap.length === 0 ? null : { samples: found, phpHeap };
 }
 
-function processSample(sample: Sample, seen: ReadonlyMap<string, Bytes>): RecordedProcessSample | undefined {
+/** Whether the kernel was asked about the whole process. */
+export const isLook = ({ values }: Observation): boolean =>
+  ['VmRSS', 'blocks'].every((name) => values.some(([one]) => one === name));
+
+/** undefined where the kernel was not asked. */
+export function processSample(
+  sample: Pick<Sample, 'label' | 'event' | 'rssBytes'>,
+  seen: ReadonlyMap<string, Bytes>,
+): RecordedProcessSample | undefined {
   const vmRss = seen.get('VmRSS');
   const blocks = seen.get('blocks');
   if (vmRss === undefined || blocks === undefined) return undefined;

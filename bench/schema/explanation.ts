@@ -137,7 +137,15 @@ export const explanationSchema = z.object({
     .default(null)
     .describe('what serves small objects of a program in Python: its own arenas, which no event tells of, or malloc'),
   growth: z.object({ floors: z.tuple([bytes, bytes, bytes, bytes]), rises: z.boolean() }),
-  process: recordedProcessSampleSchema.nullable().default(null).describe('the last sample until there'),
+  process: recordedProcessSampleSchema
+    .nullable()
+    .default(null)
+    .describe('at the recorder’s look there, or at the nearest one'),
+  processEventsLater: z
+    .number()
+    .int()
+    .default(0)
+    .describe('from the moment to that look, negative where it was before'),
   assumedWriteBytes: bytes
     .default(0)
     .describe('of large blocks over the whole run: taken as written, though the recording did not see it'),

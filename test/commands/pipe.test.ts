@@ -17,6 +17,17 @@ test('a reader of the output that has seen enough is no error', { timeout: 60_00
 
 const TRACE = '%htrace 1\nm 1 1 100\n';
 
+test.runIf(CLI_BUILT).each([
+  ['compare', ['--allocators', 'glibc,jemalloc']],
+  ['sweep', ['--grid', 'arena_max=1,2']],
+])('%s of several seeds reads its standard input once', { timeout: 60_000 }, (command, options) => {
+  const args = [CLI, command, '-', ...options, '--mode=virtual', '--seeds=3', '--json'];
+  const { stdout, stderr, status } = spawnSync(process.execPath, args, { encoding: 'utf8', input: TRACE });
+  expect(stderr).toBe('');
+  expect(status).toBe(0);
+  expect(JSON.parse(stdout).seeds).toEqual([0, 1, 2]);
+});
+
 function withPipe<T>(use: (folder: string) => T): T {
   const folder = mkdtempSync(join(tmpdir(), 'allocsim-test-'));
   spawnSync('mkfifo', [join(folder, 'pipe')]);

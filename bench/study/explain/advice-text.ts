@@ -140,12 +140,12 @@ const isRange = ({ leastBytes, mostBytes }: OrderRange): boolean => bytes(leastB
 export const rangeText = (range: OrderRange): string =>
   isRange(range) ? `${bytes(range.leastBytes)} to ${bytes(range.mostBytes)}` : bytes(range.mostBytes);
 
-const instead = (now: number, before: number, one: string): string =>
-  now === before ? `the same ${one}s` : `${counted(now, one)} instead of ${count(before)}`;
+const instead = (now: number, before: number, one: string, of = ''): string =>
+  now === before ? `the same ${one}s${of}` : `${counted(now, one)}${of} instead of ${count(before)}`;
 
 const priceOf = (facts: Facts, w: WhatIf): string =>
   [
-    instead(w.faults, facts.sample.faults, 'page fault'),
+    instead(w.faults, facts.sample.faults, 'page fault', ' of the heap'),
     instead(w.syscalls, callsOf(facts.sample.syscalls), 'memory system call'),
     w.rssPeakBytes === facts.rssPeakBytes
       ? 'the same peak'

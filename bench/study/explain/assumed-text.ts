@@ -13,9 +13,9 @@ const MOST = 0.5;
  * simulated, and where a setting was passed over for its price, which is less if those pages were not written.
  */
 export function assumedSentences(facts: Facts, whatIf: readonly WhatIf[], allowed: Allowed = {}): string[] {
-  const { assumedWriteBytes: assumed, sample, process } = facts;
+  const { assumedWriteBytes: assumed, sample, process, processEventsLater } = facts;
   if (assumed === 0 || sample.rssBytes === 0) return [];
-  const missing: Bytes = Math.max(0, -(process?.inBlocks ?? 0));
+  const missing: Bytes = processEventsLater === 0 ? Math.max(0, -(process?.inBlocks ?? 0)) : 0;
   const isLess = missing >= sample.rssBytes * WORTH_IT && assumed >= missing;
   const dearer = whatIf.filter((w) => !isFair(facts, w, allowed) && isDearer(facts, w)).map(({ setting }) => setting);
   if (!isLess && dearer.length === 0) return [];

@@ -90,8 +90,10 @@ export interface Explanation {
   readonly tunables: Readonly<Record<string, number>> | null;
   readonly tunableChanges: readonly TunableChange[];
   readonly growth: Growth;
-  /** The recorded process at its last sample until there; null where there is none. */
+  /** The recorded process at the look of the recorder there, or at the nearest one; null where there is none. */
   readonly process: RecordedProcessSample | null;
+  /** Events from the moment to that look, negative where it was before; 0: with no allocation and no free between. */
+  readonly processEventsLater: number;
   /** Bytes of large blocks that the recording has as written though nobody saw it (assumedWrites); 0 where there are none. */
   readonly assumedWriteBytes: Bytes;
   /** What serves the small objects of a program in Python; null for any other. */

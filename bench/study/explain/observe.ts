@@ -1,12 +1,4 @@
-import {
-  type EventBuffer,
-  isAllocating,
-  OP_CLOCK,
-  OP_EXIT,
-  OP_MASK,
-  OP_SAMPLE,
-  OP_SKIPPED,
-} from '../../../sim/contract/event.ts';
+import { type EventBuffer, isAllocating, OP_MASK } from '../../../sim/contract/event.ts';
 import { PAGE_BYTES } from '../../../sim/contract/units.ts';
 import type { Sample } from '../../../sim/metrics/sample.ts';
 import { assumedWrites } from '../../../workloads/trace/assumed-writes.ts';
@@ -14,7 +6,6 @@ import { ownLine } from '../../report/sites/frames.ts';
 import { collectAreas } from '../../run/areas.ts';
 import type { Assembled } from '../../run/machine.ts';
 import { LockstepRun } from '../../run/modes/lockstep.ts';
-import { type RecordedProcessSample, recordedProcess } from '../../run/recorded-process.ts';
 import type { RowWatcher } from '../../run/run-options.ts';
 import { countsByName } from '../../run/run-result.ts';
 import { hasCallSites, siteBytes, stackOfRow } from './by-site.ts';
@@ -30,6 +21,7 @@ import { momentOf } from './moment-in-run.ts';
 import type { Observed, ObserveOptions } from './observed.ts';
 import { findPinning, heldPages } from './pinning.ts';
 import { createPricing, priceOfCalls } from './priced-work.ts';
+import { nearestLook, notingResident, processAt } from './process-at.ts';
 import { pythonObjects } from './python.ts';
 import { collectRanges, keptPages, reportAreas, sumOfAreas } from './ranges.ts';
 import { predictReturns } from './returns.ts';
@@ -49,7 +41,9 @@ export function observe(options: ObserveOptions): Observed {
   const hasLayer = session.assembled.request !== undefined;
   const lives = moment.kind === 'exit' ? lifeEnd(events, moment.end) : moment.end;
   const demanded = demandOf(events, moment.end, hasLayer, lives);
-  const tunableChanges = runWatchingTunables(session, events, moment.end, demanded);
+  const look = nearestLook(events, moment.end);
+  const noted = notingResident(session, look?.eventsLater ? look.row : moment.end);
+  const tunableChanges = runWatchingTunables(noted, events, moment.end, demanded);
   const demand = session.row === moment.end ? demanded : demandOf(events, session.row, hasLayer);
 
   const { assembled } = session;
@@ -81,7 +75,8 @@ export function observe(options: ObserveOptions): Observed {
     tunables: assembled.allocator.tunables?.() ?? null,
     tunableChanges,
     growth: demand.growth,
-    process: processAt(events, session.row, sample),
+    process: null,
+    processEventsLater: 0,
     assumedWriteBytes: assumedWrites(events, session.row),
     python: pythonObjects(events),
     threads: events.threadSlots,
@@ -106,7 +101,10 @@ export function observe(options: ObserveOptions): Observed {
     end: session.row,
     rssPeakBytes,
   };
-  return { facts, findings: sample.rssBytes === 0 ? [] : findMechanisms(situation), callsNs };
+  const findings = sample.rssBytes === 0 ? [] : findMechanisms(situation);
+  // The machine is needed no more: it may go on to a later look.
+  if (look && look.eventsLater > 0) noted.advance(look.row);
+  return { facts: { ...facts, ...(look && processAt(events, look, noted.residentBytes())) }, findings, callsNs };
 }
 
 /** Where nothing lives any more, with where it last did. */
@@ -116,21 +114,3 @@ function aboutMoment({ about }: Moment, events: EventBuffer, end: number, { live
   while (last > 0 && !isAllocating(events.head[last]! & OP_MASK)) last--;
   return `${about}, where no block lives any more (where the last one was allocated: --at #${last})`;
 }
-
-/** The recorded process at the moment: what the kernel said with no allocation and no free between. */
-function processAt(events: EventBuffer, row: number, sample: Sample): RecordedProcessSample | null {
-  const { head, observations } = events;
-  const goesBy = ({ row: seen }: { readonly row: number }): boolean => {
-    for (let at = Math.min(row, seen); at < Math.max(row, seen); at++) {
-      if (!GOES_BY.has(head[at]! & OP_MASK)) return false;
-    }
-    return true;
-  };
-  const around = [observations.findLast((o) => o.row < row), observations.find((o) => o.row >= row)];
-  const seen = around.find((o) => o !== undefined && goesBy(o));
-  if (!seen) return null;
-  const label = events.labels[events.a[seen.row]!] ?? '';
-  return recordedProcess(events, [{ ...sample, label, event: seen.row }])?.samples[0] ?? null;
-}
-
-const GOES_BY: ReadonlySet<number> = new Set([OP_SAMPLE, OP_CLOCK, OP_EXIT, OP_SKIPPED]);

@@ -7,6 +7,7 @@ import { interruptedMark, type Palette, PLAIN } from '../../report/text/palette.
 import { processColumn } from '../../report/text/recorded-process.ts';
 import { type AreaGroup, groupAreas, returnTexts } from './area-groups.ts';
 import type { Explanation } from './explanation.ts';
+import { lookText } from './process-at.ts';
 import { isMallocUnused } from './return-text.ts';
 import { siteLines } from './site-text.ts';
 import { originOf } from './tunable-text.ts';
@@ -93,13 +94,15 @@ function areas(e: Explanation, { palette, width, everyArea }: Shown): string[] {
   return lines;
 }
 
-function recorded(e: Explanation, { palette }: Shown): string[] {
-  const lines: string[] = [];
-  if (e.process) {
-    lines.push('', palette.bold(`The recorded process at '${escapeLine(e.process.label)}'`));
-    lines.push(...processColumn(e.process, palette));
-  }
-  return lines;
+function recorded({ process, processEventsLater }: Explanation, { palette, width }: Shown): string[] {
+  if (!process) return [];
+  const when =
+    processEventsLater === 0 ? '' : `, ${lookText(processEventsLater)}: the recorder looked no nearer to the moment`;
+  return [
+    '',
+    ...fold(palette.bold(`The recorded process at '${escapeLine(process.label)}'${when}`), width, '  '),
+    ...processColumn(process, palette),
+  ];
 }
 
 function pinning(e: Explanation, { palette, width }: Shown): string[] {

@@ -26,7 +26,7 @@ const WATCHED_BYTES = 64 * 1024;
 
 /** Runs `run` to row `end` and notes each change of a tunable, with the event that made it. */
 export function runWatchingTunables(
-  run: LockstepRun,
+  run: Pick<LockstepRun, 'advance' | 'assembled'>,
   events: EventBuffer,
   end: number,
   { largeFrees, optionRows }: Demand,

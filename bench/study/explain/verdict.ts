@@ -12,6 +12,7 @@ import type { Explanation, Facts, Verdict, VerdictKind } from './explanation.ts'
 import { growthSentences } from './growth-text.ts';
 import { atWork } from './mechanisms/at-work.ts';
 import { type Finding, WORTH_FINDING } from './mechanisms/mechanism.ts';
+import { lookText } from './process-at.ts';
 import { ARENAS_SENTENCE, TRIM_IN_PYTHON } from './python.ts';
 import { onlyEndsSentence, returnSentences, unreachedBytes } from './return-text.ts';
 import { siteSentences } from './site-text.ts';
@@ -130,12 +131,20 @@ function headline(kind: VerdictKind, shares: Verdict['shares'], { sample, growth
     case 'cache':
       return `Cached: ${part(shares.cache)} are free, in caches of threads and of the allocator.`;
     case 'retention by policy':
-      return `Retention by policy: ${part(shares[kind])} are free, and a rule of the allocator keeps them, not a live block on the page. ${growth.rises ? 'That part is no leak' : 'It is not a leak'}.`;
+      return `Retention by policy: ${part(shares[kind])} are free, and a rule of the allocator keeps them, not a live block on the page${unmergedText(shares[kind], sample)}. ${growth.rises ? 'That part is no leak' : 'It is not a leak'}.`;
     case 'fragmentation by pinning':
       return `Fragmentation by pinning: ${part(shares[kind])} are free, but live blocks, cached ones or the allocator’s own structures keep ${whatIsKept(shares[kind], sample.withinSlabsBytes, run.allocator)}.`;
     case 'metadata':
       return `Metadata: ${part(shares.metadata)} are headers and structures of the allocator.`;
   }
+}
+
+/** What a request gives back of pages with nothing live on them may count as pinned: by freed blocks that are not merged, and their headers. */
+function unmergedText(policy: Bytes, { breakdown: { returnable } }: Facts['sample']): string {
+  const unmerged = policy - returnable;
+  return unmerged < policy * MOST
+    ? ''
+    : `: freed blocks that it has not merged lie on the pages of ${bytes(unmerged)}, which therefore count as pinned until it does`;
 }
 
 /** Whole free pages of slabs and chunks are a class of their own, so each part is named where there are both. */
@@ -174,11 +183,15 @@ function overlapSentence({ sample }: Facts, findings: readonly Finding[]): strin
 }
 
 /** What the real process has beside what is judged here. */
-function processSentences({ process, python }: Facts): string[] {
+function processSentences({ process, processEventsLater, python }: Facts): string[] {
   if (!process) return [];
   const own = process.anonymous + process.stack + process.data;
+  const had =
+    processEventsLater === 0
+      ? 'has'
+      : `had, when the recorder looked nearest to here (${lookText(processEventsLater)}),`;
   return [
-    `That is the heap. The recorded process has ${bytes(own)} of its own beside it (stacks, data of programs and libraries, other mappings) and ${bytes(process.files)} of files.`,
+    `That is the heap. The recorded process ${had} ${bytes(own)} of its own beside it (stacks, data of programs and libraries, other mappings) and ${bytes(process.files)} of files.`,
     ...(python === 'arenas' ? [ARENAS_SENTENCE] : []),
   ];
 }

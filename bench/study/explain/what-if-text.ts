@@ -17,6 +17,7 @@ export function whatIfLines(e: Explanation, palette: Palette, width: number): st
     ...(rows.length > 0 ? table(e, rows, palette, width) : []),
     ...(without.length > 0 ? remark(`Without effect here: ${without.join('; ')}.`) : []),
     ...(rows.length > 0 ? remark(workRemark(e, rows)) : []),
+    ...(rows.length > 0 ? remark(FAULTS) : []),
     ...(rows.some(isDefaults) ? remark(DEFAULTS) : []),
   ];
 }
@@ -38,6 +39,8 @@ function workRemark(e: Explanation, rows: readonly WhatIf[]): string {
 const isTimed = ({ cpuNs }: WhatIf): boolean => cpuNs !== null;
 const TIMED =
   'timed: the work with threads beside each other, of what would be advised; what a setting may cost goes by that, and no row without it is advised for its work.';
+
+const FAULTS = 'faults: those of the heap; what the process touches beside it is not in them.';
 
 /** What every glibc begins with: mallopt(3). */
 const DEFAULT_THRESHOLD = /^(mmap|trim)_threshold=131072$/;

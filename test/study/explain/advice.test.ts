@@ -235,7 +235,7 @@ describe('what a setting saves against what it costs', () => {
           /For less memory: with tcache_count=0 \(a test\) 3\.00 MiB would be resident here instead of 10\.0/,
         );
         expect(answer.join(' ')).toMatch(
-          /For fewer page faults: with trim_threshold=9 \(a test\) less memory goes back and forth: 4,000 page faults .* 20\.0 MiB would be resident/,
+          /For fewer page faults: with trim_threshold=9 \(a test\) less memory goes back and forth: 4,000 page faults of the heap .* 20\.0 MiB would be resident/,
         );
       }
     });
