@@ -181,6 +181,18 @@ describe('mechanisms', () => {
     expect(e.verdict.advice!.faults).toBeLessThan(e.sample.faults / 50);
   });
 
+  test('two faults for each page of the peak are back and forth: a setting may halve them', () => {
+    const blocks = Array.from({ length: 80 }, (_, i) => i);
+    const round = [...blocks.map((i) => `m 0 ${i} 50000`), ...blocks.map((i) => `f 0 ${i}`).reverse()];
+    const e = (rounds: number) => {
+      const lines = repeat(rounds, () => round);
+      return of(lines, 'glibc@2.36', { at: `#${lines.length - blocks.length - 1}` });
+    };
+    expect(names(e(3))).toContain('back and forth');
+    expect(e(3).verdict.advice!.faults).toBeLessThan(e(3).sample.faults / 2);
+    expect(names(e(1))).not.toContain('back and forth');
+  });
+
   test('where only the end of the heap goes back and forth, what is mapped may stay so: the trim threshold alone', () => {
     const blocks = Array.from({ length: 80 }, (_, i) => i);
     const lines = [
