@@ -1,5 +1,6 @@
 import { type Bytes, PAGE_BYTES } from '../../../sim/contract/units.ts';
 import type { Facts } from './explanation.ts';
+import { FEWER_FAULTS } from './mechanisms/back-and-forth.ts';
 import type { Finding } from './mechanisms/mechanism.ts';
 import { hasSharedHeaps, savedBytes, worstBytes } from './orders.ts';
 import { callsOf, type WhatIf } from './what-if.ts';
@@ -12,8 +13,6 @@ export const LEAST_SAVING: Bytes = 128 * 1024;
 const HIGHER_PEAK = 0.1;
 /** What threads may wait longer for locks, of all the time that they have. */
 const LONGER_WAITS = 0.05;
-/** Where the faults are to go down, at least by this share of them. */
-const FEWER_FAULTS = 0.5;
 /** For fewer faults at most so many times as much may be resident, now and at the peak. */
 const MORE_MEMORY = 2;
 

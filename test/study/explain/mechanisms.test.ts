@@ -181,6 +181,34 @@ describe('mechanisms', () => {
     expect(e.verdict.advice!.faults).toBeLessThan(e.sample.faults / 50);
   });
 
+  test('two faults for each page of the peak are back and forth: a setting may halve them', () => {
+    const blocks = Array.from({ length: 80 }, (_, i) => i);
+    const round = [...blocks.map((i) => `m 0 ${i} 50000`), ...blocks.map((i) => `f 0 ${i}`).reverse()];
+    const e = (rounds: number) => {
+      const lines = repeat(rounds, () => round);
+      return of(lines, 'glibc@2.36', { at: `#${lines.length - blocks.length - 1}` });
+    };
+    expect(names(e(3))).toContain('back and forth');
+    expect(e(3).verdict.advice!.faults).toBeLessThan(e(3).sample.faults / 2);
+    expect(names(e(1))).not.toContain('back and forth');
+  });
+
+  test('where only the end of the heap goes back and forth, what is mapped may stay so: the trim threshold alone', () => {
+    const blocks = Array.from({ length: 80 }, (_, i) => i);
+    const lines = [
+      ...repeat(100, () => [...blocks.map((i) => `m 0 ${i} 50000`), ...blocks.map((i) => `f 0 ${i}`).reverse()]),
+      ...repeat(16, (i) => [`m 0 ${100 + i} 1048640`]),
+      ...repeat(16, (i) => [`f 0 ${100 + i}`]),
+      'm 0 200 100',
+    ];
+    const e = of(lines, 'glibc@2.36');
+    expect(names(e)).toContain('back and forth');
+    expect(e.verdict.advice!.setting).toMatch(/^trim_threshold=\d+$/);
+    const both = e.whatIf.find(({ setting }) => /^mmap_threshold=\d+,trim_threshold=\d+$/.test(setting))!;
+    expect(e.verdict.advice!.faults).toBeLessThan(e.sample.faults / 20);
+    expect(e.verdict.advice!.rssBytes).toBeLessThan(both.rssBytes / 2);
+  });
+
   test('many arenas: one', () => {
     const threads = repeat(16, (t) => [
       ...repeat(600, (i) => [`m ${t} ${t * 1000 + i} 2000`]),

@@ -4,8 +4,8 @@ import type { Setting } from '../setting.ts';
 import { callsOf } from '../what-if.ts';
 import type { Mechanism } from './mechanism.ts';
 
-/** Pages that came in more often than this, on average, went back in between. */
-const TIMES = 4;
+/** What spares less than this share of the faults is no answer. */
+export const FEWER_FAULTS = 0.5;
 const MIB = 1 << 20;
 
 const powerAbove = (value: number): number => 2 ** Math.ceil(Math.log2(Math.max(1, value)));
@@ -16,9 +16,15 @@ export const backAndForth: Mechanism = {
   detect({ facts, end, rssPeakBytes }) {
     const { faults, syscalls } = facts.sample;
     const peakPages = rssPeakBytes / PAGE_BYTES;
-    if (peakPages === 0 || faults < TIMES * peakPages) return undefined;
+    // Each page of the peak comes in once, whatever is set.
+    if (peakPages === 0 || peakPages > faults * (1 - FEWER_FAULTS)) return undefined;
     const keep = Math.max(64 * MIB, 2 * powerAbove(rssPeakBytes));
     const settings: Setting[] = [
+      {
+        allocator: 'glibc',
+        options: { trim_threshold: keep },
+        about: `the free end of the heap stays up to ${bytes(keep)}, and blocks from 128 KiB on are mapped`,
+      },
       {
         allocator: 'glibc',
         options: { mmap_threshold: 32 * MIB, trim_threshold: keep },
