@@ -51,7 +51,8 @@ export function createScheduler(time: VirtualTime, resumed: (t: ThreadSlot, at: 
   const hasTick = keep(new Uint8Array(cpus));
   const mustLeave = keep(new Uint8Array(cpus)); // TIF_NEED_RESCHED
   const lastOn = keep(new Int32Array(cpus).fill(-1));
-  const ends = keep(Float64Array.of(0, threads)); // of the threads: when the last one came to its own so far, and how many have not
+  const end = keep(new Float64Array(1)); // of the thread that ended last so far
+  const unfinished = keep(Int32Array.of(threads));
 
   function moved(p: number): void {
     const t = running[p]!;
@@ -285,8 +286,8 @@ export function createScheduler(time: VirtualTime, resumed: (t: ThreadSlot, at: 
   }
 
   function done(t: ThreadSlot): void {
-    ends[0] = Math.max(ends[0]!, clocks[t]!);
-    ends[1]!--;
+    unfinished[0]!--;
+    end[0] = Math.max(end[0]!, clocks[t]!);
     giveUp(t);
   }
 
@@ -354,8 +355,8 @@ export function createScheduler(time: VirtualTime, resumed: (t: ThreadSlot, at: 
     looks,
     found,
     done,
-    unfinished: () => ends[1]!,
-    endNs: () => ends[0]!,
+    unfinished: () => unfinished[0]!,
+    endNs: () => end[0]!,
     closeAccounts: accounts.close,
   };
 }
