@@ -1,9 +1,9 @@
-import type { Allocator, RequestAllocator } from '../sim/contract/allocator.ts';
+import type { Allocator, AllocatorOptions, RequestAllocator } from '../sim/contract/allocator.ts';
 import type { KernelOptions } from '../sim/kernel/kernel.ts';
 import type { Machine } from '../sim/kernel/machine.ts';
 
-export type OptionValue = number | boolean | string;
-export type OptionValues = Readonly<Record<string, OptionValue>>;
+export type OptionValue = AllocatorOptions[string];
+export type OptionValues = AllocatorOptions;
 
 /** One option under the real allocator's own name. */
 export interface OptionDescriptor {
