@@ -44,7 +44,7 @@ export function defaultsOf({ model, options, given, below }: AllocatorSpec): Set
       settings.push({
         allocator: model.name,
         options: { [name]: value },
-        about: 'the default, which it is not set to',
+        about: 'the default again',
       });
     }
   }
