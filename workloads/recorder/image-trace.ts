@@ -97,8 +97,7 @@ export function traceOfImage(options: ImageTraceOptions): ImageTrace {
   let partIndex = 0;
   let residentPeakBytes = 0;
   let exitThread = -1;
-  let exitStatus: number | undefined;
-  let idleNs = 0;
+  let [exitStatus, idleNs]: [number | undefined, number] = [undefined, 0];
   let start: ObservationText | undefined;
   let lastThread = 0;
 
@@ -242,8 +241,7 @@ export function traceOfImage(options: ImageTraceOptions): ImageTrace {
       case LOG.EXIT:
         endLife();
         exitThread = r.thread;
-        exitStatus = r.a & 0xff;
-        idleNs = r.b * nsPerTick;
+        [exitStatus, idleNs] = [r.a & 0xff, r.b * nsPerTick];
         return;
       case LOG.CUT:
         odd('calls that were cut short');
