@@ -34,7 +34,6 @@ export function createScheduler(time: VirtualTime, resumed: (t: ThreadSlot, at: 
   const { contextSwitchNs, wakeLatencyNs, wakeIdleNs, wakeThreadNs, syscallNs } = costs;
   const { keep } = time.beginning;
   const fair = createFairClass(time.version, threads, cpus, 1e9 / time.hz, time.beginning);
-  const { queued } = fair;
   const placement = createPlacement(time, fair, account);
   const tournament = createTournament(cpus, time.beginning);
   const { times } = tournament;
@@ -90,11 +89,11 @@ export function createScheduler(time: VirtualTime, resumed: (t: ThreadSlot, at: 
 
   function tick(p: number, at: Ns): void {
     hasTick[p] = 0;
-    if (queued[p] === 0 || running[p]! < 0) return;
+    if (fair.queued[p] === 0 || running[p]! < 0) return;
     account(p, at);
     if (fair.tickPreempts(p, running[p]!)) reschedule(p, at);
     placement.balance(at, (q, t) => arrive(q, t, at, COMES_OVER));
-    if (queued[p]! > 0) armTick(p, at);
+    if (fair.queued[p]! > 0) armTick(p, at);
   }
 
   /** A thread is ready on `p`: runs there if nobody does, or it is to run before whoever does; else queues. */
@@ -187,7 +186,7 @@ export function createScheduler(time: VirtualTime, resumed: (t: ThreadSlot, at: 
     else resumed(t, from);
     moved(p);
     bound(times[p]!);
-    if (queued[p]! > 0) queue(p, at);
+    if (fair.queued[p]! > 0) queue(p, at);
   }
 
   function wake(t: ThreadSlot, waker: ThreadSlot, at: Ns): Ns {
@@ -244,7 +243,7 @@ export function createScheduler(time: VirtualTime, resumed: (t: ThreadSlot, at: 
     const p = processor[t]!;
     if (mustLeave[p] === 0 || running[p] !== t) return;
     mustLeave[p] = 0;
-    if (queued[p]! > 0) preempt(p, clocks[t]!);
+    if (fair.queued[p]! > 0) preempt(p, clocks[t]!);
   }
 
   function looks(t: ThreadSlot): void {
