@@ -8,10 +8,12 @@ import { LockstepRun } from '../../run/modes/lockstep.ts';
 import { recordedAllocator } from '../../run/recorded-allocator.ts';
 import type { RunOptions } from '../../run/run-options.ts';
 import { countsByName } from '../../run/run-result.ts';
-import { beforeFrees, freesText, lastWork, localsDying, type Moment, momentFromEvents } from './moment.ts';
-import { AT_ONCE_NS, IDLE_NS } from './pauses.ts';
+import { goingDown, withLocals } from './going-down/going-down.ts';
+import { AT_ONCE_NS, IDLE_NS } from './going-down/pauses.ts';
+import { freesText } from './going-down/reason-text.ts';
+import { threadEnds } from './going-down/thread-ends.ts';
+import { type Moment, momentBefore, momentFromEvents } from './moment.ts';
 import { priceOfColdCall } from './priced-work.ts';
-import { threadEnds } from './thread-ends.ts';
 
 /** Frees that leave less than this share resident have emptied the heap. */
 const EMPTIED = 0.5;
@@ -43,9 +45,9 @@ export function* momentSteps(options: RunOptions, at: string | undefined): Gener
  */
 function* beforeLocalsDied(options: RunOptions): Generator<void, Moment> {
   const { events } = options;
-  const work = lastWork(events);
-  const { moment } = work;
-  const last = localsDying(events, work);
+  const down = goingDown(events);
+  const { frees: last } = down;
+  const moment = momentBefore(down, events);
   if (!last) return moment;
   const spec = recordedSpec(events, options.cpus);
   const rows = [last.row, last.end - 1, last.end, moment.end];
@@ -53,14 +55,14 @@ function* beforeLocalsDied(options: RunOptions): Generator<void, Moment> {
   const [living, , freed, left] = resident;
   const ofLast = operations[2]!.map((count, i) => count - operations[1]![i]!);
   if (last.callsBehind === 0 && isBusy(last.idleNs, priceOfColdCall({ ...options, spec }, countsByName(ofLast)))) {
-    return beforeFrees(last, work, '');
+    return momentBefore(withLocals(down, last), events);
   }
   const [own, recorded] = [formatAllocator(options.spec), formatAllocator(spec)];
   const under = own === recorded ? '' : ` under ${recorded}`;
   const leave = ` and leave ${bytes(freed!)} of ${bytes(living!)} resident${under}`;
   if (left! < living! * EMPTIED && last.idleNs <= IDLE_NS) {
     const later = bytes(left!) === bytes(freed!) ? '' : `, of which the exit finds ${bytes(left!)}`;
-    return beforeFrees(last, work, `${leave}${later}`);
+    return momentBefore(withLocals(down, last), events, `${leave}${later}`);
   }
   return {
     ...moment,

@@ -12,7 +12,7 @@ import { hasCallSites, siteBytes, stackOfRow } from './by-site.ts';
 import { demandOf } from './demand.ts';
 import { createExperiment } from './experiment.ts';
 import type { Facts } from './explanation.ts';
-import { lifeEnd } from './final-frees.ts';
+import { lifeEnd } from './going-down/final-frees.ts';
 import { type LastFreed, watchLastFreed } from './last-freed.ts';
 import { liveBlocks } from './live-blocks.ts';
 import { findMechanisms } from './mechanisms/index.ts';

@@ -1,7 +1,7 @@
-import { type EventBuffer, OP_MASK, OP_SAMPLE } from '../../../sim/contract/event.ts';
-import type { Bytes } from '../../../sim/contract/units.ts';
-import { TEARDOWNS } from '../../../workloads/recorder/end-label.ts';
-import { visitObjects } from '../../run/object-events.ts';
+import { type EventBuffer, OP_MASK, OP_SAMPLE } from '../../../../sim/contract/event.ts';
+import type { Bytes } from '../../../../sim/contract/units.ts';
+import { TEARDOWNS } from '../../../../workloads/recorder/end-label.ts';
+import { visitObjects } from '../../../run/object-events.ts';
 import { CALLS_BEHIND } from './final-frees.ts';
 
 /** A process that takes more than this share again of what it held has not come to its end: it has other threads, or begins anew. */
@@ -20,9 +20,10 @@ export interface InterpreterEnd {
   readonly row: number;
   /** Where it was called to. Python says so twice: once more when it has waited for threads and called what was registered (native/teardown.c). */
   readonly begun: number;
+  /** The function with which it began. */
+  readonly label: string;
   /** Whose end it is. */
   readonly name: string;
-  readonly about: string;
 }
 
 /** The last time that an interpreter began to take itself down, where nothing but the exit followed. */
@@ -58,8 +59,5 @@ export function interpreterEnd(events: EventBuffer): InterpreterEnd | undefined 
       set(slot, 0);
     },
   });
-  if (!last) return undefined;
-  const name = TEARDOWNS.get(last.label)!;
-  const about = `when ${name} began to take itself down (${last.label}), before the exit (--at exit judges after it)`;
-  return { row: last.row, begun: last.begun, name, about };
+  return last && { row: last.row, begun: last.begun, label: last.label, name: TEARDOWNS.get(last.label)! };
 }

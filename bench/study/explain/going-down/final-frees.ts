@@ -15,10 +15,10 @@ import {
   OP_SKIPPED,
   OP_THREAD_BEGIN,
   OP_THREAD_EXIT,
-} from '../../../sim/contract/event.ts';
-import { type Bytes, type Ns, PAGE_BYTES } from '../../../sim/contract/units.ts';
-import { TEARDOWNS } from '../../../workloads/recorder/end-label.ts';
-import { idleAtExit } from '../../../workloads/trace/idle-at-exit.ts';
+} from '../../../../sim/contract/event.ts';
+import { type Bytes, type Ns, PAGE_BYTES } from '../../../../sim/contract/units.ts';
+import { TEARDOWNS } from '../../../../workloads/recorder/end-label.ts';
+import { idleAtExit } from '../../../../workloads/trace/idle-at-exit.ts';
 import { handedOver } from './handed-over.ts';
 import { IDLE_NS, LOOKED_BACK_NS, nsOf, STOPPED_NS } from './pauses.ts';
 

@@ -7,8 +7,8 @@ import {
   OP_SAMPLE,
   OP_THREAD_BEGIN,
   OP_THREAD_EXIT,
-} from '../../../sim/contract/event.ts';
-import type { Bytes, Ns } from '../../../sim/contract/units.ts';
+} from '../../../../sim/contract/event.ts';
+import type { Bytes, Ns } from '../../../../sim/contract/units.ts';
 import { CALLS_BEHIND, isFree, isRecorders, PASSING, WORK_BYTES } from './final-frees.ts';
 import { handedOver } from './handed-over.ts';
 import { LOOKED_BACK_NS, nsOf, STOPPED_NS } from './pauses.ts';
