@@ -41,8 +41,14 @@ export function createMemoryGate(width: number, onFewer?: (width: number) => voi
       free++;
       return;
     }
-    const ranks = waiting.map(({ rank }) => rank?.() ?? 0);
-    const [next] = waiting.splice(ranks.indexOf(Math.max(...ranks)), 1);
+    let best = 0;
+    let highest = -Infinity;
+    waiting.forEach(({ rank }, at) => {
+      const own = rank?.() ?? 0;
+      if (own <= highest) return;
+      [best, highest] = [at, own];
+    });
+    const [next] = waiting.splice(best, 1);
     next!.enter();
   }
 
