@@ -4,6 +4,7 @@ import type { Sample } from '../../../sim/metrics/sample.ts';
 import { assumedWrites } from '../../../workloads/trace/assumed-writes.ts';
 import { ownLine } from '../../report/sites/frames.ts';
 import { collectAreas } from '../../run/areas.ts';
+import { replacingNoLoop } from '../../run/loops.ts';
 import type { Assembled } from '../../run/machine.ts';
 import { LockstepRun } from '../../run/modes/lockstep.ts';
 import type { RowWatcher } from '../../run/run-options.ts';
@@ -43,7 +44,7 @@ export function observe(options: ObserveOptions): Observed {
   const demanded = demandOf(events, moment.end, hasLayer, lives);
   const look = nearestLook(events, moment.end);
   const noted = notingResident(session, look?.eventsLater ? look.row : moment.end);
-  const tunableChanges = runWatchingTunables(noted, events, moment.end, demanded);
+  const tunableChanges = replacingNoLoop(() => runWatchingTunables(noted, events, moment.end, demanded));
   const demand = session.row === moment.end ? demanded : demandOf(events, session.row, hasLayer);
 
   const { assembled } = session;
