@@ -11,6 +11,7 @@ import { endedBySignal } from './end-label.ts';
 import { forEachRecord, LOG, type LogPart, type LogRecord } from './log.ts';
 import { type BlockWrite, lookAhead, type PageRun } from './lookahead.ts';
 import { type ObservationText, observedValues, parseObservation } from './observation-text.ts';
+import { createRecordedJoins } from './recorded-joins.ts';
 import { createRecordedSites } from './recorded-sites.ts';
 import type { Symbolizer } from './symbols/symbolizer.ts';
 import { createUnseenSum } from './unseen-writes.ts';
@@ -90,6 +91,7 @@ export function traceOfImage(options: ImageTraceOptions): ImageTrace {
   const siteOf = new Map<number, number>();
   const threadOfId = new Map<number, number>();
   const threadNames = new Map<number, string>();
+  const joins = createRecordedJoins(builder, nsPerTick);
   let lastGranule = -1;
   let clock: number | undefined;
   let index = -1;
@@ -233,10 +235,18 @@ export function traceOfImage(options: ImageTraceOptions): ImageTrace {
         return;
       case LOG.THREAD:
         threadOfId.set(r.a, r.thread);
+        joins.begins(r);
         return;
       case LOG.THREAD_EXIT:
         threadNames.set(r.thread, r.text);
         exiting.add(r.thread);
+        joins.exits(r);
+        return;
+      case LOG.CREATES:
+        joins.creates(r, ahead.madeAt.get(index));
+        return;
+      case LOG.JOINED:
+        joins.joined(r);
         return;
       case LOG.EXIT:
         endLife();
