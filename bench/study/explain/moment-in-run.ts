@@ -86,12 +86,17 @@ function* withThreads(options: RunOptions, moment: Moment): Generator<void, Mome
   const { resident } = yield* lookAt(options, rows);
   const most = Math.max(...resident);
   const which = resident.indexOf(most);
-  const ended = counted(rows.length - which, 'thread');
-  const they = rows.length - which === 1 ? 'it' : 'they';
+  const ended = counted(rows.length, 'thread');
   return {
     ...moment,
-    about: `${moment.about}; ${ended} ended before: while ${they} lived ${bytes(most)} were resident, and other settings may help then (${atRow(rows[which]!)})`,
+    about: `${moment.about}; ${ended} ended before: while ${theyText(rows.length, which)} lived ${bytes(most)} were resident, and other settings may help then (${atRow(rows[which]!)})`,
   };
+}
+
+/** Of so many threads those that are left when some have ended. */
+function theyText(threads: number, gone: number): string {
+  if (gone === 0) return threads === 1 ? 'it' : 'they';
+  return threads - gone === 1 ? 'the last of them' : `the last ${threads - gone} of them`;
 }
 
 /** How to look at what was before the row. */

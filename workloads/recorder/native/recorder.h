@@ -186,6 +186,7 @@ extern char zend_word[128];
 /* teardown.c: interpreters that end before their process does. */
 void watch_teardown_of_program(void);
 void watch_teardown_of_php(void *library);
+void teardown_begins(enum asked what);
 
 /* mappings.c: the program's own, from here on. */
 void watch_mappings(void);

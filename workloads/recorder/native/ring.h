@@ -102,7 +102,7 @@ struct keeper_page {
 enum usage { USAGE_ASKED, USAGE_END, USAGE_DONE };
 
 /* What a process is at that has the keeper look at it. */
-enum asked { ASKED_START, ASKED_EXIT, ASKED_PYTHON_ENDS, ASKED_PHP_ENDS };
+enum asked { ASKED_START, ASKED_EXIT, ASKED_PYTHON_ENDS, ASKED_SCRIPT_ENDS, ASKED_PHP_ENDS };
 
 struct ring_header {
 	char magic[8];

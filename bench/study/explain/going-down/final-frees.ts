@@ -48,8 +48,11 @@ export interface FinalFrees {
   readonly idleNs: Ns;
 }
 
-/** The most that are freed at once right before row `end`, where no more than a moment lies behind. */
-export function finalFrees(events: EventBuffer, end: number): FinalFrees | undefined {
+/**
+ * The most that are freed at once right before row `end`, where no more than a moment lies behind: of blocks that are most of what lives, or
+ * more than last words where `ofFew`.
+ */
+export function finalFrees(events: EventBuffer, end: number, ofFew = false): FinalFrees | undefined {
   const { head, labels, a } = events;
   const isGiven = handedOver(events);
   let found: FinalFrees | undefined;
@@ -62,7 +65,8 @@ export function finalFrees(events: EventBuffer, end: number): FinalFrees | undef
     if (run && run.frees > 0) {
       const { frees, words, threadEnds } = run;
       live += frees;
-      if (isMost(frees, live) && frees > (found?.frees ?? 0)) {
+      const isEnough = isMost(frees, live) || (ofFew && calls === 0 && frees > CALLS_BEHIND);
+      if (isEnough && frees > (found?.frees ?? 0)) {
         found = {
           row: run.row,
           end: run.end,

@@ -59,7 +59,8 @@ function freesBefore(
 ): FinalFrees | undefined {
   if ((sign.by !== 'exit' && sign.by !== 'interpreter') || !isRecorded(events.source)) return undefined;
   const begun = sign.by === 'interpreter' ? sign.interpreter.begun : Infinity;
-  const last = finalFrees(events, Math.min(end, begun));
+  // Most of what lives may be the interpreter's own.
+  const last = finalFrees(events, Math.min(end, begun), sign.by === 'interpreter');
   if (!last || last.callsBehind > 0 || ends || sign.by === 'interpreter') return last;
   return { ...last, idleNs: Math.min(last.idleNs, idleAtExit(events)) };
 }

@@ -7,6 +7,9 @@ import { CALLS_BEHIND } from './final-frees.ts';
 /** A process that takes more than this share again of what it held has not come to its end: it has other threads, or begins anew. */
 const TAKEN_AGAIN = 1 / 8;
 
+/** PHP ends its script's request, then its modules: what follows the first is a step of the same end. Of Python's two the second counts, its threads have ended then. */
+const isStep = (label: string): boolean => label === 'php_request_shutdown';
+
 interface Teardown {
   readonly row: number;
   /** Of the label with which it began, where that is another one with next to nothing behind it. */
@@ -46,6 +49,7 @@ export function interpreterEnd(events: EventBuffer): InterpreterEnd | undefined 
       if ((head[row]! & OP_MASK) !== OP_SAMPLE) return;
       const label = labels[a[row]!]!;
       if (!TEARDOWNS.has(label)) return;
+      if (last && isStep(last.label)) return;
       const begun = last && calls <= CALLS_BEHIND ? last.begun : row;
       last = { row, begun, label, heldBytes: sum, leastBytes: sum };
       calls = 0;

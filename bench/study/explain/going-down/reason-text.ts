@@ -63,7 +63,9 @@ const threadsText = ({ threadEnds }: FinalEnds): string =>
 function localsText({ exit: { sign }, ends }: GoingDown, last: FinalFrees, left: string): string {
   const [what, meaning] = ends
     ? [`${threadsText(ends)}, with which the program goes down`, 'the end of their work']
-    : [sign.by === 'interpreter' ? `${sign.interpreter.name} takes itself down` : 'the exit', 'the end of main()'];
+    : sign.by === 'interpreter'
+      ? [`${sign.interpreter.name} takes itself down`, 'the end of the script']
+      : ['the exit', 'the end of main()'];
   const one = last.frees === 1;
   return `before ${freesText(last)}, with ${betweenText(last)} between, that ${one ? 'comes' : 'come'} right before ${what}${left}: taken for ${meaning} (--at exit judges after ${one ? 'it' : 'them'})`;
 }
