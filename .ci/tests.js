@@ -36,7 +36,7 @@ function outcomes(files) {
   return tests;
 }
 
-const first = run('tests', 'npx', ['vitest', 'run']);
+const first = run('tests', 'npm', ['test', '--ignore-scripts', '--']);
 const tests = outcomes(first.files);
 const failed = () => [...tests].filter(([, { status }]) => status === 'failed');
 const alone = failed();
