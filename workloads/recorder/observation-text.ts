@@ -108,7 +108,7 @@ export function observedValues(
   return isOnePicture ? [...known, ...Object.entries(sums)] : known;
 }
 
-/** Nanoseconds: the processor time of the process from its start look (or its own beginning) to now, and what of it was the recorder's. */
+/** Nanoseconds: the processor time of the process from its own look at its start, or from its fork, to now, and what of it was the recorder's. */
 export function observedTimes(
   now: ObservationText,
   start: ObservationText | undefined,

@@ -268,6 +268,21 @@ describe('the moment that is judged', () => {
       });
     });
 
+    test('a wait that was no join is life behind what main() freed; one that was may be long', () => {
+      const ids = [1, 2].flatMap((thread) => Array.from({ length: 29 }, (_, i) => `f 0 ${thread * 100 + i}`));
+      const [first, last] = [
+        ['te 1', '+ 1000', 'tj 0 1 1000'],
+        ['te 2', '+ 1000'],
+      ];
+      const lines = (joined: string) => [...working, ...first, ...ids, '+ 900000000', ...last, joined];
+      const slept = lines('tj 0 2 1500');
+      expect(exiting(slept)).toMatchObject({ end: slept.length - 3 });
+      expect(exiting(slept).about).toMatch(/^before the end of 1 thread, .*the last 58 frees end 900 ms earlier/);
+      for (const joined of ['tj 0 2 900001000', 'tj 0 2 4294967295', 'm 0 900 8']) {
+        expect(exiting(lines(joined))).toMatchObject({ end: working.length });
+      }
+    });
+
     test('so is a thread that begins', () => {
       const lines = [...working, ...ends, 'm 3 300 10', 'f 3 300'];
       expect(exiting(lines)).toMatchObject({ end: lines.length, about: EXIT_ALONE });
