@@ -125,7 +125,9 @@ export const explanationSchema = z.object({
   areas: z.array(areaSchema),
   returns: z.array(returnSchema).min(1),
   pinning: z.array(pinningSchema),
-  heldPages: z.array(z.object({ address: z.number(), freeBytes: bytes, events: z.array(event) })),
+  heldPages: z.array(
+    z.object({ address: z.number(), freeBytes: bytes, events: z.array(event), cached: z.literal(true).optional() }),
+  ),
   tunables: z.record(z.string(), z.number()).nullable(),
   tunableChanges: z.array(
     z.object({

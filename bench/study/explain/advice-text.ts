@@ -148,7 +148,7 @@ const priceOf = (facts: Facts, w: WhatIf): string =>
   [
     instead(w.faults, facts.sample.faults, 'page fault', ' of the heap'),
     instead(w.syscalls, callsOf(facts.sample.syscalls), 'memory system call'),
-    w.rssPeakBytes === facts.rssPeakBytes
+    bytes(w.rssPeakBytes) === bytes(facts.rssPeakBytes)
       ? 'the same peak'
       : `a peak of ${bytes(w.rssPeakBytes)} instead of ${bytes(facts.rssPeakBytes)}`,
   ].join(', ');

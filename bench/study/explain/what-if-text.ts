@@ -3,6 +3,7 @@ import { columnBlocks, fold } from '../../report/text/fold.ts';
 import type { Palette } from '../../report/text/palette.ts';
 import { rangeText } from './advice-text.ts';
 import type { Explanation } from './explanation.ts';
+import { setsDefaults } from './setting.ts';
 import { callsOf, type WhatIf } from './what-if.ts';
 
 /** A row a setting that changes something, with what it takes beside what it saves. */
@@ -45,9 +46,7 @@ const PROGRAM = 'It goes by what that is of the processor time of the program.';
 
 const FAULTS = 'faults: those of the heap; what the process touches beside it is not in them.';
 
-/** What every glibc begins with: mallopt(3). */
-const DEFAULT_THRESHOLD = /^(mmap|trim)_threshold=131072$/;
-const isDefaults = ({ setting }: WhatIf): boolean => setting.split(',').some((part) => DEFAULT_THRESHOLD.test(part));
+const isDefaults = ({ setting }: WhatIf): boolean => setting.split(',').some(setsDefaults);
 const DEFAULTS =
   '131072 is what both thresholds begin with. It helps because it is set: then neither rises when a mapped block is freed.';
 

@@ -182,6 +182,22 @@ describe('what a setting saves against what it costs', () => {
     expect(adviseOn(facts, findings, [last, { ...nearly, rssBytes: 6 * MIB }]).memory).toBe(last); // not near
   });
 
+  test('of two values of an option that save about as much the default one, where it takes no more faults and calls', () => {
+    const findings = [{ mechanism: 'holes of large blocks', bytes: 3 * MIB, sentences: [], settings: [] }];
+    const lower = setting({ setting: 'mmap_threshold=65536', mechanism: 'holes of large blocks', syscalls: 438 });
+    const usual = setting({ setting: 'mmap_threshold=131072', rssBytes: 5.1 * MIB, syscalls: 290 });
+    const chosen = (...of: WhatIf[]) => adviseOn(facts, findings, of).memory?.setting;
+    expect(chosen(lower, usual)).toBe(usual.setting);
+    expect(chosen(lower, { ...usual, faults: 3000 })).toBe(lower.setting);
+    expect(chosen(lower, { ...usual, rssBytes: 6 * MIB })).toBe(lower.setting);
+    expect(chosen(lower, { ...usual, setting: 'trim_threshold=131072' })).toBe(lower.setting); // another option
+  });
+
+  test('a peak that reads the same is the same', () => {
+    const { answer } = judge(facts, [], [setting({ rssPeakBytes: facts.rssPeakBytes - 4096 })]);
+    expect(answer.join(' ')).toContain('the same peak');
+  });
+
   test('named at a price is what saves most for as much more work, not what saves most', () => {
     const dear = setting({ setting: 'top_pad=0', rssBytes: MIB, cpuNs: 19_000, workNs: 19_000 });
     const middling = setting({ setting: 'tcache_count=0', rssBytes: 4 * MIB, cpuNs: null, workNs: 2400 });
