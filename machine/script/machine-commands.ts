@@ -126,7 +126,7 @@ const HANDLERS: Readonly<Record<string, Handler>> = {
       const error = run.k.swapTotal === 0 ? 'EINVAL' : swapOff(run.k, run.image.init) ? undefined : 'ENOMEM';
       ok(run, command, error, run.k.nowUs - startUs);
       // Who was killed for it has had time to go.
-      run.dying.settle(true);
+      run.dying.idle(Number.POSITIVE_INFINITY);
       return;
     }
     const bytes = sizeOf(size!);

@@ -42,6 +42,12 @@ export function* runProcessCommand(run: MachineRun, command: Command): Breathing
     run.emitStep(command.text, 'busy', undefined);
     return;
   }
+  if (process.task.fatalSignal) {
+    // Killed a moment ago: it will not read the command.
+    run.dying.idle(Number.POSITIVE_INFINITY);
+    run.emitStep(command.text, 'died', undefined);
+    return;
+  }
   const [name, ...words] = command.words as [string, ...string[]];
   run.turns.readerRan(COMMAND_US);
   if (name === 'into' || name === 'oom_score_adj' || name === 'clear_refs') {
@@ -66,7 +72,7 @@ export function* runProcessCommand(run: MachineRun, command: Command): Breathing
   }
   yield* passUntilAnswered(run, process, k.nowUs + PATIENCE_US);
   if (!process.alive) {
-    run.dying.settle(true);
+    run.dying.idle(Number.POSITIVE_INFINITY);
     run.emitStep(command.text, name === 'exit' ? undefined : 'died', undefined);
     return;
   }
@@ -131,6 +137,7 @@ function* perform(
   const { k } = run;
   const { task } = process;
   run.turns.takes(task);
+  run.dying.workerWakes();
   const before = receive(k, task);
   const startUs = k.nowUs;
   k.nowUs += CALL_US;
@@ -242,6 +249,7 @@ function* touch(run: MachineRun, process: ScriptProcess, words: readonly string[
       k.nowUs += k.profile.prices.faultUs;
       if (task.dirtyPause) return true;
       flushersTurn(k);
+      if (k.nowUs >= k.victimsTurnUs) k.hooks.victimsTurn(task.group);
       if (isOverHigh(task)) sleepUs = handleOverHigh(k, task);
       return sleepUs > 0 || ++faults % FAULTS_A_BREATH === 0;
     });

@@ -54,6 +54,7 @@ function idleUntil(run: MachineRun, untilUs: number): void {
 /** Nobody else wants the processor until `untilUs`. */
 function idle(run: MachineRun, untilUs: number): void {
   const { k, turns } = run;
+  run.dying.idle(untilUs);
   wakeFlushers(k);
   while (k.nowUs < untilUs) {
     runFlushers(k, untilUs);
@@ -94,7 +95,6 @@ export function* passTime(run: MachineRun, untilUs: number): Breathing {
     else busy.wakeUs = Math.max(k.nowUs, step.value.untilUs);
     updatePressure(k, run.groups.values());
   }
-  if (untilUs > k.nowUs) run.dying.settle(true);
   idle(run, untilUs);
   updatePressure(k, run.groups.values());
 }
