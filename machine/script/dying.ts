@@ -51,6 +51,12 @@ export class Dying {
     }
   }
 
+  /** Who asked was chosen himself and has come to his signal: from now on he ends as the others do. */
+  exits(task: Task): void {
+    if (this.victims.length === 0) this.restart();
+    this.victims.push({ task, steps: exitMmapSteps(this.k, task), vruntime: this.othersNow() });
+  }
+
   /** Nobody was dying: virtual run times begin again. */
   private restart(): void {
     this.others = 0;
@@ -171,10 +177,19 @@ export class Dying {
 
   /** Nobody else wants the processor until `untilUs`. */
   idle(untilUs: number): void {
+    this.alone(() => this.k.nowUs < untilUs);
+  }
+
+  /** Nobody else wants the processor until that one is gone. */
+  finish(task: Task): void {
+    if (task.oomVictim) this.alone(() => task.alive);
+  }
+
+  private alone(goesOn: () => boolean): void {
     if (this.victims.length === 0) return;
     const { k } = this;
     this.areFresh = false;
-    for (let next = this.leftmost; next && k.nowUs < untilUs; next = this.leftmost) this.turn(next, k.nowUs);
+    for (let next = this.leftmost; next && goesOn(); next = this.leftmost) this.turn(next, k.nowUs);
     this.others = this.least();
     this.goesOn(k.nowUs);
   }

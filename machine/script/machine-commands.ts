@@ -56,6 +56,7 @@ const WAITS: Readonly<Record<string, (...call: Parameters<Handler>) => Breathing
       return;
     }
     yield* passUntilAnswered(run, process, run.k.nowUs + Number(ms ?? 120000) * 1000);
+    run.dying.finish(process.task);
     if (!process.alive) {
       run.emitStep(command.text, 'died', undefined);
       return;

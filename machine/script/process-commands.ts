@@ -44,7 +44,7 @@ export function* runProcessCommand(run: MachineRun, command: Command): Breathing
   }
   if (process.task.fatalSignal) {
     // Killed a moment ago: it will not read the command.
-    run.dying.idle(Number.POSITIVE_INFINITY);
+    run.dying.finish(process.task);
     run.emitStep(command.text, 'died', undefined);
     return;
   }
@@ -71,8 +71,8 @@ export function* runProcessCommand(run: MachineRun, command: Command): Breathing
     return;
   }
   yield* passUntilAnswered(run, process, k.nowUs + PATIENCE_US);
+  run.dying.finish(process.task);
   if (!process.alive) {
-    run.dying.idle(Number.POSITIVE_INFINITY);
     run.emitStep(command.text, name === 'exit' ? undefined : 'died', undefined);
     return;
   }
@@ -173,8 +173,9 @@ function* perform(
     }
   }
   k.current = null;
-  if (task.fatalSignal) run.die(task, 'signal', 9);
-  if (!task.alive) return { ret: 0, minflt: 0, majflt: 0, us: 0 };
+  if (task.alive && task.oomVictim) run.dying.exits(task);
+  else if (task.fatalSignal) run.die(task, 'signal', 9);
+  if (!task.alive || task.oomVictim) return { ret: 0, minflt: 0, majflt: 0, us: 0 };
   run.turns.goesOn(task);
   const failed = typeof result === 'string';
   if (failed) failCommand(k, task);
@@ -261,7 +262,7 @@ function* touch(run: MachineRun, process: ScriptProcess, words: readonly string[
       continue;
     }
     if (outcome !== PAUSED) {
-      run.die(task, 'signal', outcome);
+      if (!task.oomVictim) run.die(task, 'signal', outcome);
       return 0;
     }
     yield* pausesForDisk(run, task);
