@@ -142,7 +142,14 @@ export class MachineRun {
       throw new UserError(`${name}: found ${options.memoryMb} MB of memory, expected at least ${LEAST_MEMORY_MB} MB`);
     this.options = options;
     this.onLine = onLine;
-    this.k = bootKernel({ ...options, kill: (tasks) => this.dying.kill(tasks) });
+    this.k = bootKernel({
+      ...options,
+      victims: {
+        kill: (tasks, isOfMany) => this.dying.kill(tasks, isOfMany),
+        share: (others) => this.dying.share(others),
+        shareInReclaim: () => this.dying.shareInReclaim(),
+      },
+    });
     this.dying = new Dying(this.k, (task) => this.die(task, 'signal', 9));
     this.rootGroup = new Cgroup('', null, this.k.root, this.k.rootPids);
     this.rootGroup.subtreeControl.add('memory');
@@ -275,7 +282,8 @@ export class MachineRun {
   }
 
   emitStep(command: string, state: string | undefined, answer: Partial<Answer> | undefined): void {
-    this.dying.settle(false);
+    this.dying.share(this.k.root);
+    this.dying.readerWakes();
     this.reap();
     this.emit({
       t: 'step',

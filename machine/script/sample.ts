@@ -31,23 +31,28 @@ export function emitSample(run: MachineRun, label: string, mini: boolean): void 
   run.reap();
   turns.readerRan(0);
   emitMachine(run, label, !mini);
-  turns.readerRan(SAMPLE_US);
+  const reads = (us: number) => {
+    turns.readerRan(us);
+    run.dying.share(run.k.root);
+  };
+  reads(SAMPLE_US);
   for (const process of mini ? [] : run.processes) {
     if (!process.alive) continue;
     emitProcess(run, label, process);
-    turns.readerRan(processUs(run, process.task));
+    reads(processUs(run, process.task));
   }
   for (const group of run.cgroups.values()) {
     updatePressure(run.k, run.groups.values());
     emitGroup(run, label, group);
-    turns.readerRan(SAMPLE_GROUP_US);
+    reads(SAMPLE_GROUP_US);
   }
   readGroups(run);
   run.emitKmsg(label);
 }
 
 /** What showing a process takes: each of its regions, and each entry of its tables. */
-function processUs(run: MachineRun, { mm }: Task): number {
+function processUs(run: MachineRun, { mm, fatalSignal }: Task): number {
+  if (fatalSignal) return SAMPLE_PROCESS_US;
   const regions = mm.vmas.filter((vma) => isRegion(run, vma)).length;
   return SAMPLE_PROCESS_US + regions * SAMPLE_REGION_US + entriesOf(mm) * SAMPLE_PAGE_US;
 }

@@ -14,6 +14,9 @@ const DECAY_10 = Math.exp(-PSI_PERIOD_US / 10_000_000);
 const DECAY_60 = Math.exp(-PSI_PERIOD_US / 60_000_000);
 const DECAY_300 = Math.exp(-PSI_PERIOD_US / 300_000_000);
 
+/** Of what was longer ago, the average over 300 seconds has nothing left: exp(-66). */
+const PERIODS_REMEMBERED = 10_000;
+
 /** update_averages: what was lost in each whole period since the last. */
 function updateAverages(psi: Psi, nowUs: number): void {
   if (nowUs < psi.nextUpdateUs) return;
@@ -22,7 +25,7 @@ function updateAverages(psi: Psi, nowUs: number): void {
   const part = (now: number, before: number) => Math.min(100, ((now - before) / length) * 100);
   const some = part(psi.someUs, psi.lastSome);
   const full = part(psi.fullUs, psi.lastFull);
-  for (let i = 0; i <= periods; i++) {
+  for (let i = Math.max(0, periods - PERIODS_REMEMBERED); i <= periods; i++) {
     psi.avg10 = [psi.avg10[0] * DECAY_10 + some * (1 - DECAY_10), psi.avg10[1] * DECAY_10 + full * (1 - DECAY_10)];
     psi.avg60 = [psi.avg60[0] * DECAY_60 + some * (1 - DECAY_60), psi.avg60[1] * DECAY_60 + full * (1 - DECAY_60)];
     psi.avg300 = [
@@ -51,11 +54,16 @@ function idleUntil(run: MachineRun, untilUs: number): void {
   recordStalls(k, null);
 }
 
+/** Some milliseconds of the host: a year has millions. */
+const WAKINGS_A_BREATH = 8192;
+
 /** Nobody else wants the processor until `untilUs`. */
-function idle(run: MachineRun, untilUs: number): void {
+function* idle(run: MachineRun, untilUs: number): Breathing {
   const { k, turns } = run;
+  run.dying.idle(untilUs);
   wakeFlushers(k);
-  while (k.nowUs < untilUs) {
+  for (let wakings = 1; k.nowUs < untilUs; wakings++) {
+    if (wakings % WAKINGS_A_BREATH === 0) yield 'breath';
     runFlushers(k, untilUs);
     turns.idle(untilUs);
     idleUntil(run, Math.min(untilUs, khugepagedWakeUs(k), flusherWakeUs(k), run.files.commitDueUs));
@@ -87,14 +95,13 @@ export function* passTime(run: MachineRun, untilUs: number): Breathing {
     const next = run.nextToGoOn(untilUs);
     if (!next) break;
     const busy = next.busy!;
-    idle(run, busy.wakeUs);
+    yield* idle(run, busy.wakeUs);
     wakes(k, busy);
     const step = yield* toPause(k, next.task, busy);
     if (step.done) busy.answer = step.value;
     else busy.wakeUs = Math.max(k.nowUs, step.value.untilUs);
     updatePressure(k, run.groups.values());
   }
-  if (untilUs > k.nowUs) run.dying.settle(true);
-  idle(run, untilUs);
+  yield* idle(run, untilUs);
   updatePressure(k, run.groups.values());
 }

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { parseScript, sizeOf } from '../../machine/script/parse.ts';
-import { runMachineScript } from '../../machine/script/run.ts';
+import { machineSteps, runMachineScript } from '../../machine/script/run.ts';
 import { UserError } from '../../sim/contract/assert.ts';
 
 const errorOf = (text: string): string => {
@@ -102,4 +102,10 @@ test.each([
   ['p1 rlimit as much', /expected a size, a number or unlimited/],
 ])('%s is refused', (line, message) => {
   expect(() => runMachineScript(`new p1\n${line}\n`)).toThrow(message);
+});
+
+test('a sleep of a month, in which khugepaged wakes each ten seconds, lets whoever drives look up on its way', () => {
+  const text = '#! -m 1024 --thp always\nnew p1\np1 mmap A 20M private\np1 touch A 0 20M\nsleep 2592000000\n';
+  const steps = [...machineSteps(text)];
+  expect(steps.filter((step) => step === 'breath').length).toBeGreaterThan(20);
 });

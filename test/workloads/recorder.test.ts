@@ -405,9 +405,21 @@ describe('processes', () => {
     expect(holds(7777, shell.processes)).toBe(1);
     const shim = bench.record(['-o', 'shim.htb', '--', './shim']);
     expect(shim.status).toBe(4);
-    expect(shim.processes.map(({ command, trace }) => `${command} ${trace}`)).toEqual([
-      'leaf shim.htb',
-      `shim shim.${shim.processes[0]!.pid}.1.htb`,
+    const { pid } = shim.processes[0]!;
+    // What it was before had asked for next to nothing: it is named, and has a trace for whoever wants it.
+    expect(shim.processes.map(({ command, trace }) => `${command} ${trace}`)).toEqual(['leaf shim.htb', 'shim null']);
+    expect(shim.stderr).toContain(`record: shim, process ${pid}, became leaf: `);
+    expect(shim.stderr).toContain('; 1 process recorded');
+    const asked = bench.record(['-o', 'asked.htb', '--process', 'shim', '--', './shim']);
+    expect(asked.processes).toMatchObject([{ command: 'shim', trace: 'asked.htb' }]);
+    bench.compile(
+      'large.c',
+      `${INCLUDES} int main(void) { free(malloc(200000)); execl("./leaf", "leaf", NULL); return 1; }`,
+    );
+    const large = bench.record(['-o', 'large.htb', '--', './large']);
+    expect(large.processes.map(({ command, trace }) => `${command} ${trace}`)).toEqual([
+      'leaf large.htb',
+      `large large.${large.processes[0]!.pid}.1.htb`,
     ]);
     const daemon = bench.record(['-o', 'daemon.htb', '--', './daemon']);
     expect(daemon.stderr).toMatch(/lives on and is recorded/);

@@ -10,7 +10,7 @@ import { type CallFamily, createBlockRecords } from './block-records.ts';
 import { endedBySignal } from './end-label.ts';
 import { forEachRecord, LOG, type LogPart, type LogRecord } from './log.ts';
 import { type BlockWrite, lookAhead, type PageRun } from './lookahead.ts';
-import { type ObservationText, observedValues, parseObservation } from './observation-text.ts';
+import { type ObservationText, observedTimes, observedValues, parseObservation } from './observation-text.ts';
 import { createRecordedJoins } from './recorded-joins.ts';
 import { createRecordedSites } from './recorded-sites.ts';
 import type { Symbolizer } from './symbols/symbolizer.ts';
@@ -159,7 +159,8 @@ export function traceOfImage(options: ImageTraceOptions): ImageTrace {
         for (let g = Math.floor(from / GRANULE_BYTES); g * GRANULE_BYTES < end; g++) if (granules.has(g)) return true;
         return false;
       };
-      const values = observedValues(observed, holdsBlocks, options.isRecorder);
+      const seen = observedValues(observed, holdsBlocks, options.isRecorder);
+      const values = [...seen, ...observedTimes(observed, parts.length > 1 ? undefined : start, nsPerTick)];
       if (values.length > 0) builder.observe(values);
       endLife();
     }

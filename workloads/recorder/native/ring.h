@@ -129,6 +129,8 @@ struct ring_header {
 	_Atomic uint32_t closed;     /* the keeper takes no more */
 	_Atomic uint32_t is_lone;    /* forked, and has forked nobody since: a page that it shares it has not written */
 	_Atomic uint32_t giving_back; /* threads in a call that gives much memory back, of which the log knows all or nothing */
+	_Atomic uint64_t own_ticks;  /* what records and call sites took of the program's time, and … */
+	_Atomic uint64_t looked_ns;  /* … looks at large blocks (budget.c) */
 };
 
 /* In the second slot of RESIDENT and WRITTEN: high is the first page, low the count of pages and these: they are huge; the call itself has written them. */
