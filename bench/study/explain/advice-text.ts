@@ -126,7 +126,7 @@ function ordersSentence({ orders: asItIs }: Facts, w: WhatIf, orders: OrderRange
   const range = rangeText(orders);
   const before = asItIs && isRange(asItIs) ? ` (as it is ${rangeText(asItIs)})` : '';
   if (orders.mostBytes - orders.leastBytes < orders.mostBytes * WORTH_IT) {
-    return `The orders of the threads’ calls that were run leave ${range}${before}. That is no measure of how far real runs lie apart: no trace tells who waits for whom outside of malloc, and a real run may leave less or more.`;
+    return `The orders of the threads’ calls that were run leave ${range}${before}. That is no measure of how far real runs lie apart: of waits outside of malloc a trace has joins at most, and a real run may leave less or more.`;
   }
   const [where, how] = hasSharedHeaps(w)
     ? [' in a heap that they share', ', on one processor and on one for each thread among them']

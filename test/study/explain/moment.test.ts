@@ -319,6 +319,22 @@ describe('the moment that is judged', () => {
       expect(exiting(lines.slice(0, 402))).toMatchObject({ end: 201 });
     });
 
+    test('what threads free at their ends in each round is their work', () => {
+      const table = (thread: number) => Array.from({ length: 200 }, (_, i) => thread * 1000 + i);
+      const rounds = [1, 2, 3].flatMap((round) => [
+        `m ${round} ${90 + round} 1000`,
+        ...table(round).map((id) => `m ${round} ${id} 1000`),
+        ...table(round).map((id) => `f ${round} ${id}`),
+        `te ${round}`,
+      ]);
+      const lines = ['m 0 1 1000', ...rounds];
+      const found = exiting([...lines, 'f 0 91', 'f 0 92', 'f 0 93']);
+      expect(found).toMatchObject({ end: lines.length - 1 });
+      expect(found.about).toMatch(/^before the end of 1 thread/);
+      // Of a single round it is what ends with them.
+      expect(exiting(lines.slice(0, 403))).toMatchObject({ end: 202 });
+    });
+
     test('frees of most blocks right before them go with them, and a little before where they empty the heap', () => {
       const mapped = working.map((line) => line.replace(/1000$/, '200000'));
       const freed = working.map((line) => line.replace(/^m (\d+ \d+) .*/, 'f $1'));
