@@ -126,3 +126,11 @@ test('commands in the background share the processor, and a sleep beside them en
   expect(Math.max(...rss)).toBeLessThan(60_000);
   expect(Math.min(...rss)).toBeGreaterThan(20_000);
 });
+
+test('a fork that takes longer than a tick has a fault more', () => {
+  const faults = (megabytes: number) => {
+    const text = `#! -m 1024 --thp never\nnew p\np mmap A ${megabytes}M private\np touch A 0 ${megabytes}M\np fork c\np fork d\n`;
+    return runMachineScript(text).lines.find((line) => line['cmd'] === 'p fork d')!['minflt'];
+  };
+  expect([faults(10), faults(80)]).toEqual([1, 2]);
+});
