@@ -7,7 +7,7 @@ import { JUDGED } from '../report/moments/recorder.ts';
 import { buildPage } from '../report/page-document.ts';
 import type { RunOptions } from '../run/run-options.ts';
 import type { Explanation } from '../study/explain/explanation.ts';
-import { AT_END } from '../study/explain/moment.ts';
+import { AT_END } from '../study/explain/going-down/reason-text.ts';
 import { recordRun } from '../study/record.ts';
 
 const WORTH_A_SENTENCE = 0.02;

@@ -1,6 +1,6 @@
 import { parseAllocator } from '../../allocators/spec.ts';
 import { recordedAllocator } from '../run/recorded-allocator.ts';
-import { isRecorded } from '../study/explain/final-frees.ts';
+import { isRecorded } from '../study/explain/going-down/final-frees.ts';
 import { loadForMoment, momentOf } from '../study/explain/moment-in-run.ts';
 import { upTo } from '../study/explain/what-if.ts';
 import { loadForBatch, loadTask } from './load-task.ts';

@@ -103,7 +103,7 @@ export function areaAt(areas: readonly Area[], address: Addr): number {
 }
 
 /** Resident bytes of an area: of a page that it shares, its own part. */
-export function residentBytes(assembled: Assembled, { start, end }: Area): Bytes {
+export function residentBytes(assembled: Assembled, { start, end }: Pick<Area, 'start' | 'end'>): Bytes {
   const { pages, residency } = assembled.machine.kernel;
   const first = Math.ceil(start / PAGE_BYTES);
   const last = Math.floor(end / PAGE_BYTES);

@@ -81,9 +81,13 @@ export class Memory {
   }
 
   snapshot(): Snapshot {
-    const parts = new Map<string, Uint8Array>();
+    const parts = new Map<string, Part>();
     for (const [name, { buffer, usedBytes }] of this.regions) {
-      parts.set(name, new Uint8Array(buffer, 0, Math.min(usedBytes(), buffer.byteLength)).slice());
+      const view = new Uint8Array(buffer, 0, Math.min(usedBytes(), buffer.byteLength));
+      parts.set(name, {
+        bytes: view.length,
+        pieces: piecesOf(view).map((piece) => (isZero(piece) ? null : piece.slice())),
+      });
     }
     return { parts };
   }
@@ -97,17 +101,39 @@ export class Memory {
       const part = snapshot.parts.get(name);
       assert(part !== undefined, `the snapshot has no memory region ${name}`);
       const view = new Uint8Array(buffer);
-      view.set(part);
+      piecesOf(view.subarray(0, part.bytes)).forEach((piece, i) => {
+        const had = part.pieces[i];
+        if (had) piece.set(had);
+        else if (!isZero(piece)) piece.fill(0);
+      });
       const used = lengths.get(name)!;
-      if (used > part.length) view.fill(0, part.length, used);
+      if (used > part.bytes) view.fill(0, part.bytes, used);
     }
   }
 }
 
+const PIECE_BYTES = 1 << 16;
+const ZEROS = new Uint8Array(PIECE_BYTES);
+
+const piecesOf = (view: Uint8Array): Uint8Array[] =>
+  Array.from({ length: Math.ceil(view.length / PIECE_BYTES) }, (_, i) =>
+    view.subarray(i * PIECE_BYTES, (i + 1) * PIECE_BYTES),
+  );
+
+const isZero = (piece: Uint8Array): boolean => Buffer.compare(piece, ZEROS.subarray(0, piece.length)) === 0;
+
 export type SharedBuffers = Readonly<Record<string, SharedArrayBuffer>>;
 export interface Snapshot {
-  readonly parts: ReadonlyMap<string, Uint8Array>;
+  readonly parts: ReadonlyMap<string, Part>;
 }
+
+/** What is zero is neither copied nor written: most of a page table always is, and the system commits what is written, 16 µs a page on a slow host. */
+interface Part {
+  readonly bytes: number;
+  /** Null where all is zero. */
+  readonly pieces: readonly (Uint8Array | null)[];
+}
+
 interface Region {
   readonly buffer: SharedArrayBuffer;
   readonly usedBytes: () => number;

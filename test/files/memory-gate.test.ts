@@ -50,6 +50,21 @@ describe('where memory comes to an end', () => {
     expect(log).toEqual(['+a', '+b', 'xb', '-a', '+c', '-c', '+d', '-d', '+b', '-b']);
   });
 
+  test('of those that wait the one of the highest rank is let in, asked when there is room; of equal ones the first', async () => {
+    const { work, finish } = worker(log);
+    const gate = createMemoryGate(1);
+    let rankOfD = 0;
+    const ranks = [() => 1, () => 1, undefined, () => rankOfD];
+    const all = Promise.all(['a', 'b', 'c', 'd'].map((name, i) => gate.run(work(name), ranks[i])));
+    await settled();
+    rankOfD = 2;
+    await finish('a');
+    rankOfD = 0;
+    for (const name of ['d', 'b', 'c']) await finish(name);
+    expect(await all).toEqual(['a', 'b', 'c', 'd']);
+    expect(log).toEqual(['+a', '-a', '+d', '-d', '+b', '-b', '+c', '-c']);
+  });
+
   test('of two gates the one waits for the other; what cannot be ended goes on', async () => {
     const { work, finish } = worker(log);
     const [first, second] = [createMemoryGate(1), createMemoryGate(1)];

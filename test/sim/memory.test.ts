@@ -16,6 +16,20 @@ test('a snapshot copies the used part and restore zeroes what came after', () =>
   expect(counter[0]).toBe(2);
 });
 
+test('what was zero is zero again, what was not has its bytes again, wherever both lie', () => {
+  const memory = new Memory();
+  const bytes = new Uint8Array(memory.reserve('bytes', 300_001));
+  const written = [0, 65_535, 65_536, 140_000, 262_143, 300_000];
+  written.forEach((at, i) => void (bytes[at] = i + 1));
+  const before = bytes.slice();
+  const snapshot = memory.snapshot();
+  for (const change of [() => bytes.fill(7), () => bytes.fill(0), () => void (bytes[200_000] = 1)]) {
+    change();
+    memory.restore(snapshot);
+    expect(Buffer.compare(bytes, before)).toBe(0);
+  }
+});
+
 test('a worker gets the same buffers by name', () => {
   const memory = new Memory();
   memory.int32('state', 4)[2] = 7;

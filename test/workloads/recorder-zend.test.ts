@@ -92,6 +92,20 @@ describe('the heap of a PHP', () => {
     });
   }
 
+  it('says where a script ends that has no heap of Zend’s', (context) => {
+    requirePhp(context, 'php');
+    const bench = recordingBench(context);
+    writeFileSync(
+      `${bench.folder}/s.php`,
+      '<?php $a = []; for ($i = 0; $i < 5000; $i++) $a[] = str_repeat("x", 100 + $i % 50);',
+    );
+    bench.record(['--', 'php', '-n', `${bench.folder}/s.php`], { USE_ZEND_ALLOC: '0' });
+    const [before, behind] = bench.text('php.htb').split(/^= php_request_shutdown$/m);
+    const frees = (text: string) => text.match(/^f /gm)?.length ?? 0;
+    expect(frees(behind!)).toBeGreaterThan(5000);
+    expect(before!.match(/^m /gm)!.length - frees(before!)).toBeGreaterThan(5000);
+  });
+
   it('is inherited by a fork', async (context) => {
     const bench = recordingBench(context);
     requirePhp(context, 'php');

@@ -12,26 +12,44 @@ interface Active {
 const active: Active[] = [];
 const waitingForFinish: (() => void)[] = [];
 
-export interface MemoryGate {
-  /** Executes work when it is let in; `endBy` takes what ends it. It is called again where it was ended, and must be as if it had not begun. */
-  run<T>(work: (endBy: (end: () => void) => void) => Promise<T>): Promise<T>;
+interface Waiting {
+  readonly enter: () => void;
+  readonly rank: (() => number) | undefined;
 }
 
-/** Lets so many in at a time, in the order in which they come. `onFewer` is told how many that are from now on. */
+export interface MemoryGate {
+  /**
+   * Executes work when it is let in; `endBy` takes what ends it. It is called again where it was ended, and must be as if it had not begun.
+   * `rank` is asked whenever one of those that wait is let in: the highest goes before.
+   */
+  run<T>(work: (endBy: (end: () => void) => void) => Promise<T>, rank?: () => number): Promise<T>;
+}
+
+/** Lets so many in at a time, of equal rank in the order in which they come. `onFewer` is told how many that are from now on. */
 export function createMemoryGate(width: number, onFewer?: (width: number) => void): MemoryGate {
   let allowed = width;
   let free = width;
-  const waiting: (() => void)[] = [];
+  const waiting: Waiting[] = [];
 
-  async function enter(): Promise<void> {
+  async function enter(rank: Waiting['rank']): Promise<void> {
     if (free > 0) free--;
-    else await new Promise<void>((resolve) => waiting.push(resolve));
+    else await new Promise<void>((enter) => waiting.push({ enter, rank }));
   }
 
   function leave(): void {
-    const next = waiting.shift();
-    if (next) next();
-    else free++;
+    if (waiting.length === 0) {
+      free++;
+      return;
+    }
+    let best = 0;
+    let highest = -Infinity;
+    waiting.forEach(({ rank }, at) => {
+      const own = rank?.() ?? 0;
+      if (own <= highest) return;
+      [best, highest] = [at, own];
+    });
+    const [next] = waiting.splice(best, 1);
+    next!.enter();
   }
 
   function narrow(): void {
@@ -40,9 +58,9 @@ export function createMemoryGate(width: number, onFewer?: (width: number) => voi
   }
 
   return {
-    async run(work) {
+    async run(work, rank) {
       for (;;) {
-        await enter();
+        await enter(rank);
         const own: Active = { end: undefined, isEnded: false };
         active.push(own);
         try {

@@ -7,5 +7,6 @@ export const isEndedBySignal = (label: string): boolean => /^ended by signal \d+
 /** Samples that are named by the function with which an interpreter begins to take itself down (native/teardown.c): its name for people. */
 export const TEARDOWNS: ReadonlyMap<string, string> = new Map([
   ['Py_FinalizeEx', 'Python'],
+  ['php_request_shutdown', 'PHP'],
   ['php_module_shutdown', 'PHP'],
 ]);

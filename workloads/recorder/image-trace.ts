@@ -10,7 +10,8 @@ import { type CallFamily, createBlockRecords } from './block-records.ts';
 import { endedBySignal } from './end-label.ts';
 import { forEachRecord, LOG, type LogPart, type LogRecord } from './log.ts';
 import { type BlockWrite, lookAhead, type PageRun } from './lookahead.ts';
-import { type ObservationText, observedValues, parseObservation } from './observation-text.ts';
+import { type ObservationText, observedTimes, observedValues, parseObservation } from './observation-text.ts';
+import { createRecordedJoins } from './recorded-joins.ts';
 import { createRecordedSites } from './recorded-sites.ts';
 import type { Symbolizer } from './symbols/symbolizer.ts';
 import { createUnseenSum } from './unseen-writes.ts';
@@ -90,6 +91,7 @@ export function traceOfImage(options: ImageTraceOptions): ImageTrace {
   const siteOf = new Map<number, number>();
   const threadOfId = new Map<number, number>();
   const threadNames = new Map<number, string>();
+  const joins = createRecordedJoins(builder, nsPerTick);
   let lastGranule = -1;
   let clock: number | undefined;
   let index = -1;
@@ -157,7 +159,8 @@ export function traceOfImage(options: ImageTraceOptions): ImageTrace {
         for (let g = Math.floor(from / GRANULE_BYTES); g * GRANULE_BYTES < end; g++) if (granules.has(g)) return true;
         return false;
       };
-      const values = observedValues(observed, holdsBlocks, options.isRecorder);
+      const seen = observedValues(observed, holdsBlocks, options.isRecorder);
+      const values = [...seen, ...observedTimes(observed, parts.length > 1 ? undefined : start, nsPerTick)];
       if (values.length > 0) builder.observe(values);
       endLife();
     }
@@ -233,10 +236,18 @@ export function traceOfImage(options: ImageTraceOptions): ImageTrace {
         return;
       case LOG.THREAD:
         threadOfId.set(r.a, r.thread);
+        joins.begins(r);
         return;
       case LOG.THREAD_EXIT:
         threadNames.set(r.thread, r.text);
         exiting.add(r.thread);
+        joins.exits(r);
+        return;
+      case LOG.CREATES:
+        joins.creates(r, ahead.madeAt.get(index));
+        return;
+      case LOG.JOINED:
+        joins.joined(r);
         return;
       case LOG.EXIT:
         endLife();

@@ -119,6 +119,11 @@ export const recordCommand: CommandModule<object, RecordArguments> = {
           tell,
         },
         async (recorded) => {
+          if (argv.process === undefined && isWayThere(recorded)) {
+            list.push(listed(recorded, undefined));
+            tellWayThere(recorded, list);
+            return;
+          }
           const trace = traceName(output, recorded, argv.process !== undefined, list.length === 0);
           if (trace !== undefined) {
             if (trace !== output) checkOutput(trace, true);
@@ -181,6 +186,20 @@ function commandOf({ program, '--': behind }: RecordArguments): string[] {
   const command = [...before, ...(behind ?? []).map(String)];
   if (command.length === 0) throw new UserError('record: found no program, expected one behind --');
   return command;
+}
+
+/** What glibc's heap is larger by from its first block on, M_TOP_PAD of mallopt(3): a program that asked for less has never made it grow. */
+const TOP_PAD = 131072;
+
+/** A process that became another program before it had asked for anything that matters, as `env` and shells with `exec` do. */
+const isWayThere = ({ earlier, events }: RecordedProcess): boolean =>
+  earlier > 0 && events.requestedPeakBytes <= TOP_PAD;
+
+function tellWayThere({ pid, command, events }: RecordedProcess, list: readonly ListedProcess[]): void {
+  if (list.length > TOLD_PROCESSES) return;
+  const last = list.find((other) => other.pid === pid)!.command;
+  const asked = `${counted(events.length, 'event')}, asked for ${bytes(events.requestedPeakBytes)} at most`;
+  tell(`${command}, process ${pid}, became ${last}: ${asked}, no trace (--process ${shellWord(command)} keeps it)`);
 }
 
 /** The program that was started has OUT itself; so has the first of those that --process asks for. */
@@ -249,7 +268,8 @@ function finish(command: readonly string[], recording: Recording, list: readonly
     return status;
   }
   const [largest] = list.filter(({ trace }) => trace !== null).sort((one, other) => other.events - one.events);
-  tell(`${command[0]}: ${ended}; ${counted(list.length, 'process', 'processes')} recorded`);
+  const recorded = list.filter(({ trace }) => trace !== null).length;
+  tell(`${command[0]}: ${ended}; ${counted(recorded, 'process', 'processes')} recorded`);
   if (largest?.trace && isFile(largest.trace)) tell(`next: npx sim explain ${shellWord(largest.trace)}`);
   return status;
 }

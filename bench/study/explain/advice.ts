@@ -3,6 +3,7 @@ import type { Facts } from './explanation.ts';
 import { FEWER_FAULTS } from './mechanisms/back-and-forth.ts';
 import type { Finding } from './mechanisms/mechanism.ts';
 import { hasSharedHeaps, savedBytes, worstBytes } from './orders.ts';
+import { optionNames, setsDefaults } from './setting.ts';
 import { callsOf, type WhatIf } from './what-if.ts';
 
 /** A setting that saves less than this share of the process's own memory is no advice. */
@@ -57,10 +58,13 @@ export const enoughBytes = (facts: Pick<Facts, 'sample' | 'process'>): Bytes =>
 /** No block lives: what the heap keeps is either taken again by the next work, or never. */
 export const isDead = ({ sample }: Pick<Facts, 'sample'>): boolean => sample.liveBlocks === 0 && sample.rssBytes > 0;
 
-/** By which share of its own the work grows: in virtual time where that was asked for, else as it was counted. */
-export function moreWork({ times, workNs }: Facts, w: WhatIf): number {
-  if (times && times.cpuNs > 0 && w.cpuNs !== null) return w.cpuNs / times.cpuNs - 1;
-  return workNs > 0 ? w.workNs / workNs - 1 : 0;
+/**
+ * By which share work grows, of what the program takes in all where that was recorded, else of the allocator's: in virtual time where that was asked for,
+ * else as it was counted.
+ */
+export function moreWork({ times, workNs, programNs }: Facts, w: WhatIf): number {
+  const [before, now] = times && times.cpuNs > 0 && w.cpuNs !== null ? [times.cpuNs, w.cpuNs] : [workNs, w.workNs];
+  return before > 0 ? (now - before) / Math.max(before, programNs ?? 0) : 0;
 }
 
 /** Whether the work, timed, grows by a larger share than the process gets smaller, and by more than was allowed. */
@@ -172,6 +176,15 @@ function isBetterBuy(facts: Facts, other: WhatIf, w: WhatIf): boolean {
   return moreWork(facts, w) - moreWork(facts, other) > Math.max(WORTH_IT, more);
 }
 
+const price = (w: WhatIf): number => w.faults + w.syscalls;
+
+/** `other` sets the options of `w` to what they begin with, which does as well for no more faults and calls: the value that is best tried. */
+const isSameByDefault = (other: WhatIf, w: WhatIf): boolean =>
+  setsDefaults(other.setting) &&
+  !setsDefaults(w.setting) &&
+  optionNames(other.setting) === optionNames(w.setting) &&
+  price(other) <= price(w);
+
 /**
  * Of those that come near the best one, but for those whose last bytes are dearer than they are worth: what mends the mechanism that accounts for most; then what a
  * variable of the environment sets, with the fewest settings; then what holds in every order of the threads' calls; then the one that costs
@@ -181,14 +194,14 @@ function cheapestOfBest(facts: Facts, findings: readonly Finding[], candidates: 
   if (candidates.length === 0) return null;
   const least = Math.min(...candidates.map(worstBytes));
   const comes = candidates.filter((w) => worstBytes(w) - least <= facts.sample.rssBytes * WORTH_IT);
-  const near = comes.filter((w) => !comes.some((other) => isBetterBuy(facts, other, w)));
+  const bought = comes.filter((w) => !comes.some((other) => isBetterBuy(facts, other, w)));
+  const near = bought.filter((w) => !bought.some((other) => isSameByDefault(other, w)));
   // Mechanisms that account for about the same rank alike.
   const rank = ({ mechanism }: WhatIf) => {
     const own = findings.find((f) => f.mechanism === mechanism);
     if (!own) return findings.length;
     return findings.filter((f) => f.bytes - own.bytes > facts.sample.rssBytes * WORTH_IT).length;
   };
-  const price = (w: WhatIf) => w.faults + w.syscalls;
   const parts = (w: WhatIf) => w.setting.split(',').length;
   const unset = (w: WhatIf) => (w.paste === null ? 1 : 0);
   const order = (x: WhatIf, y: WhatIf) =>

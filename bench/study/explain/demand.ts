@@ -11,7 +11,7 @@ import {
 } from '../../../sim/contract/event.ts';
 import type { Bytes, Ns } from '../../../sim/contract/units.ts';
 import { visitObjects } from '../../run/object-events.ts';
-import { nsOf } from './pauses.ts';
+import { nsOf } from './going-down/pauses.ts';
 
 /** How the program's own demand moved: a leak shows as a floor that keeps rising. */
 export interface Growth {

@@ -8,10 +8,12 @@ import { LockstepRun } from '../../run/modes/lockstep.ts';
 import { recordedAllocator } from '../../run/recorded-allocator.ts';
 import type { RunOptions } from '../../run/run-options.ts';
 import { countsByName } from '../../run/run-result.ts';
-import { beforeFrees, freesText, lastWork, localsDying, type Moment, momentFromEvents } from './moment.ts';
-import { AT_ONCE_NS, IDLE_NS } from './pauses.ts';
+import { goingDown, withLocals } from './going-down/going-down.ts';
+import { AT_ONCE_NS, IDLE_NS } from './going-down/pauses.ts';
+import { freesText } from './going-down/reason-text.ts';
+import { threadEnds } from './going-down/thread-ends.ts';
+import { type Moment, momentBefore, momentFromEvents } from './moment.ts';
 import { priceOfColdCall } from './priced-work.ts';
-import { threadEnds } from './thread-ends.ts';
 
 /** Frees that leave less than this share resident have emptied the heap. */
 const EMPTIED = 0.5;
@@ -43,24 +45,24 @@ export function* momentSteps(options: RunOptions, at: string | undefined): Gener
  */
 function* beforeLocalsDied(options: RunOptions): Generator<void, Moment> {
   const { events } = options;
-  const work = lastWork(events);
-  const { moment } = work;
-  const last = localsDying(events, work);
+  const down = goingDown(events);
+  const { frees: last } = down;
+  const moment = momentBefore(down, events);
   if (!last) return moment;
   const spec = recordedSpec(events, options.cpus);
   const rows = [last.row, last.end - 1, last.end, moment.end];
   const { resident, operations } = yield* lookAt({ ...options, spec }, rows);
   const [living, , freed, left] = resident;
   const ofLast = operations[2]!.map((count, i) => count - operations[1]![i]!);
-  if (last.callsBehind === 0 && isBusy(last.idleNs, priceOfColdCall({ ...options, spec }, countsByName(ofLast)))) {
-    return beforeFrees(last, work, '');
+  if (last.callsBehind === 0 && isOfFree(last.idleNs, priceOfColdCall({ ...options, spec }, countsByName(ofLast)))) {
+    return momentBefore(withLocals(down, last), events);
   }
   const [own, recorded] = [formatAllocator(options.spec), formatAllocator(spec)];
   const under = own === recorded ? '' : ` under ${recorded}`;
   const leave = ` and leave ${bytes(freed!)} of ${bytes(living!)} resident${under}`;
   if (left! < living! * EMPTIED && last.idleNs <= IDLE_NS) {
     const later = bytes(left!) === bytes(freed!) ? '' : `, of which the exit finds ${bytes(left!)}`;
-    return beforeFrees(last, work, `${leave}${later}`);
+    return momentBefore(withLocals(down, last), events, `${leave}${later}`);
   }
   return {
     ...moment,
@@ -69,10 +71,10 @@ function* beforeLocalsDied(options: RunOptions): Generator<void, Moment> {
 }
 
 /**
- * Whether a time behind a free may be what the free itself took: a recording has it before the call. The last free is often of what is largest, and
- * unmaps it or consolidates what was freed before. The price list is of an idle machine; a busy one takes twice as long.
+ * Whether a time behind a free may be what the free itself took: an older recording has it before the call (newer ones have idle-at-exit). The last free is
+ * often of what is largest, and unmaps it or consolidates what was freed before.
  */
-const isBusy = (ns: Ns, priceNs: Ns): boolean => ns <= AT_ONCE_NS + 2 * priceNs;
+const isOfFree = (ns: Ns, priceNs: Ns): boolean => ns <= AT_ONCE_NS + priceNs;
 
 /**
  * A thread that ends gives up its cache, and what the cache kept apart may go back: while the threads live as much is resident as
@@ -84,12 +86,17 @@ function* withThreads(options: RunOptions, moment: Moment): Generator<void, Mome
   const { resident } = yield* lookAt(options, rows);
   const most = Math.max(...resident);
   const which = resident.indexOf(most);
-  const ended = counted(rows.length - which, 'thread');
-  const they = rows.length - which === 1 ? 'it' : 'they';
+  const ended = counted(rows.length, 'thread');
   return {
     ...moment,
-    about: `${moment.about}; ${ended} ended before: while ${they} lived ${bytes(most)} were resident, and other settings may help then (${atRow(rows[which]!)})`,
+    about: `${moment.about}; ${ended} ended before: while ${theyText(rows.length, which)} lived ${bytes(most)} were resident, and other settings may help then (${atRow(rows[which]!)})`,
   };
+}
+
+/** Of so many threads those that are left when some have ended. */
+function theyText(threads: number, gone: number): string {
+  if (gone === 0) return threads === 1 ? 'it' : 'they';
+  return threads - gone === 1 ? 'the last of them' : `the last ${threads - gone} of them`;
 }
 
 /** How to look at what was before the row. */

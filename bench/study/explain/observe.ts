@@ -4,6 +4,7 @@ import type { Sample } from '../../../sim/metrics/sample.ts';
 import { assumedWrites } from '../../../workloads/trace/assumed-writes.ts';
 import { ownLine } from '../../report/sites/frames.ts';
 import { collectAreas } from '../../run/areas.ts';
+import { replacingNoLoop } from '../../run/loops.ts';
 import type { Assembled } from '../../run/machine.ts';
 import { LockstepRun } from '../../run/modes/lockstep.ts';
 import type { RowWatcher } from '../../run/run-options.ts';
@@ -12,7 +13,7 @@ import { hasCallSites, siteBytes, stackOfRow } from './by-site.ts';
 import { demandOf } from './demand.ts';
 import { createExperiment } from './experiment.ts';
 import type { Facts } from './explanation.ts';
-import { lifeEnd } from './final-frees.ts';
+import { lifeEnd } from './going-down/final-frees.ts';
 import { type LastFreed, watchLastFreed } from './last-freed.ts';
 import { liveBlocks } from './live-blocks.ts';
 import { findMechanisms } from './mechanisms/index.ts';
@@ -22,6 +23,7 @@ import type { Observed, ObserveOptions } from './observed.ts';
 import { findPinning, heldPages } from './pinning.ts';
 import { createPricing, priceOfCalls } from './priced-work.ts';
 import { nearestLook, notingResident, processAt } from './process-at.ts';
+import { programTime } from './program-time.ts';
 import { pythonObjects } from './python.ts';
 import { collectRanges, keptPages, reportAreas, sumOfAreas } from './ranges.ts';
 import { predictReturns } from './returns.ts';
@@ -43,7 +45,7 @@ export function observe(options: ObserveOptions): Observed {
   const demanded = demandOf(events, moment.end, hasLayer, lives);
   const look = nearestLook(events, moment.end);
   const noted = notingResident(session, look?.eventsLater ? look.row : moment.end);
-  const tunableChanges = runWatchingTunables(noted, events, moment.end, demanded);
+  const tunableChanges = replacingNoLoop(() => runWatchingTunables(noted, events, moment.end, demanded));
   const demand = session.row === moment.end ? demanded : demandOf(events, session.row, hasLayer);
 
   const { assembled } = session;
@@ -81,6 +83,7 @@ export function observe(options: ObserveOptions): Observed {
     python: pythonObjects(events),
     threads: events.threadSlots,
     sites: null,
+    programNs: programTime(events, session.row),
     times: null,
     orders: null,
   };

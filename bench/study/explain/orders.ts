@@ -3,7 +3,7 @@ import type { Bytes } from '../../../sim/contract/units.ts';
 import type { RunResult } from '../../run/result.ts';
 import type { RunTask } from '../parallel/run-task.ts';
 import type { Facts } from './explanation.ts';
-import { isRecorded } from './final-frees.ts';
+import { isRecorded } from './going-down/final-frees.ts';
 import type { OrderRange, Trial, WhatIf } from './what-if.ts';
 
 /** What counts for a setting: the most that it leaves in any order that was run. */

@@ -245,6 +245,8 @@ export interface HeldPage {
   readonly freeBytes: Bytes;
   /** Events that allocated the blocks; none where only the allocator's own structures keep the page. */
   readonly events: readonly number[];
+  /** A cached block is among what keeps it. */
+  readonly cached?: true;
 }
 
 /** Every resident page with free bytes on it that something keeps, by address. */
@@ -255,8 +257,13 @@ export function heldPages(
   kept: Uint8Array,
 ): HeldPage[] {
   const { pages } = assembled.machine.kernel;
-  const held: { address: number; freeBytes: number; events: number[] }[] = [];
-  const open = new Map<number, { address: number; freeBytes: number; events: number[] }>();
+  interface Held extends HeldPage {
+    freeBytes: number;
+    readonly events: number[];
+    cached?: true;
+  }
+  const held: Held[] = [];
+  const open = new Map<number, Held>();
   for (let i = 0; i < ranges.length; i++) {
     const start = ranges.start[i]!;
     const end = ranges.end[i]!;
@@ -277,6 +284,8 @@ export function heldPages(
         entry.freeBytes += Math.min(end, (page + 1) * PAGE_BYTES) - Math.max(start, page * PAGE_BYTES);
       } else if (ranges.kind[i] === RANGE_LIVE) {
         entry.events.push(blocks[ranges.block[i]!]!.event);
+      } else if (ranges.kind[i] === RANGE_CACHED) {
+        entry.cached = true;
       }
     }
   }

@@ -19,6 +19,19 @@ export function settingName({ allocator, options, version, thp }: Setting): stri
   return parts.join(',');
 }
 
+/** What every glibc begins with: mallopt(3). */
+const DEFAULT_THRESHOLD = /^(mmap|trim)_threshold=131072$/;
+
+/** Of a setting by its name: whether it sets every option to what it is anyway, until something raises it. */
+export const setsDefaults = (name: string): boolean => name.split(',').every((part) => DEFAULT_THRESHOLD.test(part));
+
+/** The options of a setting, by its name. */
+export const optionNames = (name: string): string =>
+  name
+    .split(',')
+    .map((part) => part.split('=')[0]!)
+    .join(',');
+
 /** Both at once; options in an order of their own, so that two ways to the same setting are one. */
 export const combined = (x: Setting, y: Setting): Setting => ({
   ...x,

@@ -116,7 +116,8 @@ function largest(shares: Verdict['shares']): keyof Verdict['shares'] {
   return entries.reduce((best, entry) => (entry[1] > best[1] ? entry : best))[0];
 }
 
-function headline(kind: VerdictKind, shares: Verdict['shares'], { sample, growth, run }: Facts): string {
+function headline(kind: VerdictKind, shares: Verdict['shares'], facts: Facts): string {
+  const { sample, growth, run } = facts;
   const rss = sample.rssBytes;
   const part = (value: Bytes) => `${bytes(value)} of ${bytes(rss)} resident (${percent(value / rss)})`;
   switch (kind) {
@@ -133,10 +134,17 @@ function headline(kind: VerdictKind, shares: Verdict['shares'], { sample, growth
     case 'retention by policy':
       return `Retention by policy: ${part(shares[kind])} are free, and a rule of the allocator keeps them, not a live block on the page${unmergedText(shares[kind], sample)}. ${growth.rises ? 'That part is no leak' : 'It is not a leak'}.`;
     case 'fragmentation by pinning':
-      return `Fragmentation by pinning: ${part(shares[kind])} are free, but live blocks, cached ones or the allocator’s own structures keep ${whatIsKept(shares[kind], sample.withinSlabsBytes, run.allocator)}.`;
+      return `Fragmentation by pinning: ${part(shares[kind])} are free, but ${keepersText(facts, shares[kind])} keep ${whatIsKept(shares[kind], sample.withinSlabsBytes, run.allocator)}.`;
     case 'metadata':
       return `Metadata: ${part(shares.metadata)} are headers and structures of the allocator.`;
   }
+}
+
+/** What lies on the pages that are kept, or in the slabs and chunks; cached blocks only where they keep more than a trifle of it. */
+function keepersText({ heldPages }: Facts, kept: Bytes): string {
+  const byCached = heldPages.reduce((sum, { cached, freeBytes }) => (cached ? sum + freeBytes : sum), 0);
+  const cached = byCached >= kept * WORTH_A_SENTENCE ? ', cached ones' : '';
+  return `live blocks${cached} or the allocator’s own structures`;
 }
 
 /** What a request gives back of pages with nothing live on them may count as pinned: by freed blocks that are not merged, and their headers. */
@@ -243,22 +251,33 @@ function liveText({
 }
 
 /** Where no few blocks keep much, all of them together do; `pinned`: what no request returns. `few`: what is said of a few of them. */
-function pinnedSentence({ sample, heldPages }: Facts, pinned: Bytes, few = 'no few of them hold much of it'): string[] {
+function pinnedSentence(facts: Facts, pinned: Bytes, few = 'no few of them hold much of it'): string[] {
+  const { sample, heldPages } = facts;
   const sum = (pages: typeof heldPages) => pages.reduce((total, { freeBytes }) => total + freeBytes, 0);
   // What is said is what lies on these pages, so that its parts add up: whole free pages of slabs and chunks do not.
   const onPages = sum(heldPages);
   if (Math.min(pinned, onPages) < sample.rssBytes * WORTH_FINDING) return [];
   const byLive = heldPages.filter(({ events }) => events.length > 0);
   const blocks = new Set(byLive.flatMap(({ events }) => events)).size;
-  const own = 'cached blocks and structures of the allocator';
+  const others = heldPages.filter(({ events }) => events.length === 0);
+  const own = ownKeepers(others, facts);
   const whole = `Pinned: ${bytes(onPages)} are free on ${counted(heldPages.length, 'page')}`;
   const live = `${counted(blocks, 'live block')} ${blocks === 1 ? 'keeps' : 'keep'}`;
   if (byLive.length === 0) return [`${whole} that ${own} keep.`];
   if (byLive.length === heldPages.length) return [`${whole} that ${live}; ${few}.`];
-  const others = heldPages.filter(({ events }) => events.length === 0);
   return [
     `${whole}: ${bytes(sum(byLive))} on ${count(byLive.length)} that ${live}, ${bytes(sum(others))} on ${count(others.length)} that ${own} keep; ${few}.`,
   ];
+}
+
+/** What keeps pages that no live block lies on. Zend's heap cuts runs of pages into blocks of one size. */
+function ownKeepers(pages: Facts['heldPages'], { run }: Facts): string {
+  const structures = run.allocator.startsWith('zendmm')
+    ? 'ends of runs that are too short for a block'
+    : 'structures of the allocator';
+  const isCached = pages.filter(({ cached }) => cached).length;
+  if (isCached === 0) return structures;
+  return isCached === pages.length ? 'cached blocks' : `cached blocks and ${structures}`;
 }
 
 function pinningSentences(facts: Facts, kind: VerdictKind, pinned: Bytes): string[] {

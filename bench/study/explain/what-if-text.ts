@@ -3,6 +3,7 @@ import { columnBlocks, fold } from '../../report/text/fold.ts';
 import type { Palette } from '../../report/text/palette.ts';
 import { rangeText } from './advice-text.ts';
 import type { Explanation } from './explanation.ts';
+import { setsDefaults } from './setting.ts';
 import { callsOf, type WhatIf } from './what-if.ts';
 
 /** A row a setting that changes something, with what it takes beside what it saves. */
@@ -31,8 +32,9 @@ const ONE_THREAD =
 const isOneThread = ({ times, threads }: Explanation): boolean => times !== null && threads === 1;
 
 function workRemark(e: Explanation, rows: readonly WhatIf[]): string {
-  if (isOneThread(e)) return ONE_THREAD;
-  return e.times && rows.some(isTimed) ? `${WORK} ${TIMED}` : WORK;
+  const program = e.programNs === null ? '' : ` ${PROGRAM}`;
+  if (isOneThread(e)) return `${ONE_THREAD}${program}`;
+  return e.times && rows.some(isTimed) ? `${WORK} ${TIMED}${program}` : WORK;
 }
 
 /** Run in virtual time, and judged by that. */
@@ -40,11 +42,11 @@ const isTimed = ({ cpuNs }: WhatIf): boolean => cpuNs !== null;
 const TIMED =
   'timed: the work with threads beside each other, of what would be advised; what a setting may cost goes by that, and no row without it is advised for its work.';
 
+const PROGRAM = 'It goes by what that is of the processor time of the program.';
+
 const FAULTS = 'faults: those of the heap; what the process touches beside it is not in them.';
 
-/** What every glibc begins with: mallopt(3). */
-const DEFAULT_THRESHOLD = /^(mmap|trim)_threshold=131072$/;
-const isDefaults = ({ setting }: WhatIf): boolean => setting.split(',').some((part) => DEFAULT_THRESHOLD.test(part));
+const isDefaults = ({ setting }: WhatIf): boolean => setting.split(',').some(setsDefaults);
 const DEFAULTS =
   '131072 is what both thresholds begin with. It helps because it is set: then neither rises when a mapped block is freed.';
 

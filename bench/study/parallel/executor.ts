@@ -9,6 +9,8 @@ export interface Executor {
    * signal of the batch has come. `endBy` takes what ends this run at once, as long as that can be done: it throws then, and may be made again.
    */
   execute<T extends Task>(task: T, endBy?: (end: () => void) => void): Promise<OutcomeOf<T>>;
+  /** What is highest is made first, as things are when it is asked. Without it the order is of no account. */
+  rankOf?(task: Task): () => number;
   close(): Promise<void>;
 }
 

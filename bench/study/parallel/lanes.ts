@@ -142,6 +142,12 @@ export function createLanes(width: number, { started = 0, usesOwn = false, ...op
 
   return {
     width,
+    /** Rather a run for which a machine waits, rather not one for which a machine is at work: another would be made. */
+    rankOf(task) {
+      const shape = shapeOf(task);
+      const isOf = (lane: Lane) => shape !== undefined && lane.shape === shape;
+      return () => (idle.some(isOf) ? 2 : lanes.some(isOf) ? 0 : 1);
+    },
     async execute<T extends Task>(task: T, endBy?: (end: () => void) => void): Promise<OutcomeOf<T>> {
       const shape = shapeOf(task);
       const known = lengthOf(task);

@@ -99,7 +99,7 @@ function runnerFor(options: RunAllOptions, isOneBatch: boolean): Runner {
           failures.push(line);
           onFailed?.(line);
         }
-      });
+      }, executor.rankOf?.(at.task));
       return true;
     }
 

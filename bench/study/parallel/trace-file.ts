@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { UserError } from '../../../sim/contract/assert.ts';
-import { mostThreads } from '../../run/machine-shape.ts';
 import { openPassingTrace, type PassingFile, type PassingOrder } from '../../../workloads/trace/passing.ts';
+import { mostThreads } from '../../run/machine-shape.ts';
 
 /** A trace in binary form that each run of a batch reads while it executes it, in place of columns that all of them share. */
 export interface TraceFile {

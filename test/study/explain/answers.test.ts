@@ -81,7 +81,8 @@ describe('a leak', () => {
     expect(said(e)).toMatch(/Pinned: \S+ [KM]iB are free on [\d,]+ pages that [\d,]+ live blocks keep/);
     // Of pages that no live block lies on it is said that none does.
     const page = { address: 0, freeBytes: 1024, events: [] };
-    const heldPages = [{ ...page, events: [3, 5] }, page, { ...page, freeBytes: 2048 }].map((held) => ({
+    const cached = { ...page, freeBytes: 2048, cached: true as const };
+    const heldPages = [{ ...page, events: [3, 5] }, page, cached].map((held) => ({
       ...held,
       freeBytes: held.freeBytes * 1024,
     }));
@@ -89,7 +90,10 @@ describe('a leak', () => {
       /Pinned: .* on 3 pages: 1\.00 MiB on 1 that 2 live blocks keep, 3\.00 MiB on 2 that cached blocks and structures/,
     );
     expect(judge({ ...e, heldPages: [{ ...page, freeBytes: 2 ** 20 }] }).sentences.join(' ')).toMatch(
-      /on 1 page that cached blocks and/,
+      /on 1 page that structures of the allocator keep/,
+    );
+    expect(judge({ ...e, heldPages: [{ ...cached, freeBytes: 2 ** 20 }] }).sentences.join(' ')).toMatch(
+      /on 1 page that cached blocks keep/,
     );
     // The parts add up to the whole, whatever share of the free bytes a request would return.
     expect(judge({ ...e, heldPages }).sentences.join(' ')).toMatch(/Pinned: 4\.00 MiB are free on 3 pages/);

@@ -194,7 +194,9 @@ describe('the moment that is judged', () => {
 
     test('of several, that where most was resident', () => {
       const found = glibc([...working, 'te 2', 'm 0 2 100000', 'te 1', 'f 0 2']);
-      expect(found.about).toMatch(new RegExp(`; 1 thread ended .* it lived 1\\d\\d.* \\(--at #${before + 2}\\)$`));
+      expect(found.about).toMatch(
+        new RegExp(`; 2 threads ended before: while the last of them lived 1\\d\\d.* \\(--at #${before + 2}\\)$`),
+      );
     });
 
     test('those that others replaced are not spoken of, unless few were left', () => {
@@ -264,6 +266,21 @@ describe('the moment that is judged', () => {
           expect(exiting(lines)).toMatchObject({ kind: 'exit', end: working.length });
         }
       });
+    });
+
+    test('a wait that was no join is life behind what main() freed; one that was may be long', () => {
+      const ids = [1, 2].flatMap((thread) => Array.from({ length: 29 }, (_, i) => `f 0 ${thread * 100 + i}`));
+      const [first, last] = [
+        ['te 1', '+ 1000', 'tj 0 1 1000'],
+        ['te 2', '+ 1000'],
+      ];
+      const lines = (joined: string) => [...working, ...first, ...ids, '+ 900000000', ...last, joined];
+      const slept = lines('tj 0 2 1500');
+      expect(exiting(slept)).toMatchObject({ end: slept.length - 3 });
+      expect(exiting(slept).about).toMatch(/^before the end of 1 thread, .*the last 58 frees end 900 ms earlier/);
+      for (const joined of ['tj 0 2 900001000', 'tj 0 2 4294967295', 'm 0 900 8']) {
+        expect(exiting(lines(joined))).toMatchObject({ end: working.length });
+      }
     });
 
     test('so is a thread that begins', () => {
@@ -354,6 +371,7 @@ describe('the moment that is judged', () => {
 
     test.each([
       ['Py_FinalizeEx', 'Python'],
+      ['php_request_shutdown', 'PHP'],
       ['php_module_shutdown', 'PHP'],
     ])('%s: the moment when it begins is judged', (label, name) => {
       const found = exiting([...held, `= ${label}`, ...teardown, '= exit']);
@@ -376,8 +394,35 @@ describe('the moment that is judged', () => {
       ]);
       expect(found).toMatchObject({ kind: 'exit', end: 40 });
       expect(found.about).toMatch(
-        /before the last 39 frees, .* right before Python takes itself down: taken for the end of main/,
+        /before the last 39 frees, .* right before Python takes itself down: taken for the end of the script/,
       );
+    });
+
+    test('those frees may be few of all blocks, most of which are the interpreter’s, but more than last words', () => {
+      const few = (count: number) => held.slice(0, count).map((line) => line.replace(/^m (\d+ \d+) .*/, 'f $1'));
+      const engine = Array.from({ length: 400 }, (_, i) => `m 0 ${2000 + i} 200`);
+      const at = (lines: readonly string[]) =>
+        exiting([...engine, ...held, ...lines, '= Py_FinalizeEx', ...teardown.slice(40)]).end;
+      expect(at(few(33))).toBe(440);
+      expect(at(few(32))).toBe(472);
+      // Behind work they were the program's own.
+      expect(at([...few(33), 'm 0 999 8'])).toBe(474);
+      expect(at([...few(33), '+ 50000'])).toBe(474);
+    });
+
+    test('PHP ends its script’s request first, then its modules: the first is judged', () => {
+      const found = exiting([
+        ...held,
+        '= php_request_shutdown',
+        ...teardown,
+        '= php_module_shutdown',
+        'f 0 1000',
+        '= exit',
+      ]);
+      expect(found).toMatchObject({ kind: 'exit', end: 40 });
+      const again = Array.from({ length: 40 }, (_, i) => `m 0 ${500 + i} 1000`);
+      const next = [...held, '= php_request_shutdown', ...teardown, ...again, '= php_module_shutdown', '= exit'];
+      expect(exiting(next)).toMatchObject({ end: 40 + teardown.length + 1 + 40 });
     });
 
     test('where its threads go on meanwhile, the last such moment is', () => {

@@ -51,6 +51,7 @@ static const char *label_of(enum asked what)
 {
 	switch (what) {
 	case ASKED_PYTHON_ENDS: return "Py_FinalizeEx";
+	case ASKED_SCRIPT_ENDS: return "php_request_shutdown";
 	case ASKED_PHP_ENDS: return "php_module_shutdown";
 	default: return "exit";
 	}

@@ -4,6 +4,7 @@
  *
  *   Py_FinalizeEx         waits for the script's threads and calls what it has registered; then it calls
  *   PyGC_Collect          right before the modules go (Python/pylifecycle.c)
+ *   php_request_shutdown  the script's variables go; looked at on the command line alone, and where Zend's heap does not say it (zend.c)
  *   php_module_shutdown   the last that PHP does (main/main.c); a web server's module may start again
  *
  * Whether it was the end is for the trace to tell: a process that embeds an interpreter may live on.
@@ -21,7 +22,7 @@ static struct {
 
 static THREAD_LOCAL int is_finalizing;
 
-static void begins(enum asked what)
+void teardown_begins(enum asked what)
 {
 	int saved = errno;
 	if (is_recorded_process() && is_worth_a_look()) ask_keeper(what);
@@ -30,7 +31,7 @@ static void begins(enum asked what)
 
 static int my_Py_FinalizeEx(void)
 {
-	begins(ASKED_PYTHON_ENDS);
+	teardown_begins(ASKED_PYTHON_ENDS);
 	is_finalizing = 1;
 	int status = original.Py_FinalizeEx();
 	is_finalizing = 0;
@@ -39,14 +40,14 @@ static int my_Py_FinalizeEx(void)
 
 static ssize_t my_PyGC_Collect(void)
 {
-	if (is_finalizing) begins(ASKED_PYTHON_ENDS);
+	if (is_finalizing) teardown_begins(ASKED_PYTHON_ENDS);
 	is_finalizing = 0;
 	return original.PyGC_Collect();
 }
 
 static void my_php_module_shutdown(void)
 {
-	begins(ASKED_PHP_ENDS);
+	teardown_begins(ASKED_PHP_ENDS);
 	original.php_module_shutdown();
 }
 

@@ -35,6 +35,8 @@ static struct {
 } zend;
 static void *(*get_heap)(void);
 static const char *(*get_version)(void);
+/* Of sapi_module, whose struct begins with it (main/SAPI.h). */
+static const char *const *interface_name;
 
 /* The call of this thread that has not come back yet. */
 static THREAD_LOCAL struct {
@@ -236,11 +238,16 @@ static void log_usage(enum usage when)
 	log_extended(OP_ZEND_PEAK, NULL, zend.peak_usage(false), zend.peak_usage(true));
 }
 
+/* One script, whose end is PHP's. */
+static int is_command_line(void) { return interface_name && *interface_name && !strcmp(*interface_name, "cli"); }
+
 static void my_request_shutdown(void *unused)
 {
 	if (recording() && is_plain(get_heap())) {
 		if (under_way.op != OP_NONE) note_failure();
 		log_usage(USAGE_DONE);
+	} else if (is_command_line()) {
+		teardown_begins(ASKED_SCRIPT_ENDS);
 	}
 	zend.request_shutdown(unused);
 }
@@ -319,6 +326,7 @@ void watch_zend(void *library)
 	if (get_heap || without_zend || !recording()) return;
 	get_version = (const char *(*)(void))dlsym(library, "get_zend_version");
 	if (with_sites) find_script_functions(library);
+	interface_name = (const char *const *)dlsym(library, "sapi_module");
 	const char *why = put_before(library);
 	if (!why) watch_teardown_of_php(library);
 	dlerror();

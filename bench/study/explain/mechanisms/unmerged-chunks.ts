@@ -1,6 +1,7 @@
 import { RANGE_CACHED } from '../../../../sim/contract/allocator.ts';
 import { bytes, count, counted } from '../../../../sim/contract/format.ts';
 import type { Setting } from '../setting.ts';
+import { type KeptApart, keptApart } from './kept-apart.ts';
 import { type Mechanism, WORTH_FINDING } from './mechanism.ts';
 
 interface FreeSmall {
@@ -47,6 +48,8 @@ export const unmergedChunks: Mechanism = {
         `${bytes(below)} are free on whole pages with no live block above them in their heap: freed chunks keep it from being cut off there. Those in thread caches (${count(cachedCount)}) and in fastbins (${count(fastCount)}) count as used, so nothing merges with them.`,
       );
     }
+    const apart = cachedCount > 0 ? keptApart(assembled) : undefined;
+    if (apart && apart.freeBytes >= worth && apart.pieces > apart.joined) sentences.push(apartText(apart, cachedCount));
     return {
       mechanism: 'unmerged chunks',
       bytes: fastBytes + cachedBytes + below,
@@ -59,6 +62,10 @@ export const unmergedChunks: Mechanism = {
     };
   },
 };
+
+/** Why a setting without thread caches may save far more than lies in them. */
+const apartText = ({ cachedChunks, pieces, joined, freeBytes }: KeptApart, cachedCount: number): string =>
+  `${count(cachedChunks)} of the ${counted(cachedCount, 'chunk')} in thread caches lie beside free ones and count as used: so ${bytes(freeBytes)} of free chunks stay in ${counted(pieces, 'piece')}, which would be ${count(joined)} without them. A block that fits into none of the pieces is taken from the end of the heap: without thread caches (tcache_count=0) far more may go than what lies in them.`;
 
 /** The arenas of glibc's statistics; none of other allocators'. */
 function arenasOf(stats: unknown): readonly FreeSmall[] {

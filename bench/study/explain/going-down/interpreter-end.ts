@@ -1,11 +1,14 @@
-import { type EventBuffer, OP_MASK, OP_SAMPLE } from '../../../sim/contract/event.ts';
-import type { Bytes } from '../../../sim/contract/units.ts';
-import { TEARDOWNS } from '../../../workloads/recorder/end-label.ts';
-import { visitObjects } from '../../run/object-events.ts';
+import { type EventBuffer, OP_MASK, OP_SAMPLE } from '../../../../sim/contract/event.ts';
+import type { Bytes } from '../../../../sim/contract/units.ts';
+import { TEARDOWNS } from '../../../../workloads/recorder/end-label.ts';
+import { visitObjects } from '../../../run/object-events.ts';
 import { CALLS_BEHIND } from './final-frees.ts';
 
 /** A process that takes more than this share again of what it held has not come to its end: it has other threads, or begins anew. */
 const TAKEN_AGAIN = 1 / 8;
+
+/** PHP ends its script's request, then its modules: what follows the first is a step of the same end. Of Python's two the second counts, its threads have ended then. */
+const isStep = (label: string): boolean => label === 'php_request_shutdown';
 
 interface Teardown {
   readonly row: number;
@@ -20,9 +23,10 @@ export interface InterpreterEnd {
   readonly row: number;
   /** Where it was called to. Python says so twice: once more when it has waited for threads and called what was registered (native/teardown.c). */
   readonly begun: number;
+  /** The function with which it began. */
+  readonly label: string;
   /** Whose end it is. */
   readonly name: string;
-  readonly about: string;
 }
 
 /** The last time that an interpreter began to take itself down, where nothing but the exit followed. */
@@ -45,6 +49,7 @@ export function interpreterEnd(events: EventBuffer): InterpreterEnd | undefined 
       if ((head[row]! & OP_MASK) !== OP_SAMPLE) return;
       const label = labels[a[row]!]!;
       if (!TEARDOWNS.has(label)) return;
+      if (last && isStep(last.label)) return;
       const begun = last && calls <= CALLS_BEHIND ? last.begun : row;
       last = { row, begun, label, heldBytes: sum, leastBytes: sum };
       calls = 0;
@@ -58,8 +63,5 @@ export function interpreterEnd(events: EventBuffer): InterpreterEnd | undefined 
       set(slot, 0);
     },
   });
-  if (!last) return undefined;
-  const name = TEARDOWNS.get(last.label)!;
-  const about = `when ${name} began to take itself down (${last.label}), before the exit (--at exit judges after it)`;
-  return { row: last.row, begun: last.begun, name, about };
+  return last && { row: last.row, begun: last.begun, label: last.label, name: TEARDOWNS.get(last.label)! };
 }

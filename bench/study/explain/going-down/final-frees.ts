@@ -8,6 +8,7 @@ import {
   OP_EREALLOC,
   OP_EXIT,
   OP_FREE,
+  OP_JOIN,
   OP_MALLOC,
   OP_MASK,
   OP_REALLOC,
@@ -15,10 +16,10 @@ import {
   OP_SKIPPED,
   OP_THREAD_BEGIN,
   OP_THREAD_EXIT,
-} from '../../../sim/contract/event.ts';
-import { type Bytes, type Ns, PAGE_BYTES } from '../../../sim/contract/units.ts';
-import { TEARDOWNS } from '../../../workloads/recorder/end-label.ts';
-import { idleAtExit } from '../../../workloads/trace/idle-at-exit.ts';
+} from '../../../../sim/contract/event.ts';
+import { type Bytes, type Ns, PAGE_BYTES } from '../../../../sim/contract/units.ts';
+import { TEARDOWNS } from '../../../../workloads/recorder/end-label.ts';
+import { idleAtExit } from '../../../../workloads/trace/idle-at-exit.ts';
 import { handedOver } from './handed-over.ts';
 import { IDLE_NS, LOOKED_BACK_NS, nsOf, STOPPED_NS } from './pauses.ts';
 
@@ -29,7 +30,14 @@ export const CALLS_BEHIND = 32;
 /** What is asked for beyond last words, each with a page of stdio's buffers, is work. */
 export const WORK_BYTES: Bytes = CALLS_BEHIND * PAGE_BYTES;
 /** What lies between frees and is nothing that a program does with its memory. */
-export const PASSING: ReadonlySet<number> = new Set([OP_CLOCK, OP_THREAD_BEGIN, OP_THREAD_EXIT, OP_SKIPPED, OP_EXIT]);
+export const PASSING: ReadonlySet<number> = new Set([
+  OP_CLOCK,
+  OP_THREAD_BEGIN,
+  OP_THREAD_EXIT,
+  OP_JOIN,
+  OP_SKIPPED,
+  OP_EXIT,
+]);
 
 /** Frees of most of what lives, with no call between but a few whose block is freed at once, and no pause. */
 export interface FinalFrees {
@@ -48,8 +56,11 @@ export interface FinalFrees {
   readonly idleNs: Ns;
 }
 
-/** The most that are freed at once right before row `end`, where no more than a moment lies behind. */
-export function finalFrees(events: EventBuffer, end: number): FinalFrees | undefined {
+/**
+ * The most that are freed at once right before row `end`, where no more than a moment lies behind: of blocks that are most of what lives, or
+ * more than last words where `ofFew`.
+ */
+export function finalFrees(events: EventBuffer, end: number, ofFew = false): FinalFrees | undefined {
   const { head, labels, a } = events;
   const isGiven = handedOver(events);
   let found: FinalFrees | undefined;
@@ -62,7 +73,8 @@ export function finalFrees(events: EventBuffer, end: number): FinalFrees | undef
     if (run && run.frees > 0) {
       const { frees, words, threadEnds } = run;
       live += frees;
-      if (isMost(frees, live) && frees > (found?.frees ?? 0)) {
+      const isEnough = isMost(frees, live) || (ofFew && calls === 0 && frees > CALLS_BEHIND);
+      if (isEnough && frees > (found?.frees ?? 0)) {
         found = {
           row: run.row,
           end: run.end,

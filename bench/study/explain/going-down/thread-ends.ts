@@ -1,4 +1,4 @@
-import { type EventBuffer, OP_BITS, OP_FORK, OP_MASK, OP_THREAD_EXIT } from '../../../sim/contract/event.ts';
+import { type EventBuffer, OP_BITS, OP_FORK, OP_MASK, OP_THREAD_EXIT } from '../../../../sim/contract/event.ts';
 
 /** As long as this share of the threads beside the main one lives that ever lived at once, the program is at its work. */
 const AT_WORK = 0.5;

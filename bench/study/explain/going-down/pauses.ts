@@ -1,5 +1,5 @@
-import type { EventBuffer } from '../../../sim/contract/event.ts';
-import type { Ns } from '../../../sim/contract/units.ts';
+import type { EventBuffer } from '../../../../sim/contract/event.ts';
+import type { Ns } from '../../../../sim/contract/units.ts';
 
 /** What lies so near is without a system call worth the name between: recordings put steps of the clock below 10 us together. */
 export const AT_ONCE_NS: Ns = 20_000;

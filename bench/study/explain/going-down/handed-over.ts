@@ -6,7 +6,7 @@ import {
   OP_FORK,
   OP_FREE,
   OP_MASK,
-} from '../../../sim/contract/event.ts';
+} from '../../../../sim/contract/event.ts';
 
 const NO_ROW = () => false;
 const known = new WeakMap<EventBuffer, (row: number) => boolean>();
