@@ -198,6 +198,8 @@ export class Kernel {
   nowUs = 0;
   /** When those that were killed for memory have the processor next, in microseconds. */
   victimsTurnUs = Number.POSITIVE_INFINITY;
+  /** When whoever carries out a command in the script loses the processor to another, or to who reads the script. */
+  othersTurnUs = Number.POSITIVE_INFINITY;
   /** mmu_gather: pages that were unmapped last by who ends are not freed yet, but kept here. */
   gathering: number[] | null = null;
   /** All that are kept so: reclaim leaves them alone. */

@@ -221,6 +221,22 @@ export class MachineRun {
     return next;
   }
 
+  /** Some command is under way, or its answer is not collected. */
+  get hasBusy(): boolean {
+    return this.busy.size > 0;
+  }
+
+  /** Commands under way of other processes. */
+  readonly busyOthers = (own: ScriptProcess): BackgroundCommand[] => {
+    const commands: BackgroundCommand[] = [];
+    if (this.busy.size === 1 && this.busy.has(own)) return commands;
+    for (const process of this.busy) {
+      const { alive, busy, cgroup } = process;
+      if (process !== own && alive && !cgroup.isFrozen && !busy!.answer) commands.push(busy!);
+    }
+    return commands;
+  };
+
   processOf(task: Task): ScriptProcess | undefined {
     return this.byTask.get(task);
   }

@@ -159,7 +159,9 @@ function* perform(
       break;
     }
     if (step.value !== 'breath') sleptUs += fallsAsleep(k, process, step.value);
+    const waitsSinceUs = k.nowUs;
     yield step.value;
+    if (step.value !== 'breath' && step.value.for === 'turn') sleptUs += k.nowUs - waitsSinceUs;
     k.current = task;
   }
   yield* pausesForDisk(run, task);
@@ -252,7 +254,7 @@ function* touch(run: MachineRun, process: ScriptProcess, words: readonly string[
       flushersTurn(k);
       if (k.nowUs >= k.victimsTurnUs) k.hooks.victimsTurn(task.group);
       if (isOverHigh(task)) sleepUs = handleOverHigh(k, task);
-      return sleepUs > 0 || ++faults % FAULTS_A_BREATH === 0;
+      return sleepUs > 0 || k.nowUs >= k.othersTurnUs || ++faults % FAULTS_A_BREATH === 0;
     });
     if (outcome === 0) return 0;
     if (outcome === OUT_OF_MEMORY) {
@@ -267,7 +269,11 @@ function* touch(run: MachineRun, process: ScriptProcess, words: readonly string[
     }
     yield* pausesForDisk(run, task);
     if (!task.alive) return 0;
-    yield sleepUs > 0 ? { untilUs: k.nowUs + sleepUs, for: 'memory' } : 'breath';
+    yield sleepUs > 0
+      ? { untilUs: k.nowUs + sleepUs, for: 'memory' }
+      : k.nowUs >= k.othersTurnUs
+        ? { untilUs: k.nowUs, for: 'turn' }
+        : 'breath';
     sleepUs = 0;
     if (!task.alive) return 0;
   }

@@ -5,8 +5,10 @@ import { khugepagedWakeUs } from '../kernel/khugepaged-slots.ts';
 import { type MemCgroup, PSI_PERIOD_US, type Psi } from '../kernel/mem-cgroup.ts';
 import { recordStalls } from '../kernel/psi.ts';
 import { rcuDoBatch } from '../kernel/rcu.ts';
+import { JIFFY_US } from '../kernel/timer.ts';
 
-import { type Answer, type BackgroundCommand, type MachineRun, wakes } from './machine-run.ts';
+import { type Answer, type BackgroundCommand, type MachineRun, type ScriptProcess, wakes } from './machine-run.ts';
+import { schedSlice } from './new-threads.ts';
 import type { Breathing, Sleep } from './pause.ts';
 
 /** Decay of an average over 10, 60 and 300 seconds in one period. */
@@ -88,6 +90,17 @@ function* toPause(
   }
 }
 
+/** The tick that finds the slice over of who has the processor from now on, where somebody waits (check_preempt_tick). */
+export const turnUs = ({ nowUs }: Kernel): number => Math.floor((nowUs + schedSlice(2)) / JIFFY_US + 1) * JIFFY_US;
+
+/** When who goes on now loses the processor: to who wakes, or at a tick to who waits. */
+function othersTurnUs({ k, busyOthers }: MachineRun, process: ScriptProcess, untilUs: number): number {
+  let endUs = untilUs > k.nowUs ? untilUs : Number.POSITIVE_INFINITY;
+  const tickUs = turnUs(k);
+  for (const { wakeUs } of busyOthers(process)) endUs = Math.min(endUs, wakeUs > k.nowUs ? wakeUs : tickUs);
+  return endUs;
+}
+
 /** Lets time pass until `untilUs`, with everything that happens meanwhile. */
 export function* passTime(run: MachineRun, untilUs: number): Breathing {
   const { k } = run;
@@ -97,7 +110,9 @@ export function* passTime(run: MachineRun, untilUs: number): Breathing {
     const busy = next.busy!;
     yield* idle(run, busy.wakeUs);
     wakes(k, busy);
+    k.othersTurnUs = othersTurnUs(run, next, untilUs);
     const step = yield* toPause(k, next.task, busy);
+    k.othersTurnUs = Number.POSITIVE_INFINITY;
     if (step.done) busy.answer = step.value;
     else busy.wakeUs = Math.max(k.nowUs, step.value.untilUs);
     updatePressure(k, run.groups.values());
