@@ -225,7 +225,7 @@ int main(void) { for (int i = 0; i < 2; i++) { use("./libfirst.so", "first"); us
       `#include <stdlib.h>
 #include <sys/wait.h>
 #include <unistd.h>
-static void inherited(void) { malloc(1000); }
+static void inherited(void) { malloc(200000); }
 static void after(int n) { malloc(n); }
 int main(int argc, char **argv) {
   if (argc > 1) { after(4000); return 0; }
@@ -243,7 +243,7 @@ int main(int argc, char **argv) {
       stackedEvents(bench.text(trace)).map((event) => `${event.size} ${ownFrames(event, 'family.c')}`),
     );
     const [inherited, child, parent, again] = [
-      '1000 inherited:4 < main:8',
+      '200000 inherited:4 < main:8',
       '2000 after:5 < main:9',
       '3000 after:5 < main:11',
       '4000 after:5 < main:7',
