@@ -7,6 +7,8 @@ export interface ObservationText {
   /** Lines of /proc/PID/status that are amounts, in bytes. */
   readonly status: ReadonlyMap<string, number>;
   readonly processName: string;
+  /** For how long the first thread has waited for a processor, in nanoseconds; 0 where the kernel does not tell. */
+  readonly waitedNs: number;
   /** By the kernel's thread id. */
   readonly threadNames: ReadonlyMap<number, string>;
   readonly mappings: readonly Mapping[];
@@ -31,6 +33,7 @@ export function parseObservation(text: string): ObservationText {
   const environment: string[] = [];
   const lines = text.split('\n');
   let processName = '';
+  let waitedNs = 0;
   let section = '';
   for (const line of lines.slice(1)) {
     if (/^\[(status|threads|maps|command|environment)\]$/.test(line)) {
@@ -39,6 +42,7 @@ export function parseObservation(text: string): ObservationText {
       const amount = /^(\w+):\s+(\d+) kB$/.exec(line);
       if (amount) status.set(amount[1]!, Number(amount[2]) * 1024);
       else if (line.startsWith('Name:')) processName = line.slice(5).trim();
+      else if (line.startsWith('Waited:')) waitedNs = Number(line.slice(7));
     } else if (section === '[threads]') {
       const space = line.indexOf(' ');
       if (space > 0) threadNames.set(Number(line.slice(0, space)), line.slice(space + 1));
@@ -51,7 +55,7 @@ export function parseObservation(text: string): ObservationText {
       environment.push(line);
     }
   }
-  return { label: lines[0]!, status, processName, threadNames, mappings, command, environment };
+  return { label: lines[0]!, status, processName, waitedNs, threadNames, mappings, command, environment };
 }
 
 function parseMapping(line: string): Mapping | undefined {

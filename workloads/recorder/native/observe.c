@@ -2,7 +2,7 @@
  * What the kernel says of a process, as the text of a sample:
  *
  *   label
- *   [status] the lines of /proc/PID/status that speak of memory
+ *   [status] the lines of /proc/PID/status that speak of memory; Waited: for how long its first thread has waited for a processor, ns
  *   [threads] id and name
  *   [maps] start end rss anonymous name        of every mapping, from smaps; bytes, name may be missing, or be
  *                                              [mapped] or [recorder]: so much of the next one is the program's own, or
@@ -55,6 +55,10 @@ static void add_status(struct text *t, int pid)
 	add(t, "[status]\n");
 	while (f && fgets(line, sizeof line, f))
 		if (!strncmp(line, "Vm", 2) || !strncmp(line, "Rss", 3) || !strncmp(line, "Name", 4)) add(t, "%s", line);
+	if (f) fclose(f);
+	unsigned long long ran, waited;
+	f = proc(pid, "schedstat");
+	if (f && fscanf(f, "%llu %llu", &ran, &waited) == 2) add(t, "Waited: %llu\n", waited);
 	if (f) fclose(f);
 }
 
