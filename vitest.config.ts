@@ -8,7 +8,7 @@ import { compile, SOURCES } from './test/compile.ts';
  * those of a process. All others share a process for each worker, which spares starting one and compiling the models again.
  */
 const NEEDS_PROCESS =
-  /child_process|worker_threads|piscina|helpers\/(chromium|cli|interrupt|object-server|recorded|redis|require|zend-run)|evidence\/|zst|run-all|lanes|createRunner|InParallel|loadPlugin|fuzz/;
+  /child_process|worker_threads|piscina|helpers\/(chromium|cli|command|interrupt|object-server|recorded|redis|require|zend-run)|evidence\/|zst|run-all|lanes|createRunner|InParallel|loadPlugin|fuzz/;
 
 const files = readdirSync('test', { recursive: true, encoding: 'utf8' })
   .filter((name) => name.endsWith('.test.ts'))

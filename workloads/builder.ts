@@ -44,6 +44,10 @@ export interface EventBuilder {
   sample(label: string): void;
   threadBegin(thread: number): void;
   threadExit(thread: number): void;
+  /** The thread makes another one. */
+  threadCreate(thread: number, other: number): void;
+  /** The thread has waited so long, ns, for the exit of another one. */
+  threadJoin(thread: number, other: number, ns: number): void;
   /** The program begins to exit. */
   exit(thread: number): void;
   /** The process begins here as a copy of its parent, of whose threads only this one lives on. */
@@ -152,6 +156,8 @@ export function createEventBuilder(options: BuilderOptions): EventBuilder {
     sample: (label) => compiler.sample(label),
     threadBegin: (thread) => compiler.threadBegin(thread),
     threadExit: (thread) => compiler.threadExit(thread),
+    threadCreate: (thread, other) => compiler.threadCreate(thread, other),
+    threadJoin: (thread, other, ns) => compiler.threadJoin(thread, other, ns),
     exit: (thread) => compiler.exit(thread),
     fork: (thread) => compiler.fork(thread),
     gc: (thread) => compiler.gc(thread),

@@ -6,7 +6,7 @@ import { answer } from '../cli/answer.ts';
 import { type BatchArguments, batchOptions, inBatch } from '../cli/batch-options.ts';
 import { interruptible, unlessInterrupted } from '../cli/interruption.ts';
 import { checkRuns, positive } from '../cli/positive-option.ts';
-import { type MachineArguments, machineOptions, prepare } from '../cli/run-options.ts';
+import { isBuiltIn, type MachineArguments, machineOptions, prepare } from '../cli/run-options.ts';
 import { requireSites } from '../cli/site-options.ts';
 import { type TimeArguments, timeOptions } from '../cli/time-options.ts';
 import { terminalWidth } from '../cli/width.ts';
@@ -78,7 +78,9 @@ export const compareCommand: CommandModule<object, CompareArguments> = {
     positive('seeds', argv.seeds);
     checkRuns(allocators.length * argv.seeds);
     const record = recordingFor(argv);
-    const sitesOf = argv.sites ? (await prepare({ ...argv, allocator: allocators[0]! })).options : undefined;
+    const prepared = argv.sites ? await prepare({ ...argv, allocator: allocators[0]! }) : undefined;
+    const sitesOf = prepared?.options;
+    const read = (await isBuiltIn(argv.workload)) ? undefined : prepared;
     if (sitesOf) requireSites(sitesOf.events, sitesOf.workload, '--sites');
     let events: EventBuffer | undefined;
     let moment: JudgedTask['moment'] = null;
@@ -92,13 +94,13 @@ export const compareCommand: CommandModule<object, CompareArguments> = {
       compare({
         ...batch,
         load: loadOfSeeds(argv.workload, async (seed) => {
-          const given = { ...argv, allocator: allocators[0]!, seed };
+          const given = { ...argv, allocator: allocators[0]!, seed, prepared: read };
           if (!record && argv.at === undefined) {
             const batch = await loadForBatch(given);
             hasExit ||= batch.hasExit;
             return batch.task;
           }
-          const load = !argv.engine || !events ? loadTask : describeTask;
+          const load = read || !argv.engine || !events ? loadTask : describeTask;
           const task = await (argv.at === undefined ? load(given) : loadUpTo(given, argv.at));
           if (!record) return task;
           hasExit ||= task.events !== undefined && task.events.exitRow >= 0;

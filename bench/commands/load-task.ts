@@ -13,12 +13,13 @@ import { recordedAllocator } from '../run/recorded-allocator.ts';
 import type { RunTask } from '../study/parallel/run-task.ts';
 import { describeTraceFile } from '../study/parallel/trace-file.ts';
 
-type TaskArguments = MachineArguments & TimeArguments;
+/** `prepared`: a trace that has been read already; a pipe cannot be read twice. */
+type TaskArguments = MachineArguments & TimeArguments & { readonly prepared?: Prepared | undefined };
 type LoadedTask = Omit<RunTask, 'allocator' | 'seed'>;
 
 /** A workload and its machine as plain data, for workers. */
 export async function loadTask(argv: TaskArguments): Promise<LoadedTask> {
-  const { options, time } = await prepare(argv);
+  const { options, time } = argv.prepared ?? (await prepare(argv));
   const { events } = options;
   return {
     events,
@@ -41,10 +42,10 @@ export function loadOfSeeds<T>(workload: string, load: (seed: number) => Promise
 export async function loadForBatch(
   argv: TaskArguments & Pick<EngineArguments, 'engine'>,
 ): Promise<{ task: LoadedTask; recorded: string; source: string; hasExit: boolean }> {
-  const order = argv.engine === undefined ? passingOrder(argv) : undefined;
+  const order = argv.engine === undefined && !argv.prepared ? passingOrder(argv) : undefined;
   const passing = order && (await prepareFile(argv, order));
   if (!order || !passing) {
-    const task = await (argv.engine === undefined ? loadTask : describeTask)(argv);
+    const task = await (argv.engine === undefined || argv.prepared ? loadTask : describeTask)(argv);
     const { events } = task;
     const hasExit = events !== undefined && events.exitRow >= 0;
     return { task, recorded: events ? recordedAllocator(events) : 'glibc', source: events?.source ?? '', hasExit };

@@ -116,6 +116,11 @@ export const explanationSchema = z.object({
     .describe(
       'the price of what was counted up to there, as that of each setting; the time of one thread that was timed',
     ),
+  programNs: z
+    .number()
+    .nullable()
+    .default(null)
+    .describe('processor time of the recorded program up to there, without the recorder’s; null: not recorded'),
   sample: sampleSchema,
   areas: z.array(areaSchema),
   returns: z.array(returnSchema).min(1),

@@ -2,9 +2,9 @@
 
 import { inodeAttachWb } from './backing-dev.ts';
 import { earlyRatelimit } from './dirty-limits.ts';
-import { type HugePageSettings, Kernel, type Task } from './kernel.ts';
+import { type HugePageSettings, Kernel } from './kernel.ts';
 import type { MemCgroup } from './mem-cgroup.ts';
-import { memCgroupOutOfMemory, outOfMemory } from './oom-kill.ts';
+import { memCgroupOutOfMemory, outOfMemory, type Victims } from './oom-kill.ts';
 import { freePage, takeKernelPages } from './page-alloc.ts';
 import { type Profile, profileOf } from './profile.ts';
 import { noteStall, stalled } from './psi.ts';
@@ -18,8 +18,7 @@ export interface BootOptions {
   readonly thp: HugePageSettings['enabled'];
   readonly processors: number;
   readonly kernel: string;
-  /** Ends the processes that the kernel has chosen at one time. */
-  readonly kill: (tasks: readonly Task[]) => void;
+  readonly victims: Victims;
 }
 
 const newZone = ({ name, present, managed }: Profile['zones'][number], processors: number): Zone => ({
@@ -58,23 +57,38 @@ export function bootKernel(options: BootOptions): Kernel {
   earlyRatelimit(k);
   setMarks(k);
   k.userReserveKbytes = Math.min(131072, Math.floor((total * 4) / 32));
+  const { victims } = options;
+  const lookingUp = (reclaim: () => number) => () => {
+    const reclaimed = reclaim();
+    victims.shareInReclaim();
+    return reclaimed;
+  };
   k.hooks = {
-    memcgReclaim: (group, pages) => stalled(k, () => tryToFreeMemCgroupPages(k, group, pages)),
-    memcgOutOfMemory: (group) => reportedKill(k, group, () => memCgroupOutOfMemory(k, group, options.kill)),
+    memcgReclaim: (group, pages) =>
+      stalled(
+        k,
+        lookingUp(() => tryToFreeMemCgroupPages(k, group, pages)),
+      ),
+    memcgOutOfMemory: (group) => reportedKill(k, group, () => memCgroupOutOfMemory(k, group, victims.kill)),
     memcgHandleOverHigh: (task) => handleOverHighInCharge(k, task),
-    outOfMemory: () => reportedKill(k, null, () => outOfMemory(k, options.kill)),
-    directReclaim: (order) => tryToFreePages(k, order),
+    outOfMemory: () => reportedKill(k, null, () => outOfMemory(k, victims.kill)),
+    directReclaim: (order) =>
+      stalled(
+        k,
+        lookingUp(() => tryToFreePages(k, order)),
+      ),
     wakeKswapd: (_zone, order) => balancePgdat(k, order),
     freePage: (frame) => freePage(k, frame),
+    victimsTurn: (others) => victims.share(others),
   };
   takeStart(k);
   return k;
 }
 
 function reportedKill(k: Kernel, group: MemCgroup | null, kill: () => boolean): boolean {
-  const fatal = k.current?.fatalSignal ?? false;
+  const kills = k.oomKills.length;
   const killed = kill();
-  if (!fatal) {
+  if (k.oomKills.length > kills) {
     k.nowUs += group ? OOM_GROUP_US : OOM_US;
     // Only reclaim counts as a stall; of all memory the search has not been told apart from it.
     if (!group) noteStall(k, OOM_US);

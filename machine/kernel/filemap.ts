@@ -137,8 +137,8 @@ function syncMmapReadahead(
 }
 
 /**
- * page_cache_ra_unbounded: reads `count` pages from `start` that are not cached, not beyond the end of the file. The page where
- * `asyncSize` are left is marked: whoever comes to it reads on.
+ * do_page_cache_ra: reads `count` pages from `start` that are not cached, not beyond the end of the file. The page where `asyncSize` are left
+ * is marked, and whoever comes to it reads on; of fewer than that, which the end of the file leaves, none is.
  */
 export function readPages(
   k: Kernel,
@@ -149,7 +149,8 @@ export function readPages(
   asyncSize: number,
 ): boolean {
   const end = Math.min(start + count, Math.ceil(object.sizeBytes / 4096));
-  const mark = start + count - asyncSize;
+  const pages = end - start;
+  const mark = pages >= asyncSize ? end - asyncSize : -1;
   for (let index = start; index < end; index++) {
     if (object.get(index) !== 0) continue;
     const frame = allocPage(k, group);

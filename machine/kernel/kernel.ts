@@ -79,6 +79,8 @@ export interface Task {
   dirtyPause: DirtyPause | undefined;
   /** tsk_is_oom_victim. */
   oomVictim: boolean;
+  /** MMF_OOM_SKIP: it has nothing left for which the killer would wait. */
+  oomSkip: boolean;
   /** sem_undo_list, which its first thread makes. */
   hasUndoList: boolean;
   /** It has had threads, or its parent had when it forked: its C library does not forget. */
@@ -130,6 +132,8 @@ export interface Hooks {
   memcgOutOfMemory(group: MemCgroup): boolean;
   memcgHandleOverHigh(task: Task): void;
   outOfMemory(order: number): boolean;
+  /** Somebody of that group has had the processor until it was the turn of those that were killed (`victimsTurnUs`). */
+  victimsTurn(others: MemCgroup): void;
   directReclaim(order: number): number;
   wakeKswapd(zone: number, order: number): void;
   freePage(frame: number): void;
@@ -192,12 +196,21 @@ export class Kernel {
   /** Nobody was left to be killed: the machine has stopped. */
   panicked = false;
   nowUs = 0;
+  /** When those that were killed for memory have the processor next, in microseconds. */
+  victimsTurnUs = Number.POSITIVE_INFINITY;
+  /** When whoever carries out a command in the script loses the processor to another, or to who reads the script. */
+  othersTurnUs = Number.POSITIVE_INFINITY;
+  /** mmu_gather: pages that were unmapped last by who ends are not freed yet, but kept here. */
+  gathering: number[] | null = null;
+  /** All that are kept so: reclaim leaves them alone. */
+  readonly gathered = new Set<number>();
   psi: Psi = newPsi(0);
   hooks: Hooks = {
     memcgReclaim: unset,
     memcgOutOfMemory: unset,
     memcgHandleOverHigh: unset,
     outOfMemory: unset,
+    victimsTurn: unset,
     directReclaim: unset,
     wakeKswapd: unset,
     freePage: unset,

@@ -5,6 +5,18 @@ import { MM_ANONPAGES, MM_FILEPAGES, MM_SHMEMPAGES, MM_SWAPENTS } from './mm-typ
 import { oomKillFacts } from './oom-kill-facts.ts';
 
 const OOM_SCORE_ADJ_MIN = -1000;
+/** They have their signal; `isOfMany`: others of the group follow. */
+type Kill = (tasks: readonly Task[], isOfMany: boolean) => void;
+
+/** Those that were killed for memory, which give theirs back in turns with who asked for it. */
+export interface Victims {
+  readonly kill: Kill;
+  /** Whoever has had the processor up to now gives way, if it is their turn. */
+  readonly share: (others: MemCgroup) => void;
+  /** The same of who is stalled, as it reclaims. */
+  readonly shareInReclaim: () => void;
+}
+
 const NOBODY = 'Out of memory and no killable processes...';
 
 /** oom_badness: pages that the process would give back, and its adjustment in thousandths of all; undefined where it may not die. */
@@ -24,12 +36,9 @@ export function oomScore(k: Kernel, task: Task): number {
 
 const inGroup = (task: Task, group: MemCgroup): boolean => task.group.isIn(group);
 
-/** oom_evaluate_task: while one that was killed is not gone, nobody else is; `kill` lets it get on. @returns whether there was one. */
-function waitsForVictim(k: Kernel, tasks: readonly Task[], kill: (tasks: readonly Task[]) => void): boolean {
-  const victim = tasks.find((task) => task.alive && task.oomVictim && task !== k.current);
-  if (victim) kill([victim]);
-  return victim !== undefined;
-}
+/** oom_evaluate_task: while one that was killed has memory to give back (MMF_OOM_SKIP is not set), nobody else is. */
+const waitsForVictim = (tasks: readonly Task[]): boolean =>
+  tasks.some(({ alive, oomVictim, oomSkip }) => alive && oomVictim && !oomSkip);
 
 /** select_bad_process: of equals the last that oom_evaluate_task comes to. */
 function selectBadProcess(tasks: readonly Task[], totalPages: number): Task | undefined {
@@ -84,13 +93,7 @@ function oomKillOne(k: Kernel, task: Task, message: string): void {
 }
 
 /** oom_kill_process: the chosen, and all of its group where that is set. */
-function oomKillProcess(
-  k: Kernel,
-  victim: Task,
-  message: string,
-  limit: MemCgroup | null,
-  kill: (tasks: readonly Task[]) => void,
-): void {
+function oomKillProcess(k: Kernel, victim: Task, message: string, limit: MemCgroup | null, kill: Kill): void {
   const members = k.tasks.filter((task) => task.alive && (!limit || inGroup(task, limit)));
   k.oomKills.push(oomKillFacts(k, victim, limit, members));
   k.hooks.oomKill?.();
@@ -100,18 +103,15 @@ function oomKillProcess(
   k.kmsg.push(constraint);
   const whole = oomGroupOf(victim.group, limit);
   oomKillOne(k, victim, message);
-  const killed = new Set([victim]);
-  if (whole) {
-    memcgEvent(whole, 'oom_group_kill');
-    k.kmsg.push(`Tasks in ${pathOf(whole)} are going to be killed due to memory.oom.group set`);
-    for (const task of k.tasks) {
-      if (!task.alive || !inGroup(task, whole) || task.oomScoreAdj === OOM_SCORE_ADJ_MIN) continue;
-      oomKillOne(k, task, message);
-      killed.add(task);
-    }
+  kill([victim], whole !== undefined);
+  if (!whole) return;
+  memcgEvent(whole, 'oom_group_kill');
+  k.kmsg.push(`Tasks in ${pathOf(whole)} are going to be killed due to memory.oom.group set`);
+  for (const task of [...k.tasks]) {
+    if (!task.alive || !inGroup(task, whole) || task.oomScoreAdj === OOM_SCORE_ADJ_MIN) continue;
+    oomKillOne(k, task, message);
+    if (task !== victim) kill([task], true);
   }
-  // They begin to give their memory back when all have their signal.
-  kill([...killed]);
 }
 
 /** mem_cgroup_get_oom_group: the highest group with oom.group between the victim and the limit. */
@@ -127,7 +127,7 @@ function oomGroupOf(group: MemCgroup, limit: MemCgroup | null): MemCgroup | unde
 const pathOf = (group: MemCgroup): string => (group.isRoot ? '/' : `/${group.name}`);
 
 /** out_of_memory for the machine. @returns false where nobody can be killed. */
-export function outOfMemory(k: Kernel, kill: (tasks: readonly Task[]) => void): boolean {
+export function outOfMemory(k: Kernel, kill: Kill): boolean {
   if (k.current?.fatalSignal) return true;
   const asker = k.current;
   if (k.killsAsker && asker && asker.oomScoreAdj !== OOM_SCORE_ADJ_MIN) {
@@ -135,6 +135,7 @@ export function outOfMemory(k: Kernel, kill: (tasks: readonly Task[]) => void): 
     oomKillProcess(k, asker, 'Out of memory (oom_kill_allocating_task)', null, kill);
     return true;
   }
+  if (waitsForVictim(k.tasks)) return true;
   const victim = selectBadProcess(k.tasks, k.totalPages + k.swapTotal);
   headerLines(k, asker, null);
   if (!victim) {
@@ -149,10 +150,10 @@ export function outOfMemory(k: Kernel, kill: (tasks: readonly Task[]) => void): 
 }
 
 /** mem_cgroup_out_of_memory. */
-export function memCgroupOutOfMemory(k: Kernel, group: MemCgroup, kill: (tasks: readonly Task[]) => void): boolean {
+export function memCgroupOutOfMemory(k: Kernel, group: MemCgroup, kill: Kill): boolean {
   if (k.current?.fatalSignal) return true;
   const members = k.tasks.filter((task) => task.alive && inGroup(task, group));
-  if (waitsForVictim(k, members, kill)) return true;
+  if (waitsForVictim(members)) return true;
   const swap = k.swappiness > 0 ? Math.min(group.swapMax, k.swapTotal) : 0;
   const total = Math.min(group.max + swap, k.totalPages + k.swapTotal);
   const victim = selectBadProcess(members, total);

@@ -179,6 +179,11 @@ export function allocHugePage(k: Kernel, group: MemCgroup, direct: boolean): num
 /** free_unref_page and mem_cgroup_uncharge: nobody maps or holds the page any more. */
 export function freePage(k: Kernel, frame: number): void {
   const { frames } = k;
+  if (k.gathering) {
+    k.gathering.push(frame);
+    k.gathered.add(frame);
+    return;
+  }
   if (isHeldByMlockBatch(k, frame)) return;
   const pages = frames.sizeOf(frame);
   if (frames.flags[frame]! & PG_MLOCKED) {

@@ -3,13 +3,10 @@ import { dupMm } from './fork.ts';
 import { HPAGE_PMD_NR } from './frames.ts';
 import type { Kernel, Task } from './kernel.ts';
 import { lruGenAddMm, lruGenDelMm } from './lru-gen-mm-list.ts';
-import { zapPageRange } from './memory.ts';
 import { Mm } from './mm-types.ts';
 import { exitMmap } from './mmap.ts';
 import { FORK_ENTRY_US, FORK_US, FORK_VMA_US } from './recorded-prices.ts';
 import { processMemory, releaseTaskMemory, threadMemory } from './slab.ts';
-import { lruAddDrain } from './swap-lru.ts';
-import { VM_PFNMAP, VM_SHARED } from './vm-flags.ts';
 import { resetKswapdFailures } from './vmscan.ts';
 
 /** _STK_LIM. */
@@ -61,6 +58,7 @@ export function newTask(k: Kernel, name: string, parent: Task | null): Task {
     dirtyPausedWhen: 0,
     dirtyPause: undefined,
     oomVictim: false,
+    oomSkip: false,
     objects: [],
     stacks: [],
   };
@@ -131,18 +129,5 @@ export function exitTask(k: Kernel, task: Task): void {
   for (const pid of [task.pid, ...task.tids]) k.pids.free(pid);
   resetKswapdFailures(k);
   k.tasks.splice(k.tasks.indexOf(task), 1);
-  k.current = current;
-}
-
-/** __oom_reap_task_mm: takes the victim's private memory before it has had time to. */
-export function reapMemory(k: Kernel, task: Task): void {
-  const { current } = k;
-  k.current = null;
-  lruAddDrain(k);
-  for (const vma of task.mm.vmas) {
-    if (vma.flags & (VM_SHARED | VM_PFNMAP)) continue;
-    zapPageRange(k, task, vma, vma.start, vma.end);
-  }
-  resetKswapdFailures(k);
   k.current = current;
 }

@@ -106,6 +106,7 @@ function shrinkFolio(
   ignoreReferences: boolean,
 ): Outcome {
   const { flags } = k.frames;
+  if (k.gathered.size > 0 && k.gathered.has(frame)) return 'keep';
   if (flags[frame]! & PG_MLOCKED) {
     flags[frame] = (flags[frame]! & ~PG_ACTIVE) | PG_UNEVICTABLE;
     return 'keep';

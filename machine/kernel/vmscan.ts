@@ -21,9 +21,15 @@ import { memCgroupIter } from './mem-cgroup-iter.ts';
 import { countMemcg } from './memcontrol.ts';
 import { nrFreePages, zoneWatermarkOk } from './page-alloc.ts';
 import { calculateProtection, isBelowLow, isBelowMin } from './protection.ts';
-import { stalled } from './psi.ts';
 import { shrinkFolioList } from './reclaim-folio.ts';
-import { DEACTIVATED_US, KEPT_MAPPING_US, KEPT_US, UNMAPPED_US, ZEROED_PAGE_US } from './recorded-prices.ts';
+import {
+  DEACTIVATED_US,
+  KEPT_MAPPING_US,
+  KEPT_US,
+  RECLAIM_GROUP_US,
+  UNMAPPED_US,
+  ZEROED_PAGE_US,
+} from './recorded-prices.ts';
 import { folioReferenced } from './rmap.ts';
 import { RmapWalk } from './rmap-walk.ts';
 import { lruvecPageState, memCgroupFlushStats, updateStat } from './rstat.ts';
@@ -199,6 +205,7 @@ function shrinkNode(k: Kernel, sc: ScanControl): void {
   const scannedBefore = sc.nrScanned;
   const isPartial = k.profile.features.partialWalks && !sc.kswapd && !sc.memcgFullWalk;
   for (const group of isPartial ? memCgroupIter(sc.target) : [...sc.target.subtree()]) {
+    if (group !== sc.target) k.nowUs += RECLAIM_GROUP_US;
     calculateProtection(sc.target, group);
     if (!group.isRoot && isSpared(k, group, sc)) continue;
     shrinkLruvec(k, group, sc);
@@ -236,10 +243,10 @@ function doTryToFreePages(k: Kernel, sc: ScanControl): number {
   }
 }
 
-/** try_to_free_pages: an allocation that found the marks met does the work itself. */
+/** try_to_free_pages: an allocation that found the marks met does the work itself, and is stalled meanwhile. */
 export function tryToFreePages(k: Kernel, order: number): number {
   k.vmstat.allocstall_movable++;
-  return stalled(k, () => doTryToFreePages(k, newScan(k.root, false, false, SWAP_CLUSTER_MAX, order)));
+  return doTryToFreePages(k, newScan(k.root, false, false, SWAP_CLUSTER_MAX, order));
 }
 
 /** try_to_free_mem_cgroup_pages. Whether that is pressure is the caller's: of whoever charges it is, of a limit that is written, or of memory.reclaim, not. */

@@ -56,6 +56,7 @@ const WAITS: Readonly<Record<string, (...call: Parameters<Handler>) => Breathing
       return;
     }
     yield* passUntilAnswered(run, process, run.k.nowUs + Number(ms ?? 120000) * 1000);
+    run.dying.finish(process.task);
     if (!process.alive) {
       run.emitStep(command.text, 'died', undefined);
       return;
@@ -126,7 +127,7 @@ const HANDLERS: Readonly<Record<string, Handler>> = {
       const error = run.k.swapTotal === 0 ? 'EINVAL' : swapOff(run.k, run.image.init) ? undefined : 'ENOMEM';
       ok(run, command, error, run.k.nowUs - startUs);
       // Who was killed for it has had time to go.
-      run.dying.settle(true);
+      run.dying.idle(Number.POSITIVE_INFINITY);
       return;
     }
     const bytes = sizeOf(size!);

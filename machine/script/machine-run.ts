@@ -142,7 +142,14 @@ export class MachineRun {
       throw new UserError(`${name}: found ${options.memoryMb} MB of memory, expected at least ${LEAST_MEMORY_MB} MB`);
     this.options = options;
     this.onLine = onLine;
-    this.k = bootKernel({ ...options, kill: (tasks) => this.dying.kill(tasks) });
+    this.k = bootKernel({
+      ...options,
+      victims: {
+        kill: (tasks, isOfMany) => this.dying.kill(tasks, isOfMany),
+        share: (others) => this.dying.share(others),
+        shareInReclaim: () => this.dying.shareInReclaim(),
+      },
+    });
     this.dying = new Dying(this.k, (task) => this.die(task, 'signal', 9));
     this.rootGroup = new Cgroup('', null, this.k.root, this.k.rootPids);
     this.rootGroup.subtreeControl.add('memory');
@@ -214,6 +221,22 @@ export class MachineRun {
     return next;
   }
 
+  /** Some command is under way, or its answer is not collected. */
+  get hasBusy(): boolean {
+    return this.busy.size > 0;
+  }
+
+  /** Commands under way of other processes. */
+  readonly busyOthers = (own: ScriptProcess): BackgroundCommand[] => {
+    const commands: BackgroundCommand[] = [];
+    if (this.busy.size === 1 && this.busy.has(own)) return commands;
+    for (const process of this.busy) {
+      const { alive, busy, cgroup } = process;
+      if (process !== own && alive && !cgroup.isFrozen && !busy!.answer) commands.push(busy!);
+    }
+    return commands;
+  };
+
   processOf(task: Task): ScriptProcess | undefined {
     return this.byTask.get(task);
   }
@@ -275,7 +298,8 @@ export class MachineRun {
   }
 
   emitStep(command: string, state: string | undefined, answer: Partial<Answer> | undefined): void {
-    this.dying.settle(false);
+    this.dying.share(this.k.root);
+    this.dying.readerWakes();
     this.reap();
     this.emit({
       t: 'step',

@@ -9,6 +9,7 @@ import { doMprotect } from '../kernel/mprotect.ts';
 import { doMremap } from '../kernel/mremap.ts';
 import { forkTask } from '../kernel/process.ts';
 import { chargeInode, newObject, putObject } from '../kernel/shmem.ts';
+import { JIFFY_US } from '../kernel/timer.ts';
 import { VM_HUGETLB, VM_LOCKED, VM_NORESERVE, VM_READ, VM_SHARED, VM_WRITE } from '../kernel/vm-flags.ts';
 import { writePages } from '../kernel/writeback.ts';
 import { has, type Immediate, option, pagesOf, type Result, range } from './command-words.ts';
@@ -104,6 +105,7 @@ export const MEMORY_CALLS: Readonly<Record<string, Immediate>> = {
     return doMadvise(run.k, task, start, pages, words[3] as Advice) ?? 0;
   },
   fork: (run, { task, cgroup, heap }, words) => {
+    const startUs = run.k.nowUs;
     const child = forkTask(run.k, task, words[0]!);
     if (typeof child === 'string') {
       run.refusedForks.add(words[0]!);
@@ -111,7 +113,7 @@ export const MEMORY_CALLS: Readonly<Record<string, Immediate>> = {
     }
     const own = heap && run.runners.has(words[0]!) ? heap.fork(child) : undefined;
     run.enter(words[0]!, child, cgroup, own);
-    returnFromFork(run.k, task);
+    returnFromFork(run.k, task, run.k.nowUs - startUs > JIFFY_US);
     return 0;
   },
   exit: (run, { task }, words) => {

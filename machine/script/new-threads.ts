@@ -3,6 +3,8 @@ import type { Task } from '../kernel/kernel.ts';
 /** sysctl_sched_latency and sysctl_sched_min_granularity, in microseconds. */
 const LATENCY_US = 6000;
 export const MIN_GRANULARITY_US = 750;
+/** A sleeper is placed at most half of sysctl_sched_latency behind, a new process half of it ahead. */
+export const SLEEPER_CREDIT_US = LATENCY_US / 2;
 
 /** sched_slice of one of so many that want the processor, all of nice 0. */
 export const schedSlice = (runnable: number): number => Math.max(MIN_GRANULARITY_US, LATENCY_US / runnable);

@@ -42,6 +42,12 @@ export function* runProcessCommand(run: MachineRun, command: Command): Breathing
     run.emitStep(command.text, 'busy', undefined);
     return;
   }
+  if (process.task.fatalSignal) {
+    // Killed a moment ago: it will not read the command.
+    run.dying.finish(process.task);
+    run.emitStep(command.text, 'died', undefined);
+    return;
+  }
   const [name, ...words] = command.words as [string, ...string[]];
   run.turns.readerRan(COMMAND_US);
   if (name === 'into' || name === 'oom_score_adj' || name === 'clear_refs') {
@@ -65,8 +71,8 @@ export function* runProcessCommand(run: MachineRun, command: Command): Breathing
     return;
   }
   yield* passUntilAnswered(run, process, k.nowUs + PATIENCE_US);
+  run.dying.finish(process.task);
   if (!process.alive) {
-    run.dying.settle(true);
     run.emitStep(command.text, name === 'exit' ? undefined : 'died', undefined);
     return;
   }
@@ -131,6 +137,7 @@ function* perform(
   const { k } = run;
   const { task } = process;
   run.turns.takes(task);
+  run.dying.workerWakes();
   const before = receive(k, task);
   const startUs = k.nowUs;
   k.nowUs += CALL_US;
@@ -152,7 +159,9 @@ function* perform(
       break;
     }
     if (step.value !== 'breath') sleptUs += fallsAsleep(k, process, step.value);
+    const waitsSinceUs = k.nowUs;
     yield step.value;
+    if (step.value !== 'breath' && step.value.for === 'turn') sleptUs += k.nowUs - waitsSinceUs;
     k.current = task;
   }
   yield* pausesForDisk(run, task);
@@ -166,8 +175,9 @@ function* perform(
     }
   }
   k.current = null;
-  if (task.fatalSignal) run.die(task, 'signal', 9);
-  if (!task.alive) return { ret: 0, minflt: 0, majflt: 0, us: 0 };
+  if (task.alive && task.oomVictim) run.dying.exits(task);
+  else if (task.fatalSignal) run.die(task, 'signal', 9);
+  if (!task.alive || task.oomVictim) return { ret: 0, minflt: 0, majflt: 0, us: 0 };
   run.turns.goesOn(task);
   const failed = typeof result === 'string';
   if (failed) failCommand(k, task);
@@ -242,8 +252,9 @@ function* touch(run: MachineRun, process: ScriptProcess, words: readonly string[
       k.nowUs += k.profile.prices.faultUs;
       if (task.dirtyPause) return true;
       flushersTurn(k);
+      if (k.nowUs >= k.victimsTurnUs) k.hooks.victimsTurn(task.group);
       if (isOverHigh(task)) sleepUs = handleOverHigh(k, task);
-      return sleepUs > 0 || ++faults % FAULTS_A_BREATH === 0;
+      return sleepUs > 0 || k.nowUs >= k.othersTurnUs || ++faults % FAULTS_A_BREATH === 0;
     });
     if (outcome === 0) return 0;
     if (outcome === OUT_OF_MEMORY) {
@@ -253,12 +264,16 @@ function* touch(run: MachineRun, process: ScriptProcess, words: readonly string[
       continue;
     }
     if (outcome !== PAUSED) {
-      run.die(task, 'signal', outcome);
+      if (!task.oomVictim) run.die(task, 'signal', outcome);
       return 0;
     }
     yield* pausesForDisk(run, task);
     if (!task.alive) return 0;
-    yield sleepUs > 0 ? { untilUs: k.nowUs + sleepUs, for: 'memory' } : 'breath';
+    yield sleepUs > 0
+      ? { untilUs: k.nowUs + sleepUs, for: 'memory' }
+      : k.nowUs >= k.othersTurnUs
+        ? { untilUs: k.nowUs, for: 'turn' }
+        : 'breath';
     sleepUs = 0;
     if (!task.alive) return 0;
   }

@@ -14,10 +14,12 @@ import {
 } from '../kernel/recorded-prices.ts';
 import { memCgroupFlushStats, shownNow, shownStat } from '../kernel/rstat.ts';
 import { smapsOf, smapsRollup } from '../kernel/smaps.ts';
+import { JIFFY_US } from '../kernel/timer.ts';
 import { VM_EXEC, VM_READ, VM_SHARED, VM_WRITE } from '../kernel/vm-flags.ts';
 import { readGroups } from './group-commands.ts';
 import type { MachineRun, ScriptProcess } from './machine-run.ts';
-import { updatePressure } from './time.ts';
+import { atOnce } from './pause.ts';
+import { passTime, turnUs, updatePressure } from './time.ts';
 
 const SLOT_PAGES = 2 ** 24;
 const BASE_PAGE = 0x100000000;
@@ -31,23 +33,31 @@ export function emitSample(run: MachineRun, label: string, mini: boolean): void 
   run.reap();
   turns.readerRan(0);
   emitMachine(run, label, !mini);
-  turns.readerRan(SAMPLE_US);
+  // Commands in the background have a turn each where a tick finds that the reader's slice is over.
+  let turnInUs = turnUs(run.k) - run.k.nowUs;
+  const reads = (us: number) => {
+    turns.readerRan(us);
+    run.dying.share(run.k.root);
+    for (turnInUs -= us; turnInUs <= 0; turnInUs += JIFFY_US) if (run.hasBusy) atOnce(passTime(run, run.k.nowUs));
+  };
+  reads(SAMPLE_US);
   for (const process of mini ? [] : run.processes) {
     if (!process.alive) continue;
     emitProcess(run, label, process);
-    turns.readerRan(processUs(run, process.task));
+    reads(processUs(run, process.task));
   }
   for (const group of run.cgroups.values()) {
     updatePressure(run.k, run.groups.values());
     emitGroup(run, label, group);
-    turns.readerRan(SAMPLE_GROUP_US);
+    reads(SAMPLE_GROUP_US);
   }
   readGroups(run);
   run.emitKmsg(label);
 }
 
 /** What showing a process takes: each of its regions, and each entry of its tables. */
-function processUs(run: MachineRun, { mm }: Task): number {
+function processUs(run: MachineRun, { mm, fatalSignal }: Task): number {
+  if (fatalSignal) return SAMPLE_PROCESS_US;
   const regions = mm.vmas.filter((vma) => isRegion(run, vma)).length;
   return SAMPLE_PROCESS_US + regions * SAMPLE_REGION_US + entriesOf(mm) * SAMPLE_PAGE_US;
 }

@@ -238,8 +238,12 @@ export function useBuffer(k: Kernel, task: Task, bytes: number, reading: boolean
   for (let i = 0; i < pages; i++) touchPage(k, task, BUFFER.first + i, reading);
 }
 
-/** The parent's return from fork. */
-export function returnFromFork(k: Kernel, parent: Task): void {
+/**
+ * The parent's return from fork. Where a tick came within it, the kernel's thread for RCU has had the processor, and which one the parent has is
+ * noted in its thread's memory (rseq) on the way back.
+ */
+export function returnFromFork(k: Kernel, parent: Task, hadTick: boolean): void {
+  if (hadTick) access(k, parent, '515w');
   access(k, parent, '457x S1w');
 }
 

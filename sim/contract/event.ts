@@ -28,6 +28,8 @@ import type { Bytes } from './units.ts';
  *   FORK              -         -             -              here the process came to be: only this thread lives on
  *   GC                -         -             -              gc_mem_caches()
  *   SHUTDOWN          -         -             -              the thread's heap of PHP ends
+ *   CREATE            -         number        -              the thread makes the one with that number in the trace
+ *   JOIN              -         number        ns waited      the thread has waited for the exit of the one with that number in the trace; ns at most 2^32 - 1
  *   CTL               -         name, arena   value (two's complement), see mallctl.ts
  *   SKIPPED           an event that --lenient left out; it keeps its number and does nothing
  *   STALE_FREE        -         row of the event that allocated the block, which was freed already; only where a trace
@@ -70,6 +72,8 @@ export const OP_FORK = 21;
 export const OP_GC = 22;
 export const OP_CTL = 23;
 export const OP_SHUTDOWN = 24;
+export const OP_JOIN = 25;
+export const OP_CREATE = 26;
 /** Never in a buffer: what a replay hands over in place of the operation of a row with a mark, whose number is in `a`. */
 export const OP_BY_MARK = 31;
 

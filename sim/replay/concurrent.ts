@@ -155,13 +155,13 @@ export function runThreadEvents(options: ConcurrentOptions): ThreadMeasurements 
     for (let p = first[t]!; p !== tail[t]; p += RECORD_WORDS) {
       if ((p & CHUNK_MASK) === CHUNK_END) p = records[p + 1]! << LG_CHUNK_WORDS;
       const op = records[p]! & OP_MASK;
+      const slot = slotOf(order, p);
+      waitFor(slot, needOf(order, p));
       if (!isAlive && namesThread(op)) {
         isAlive = true;
         if (born !== 0) waitFor(born, order.taken[born]! + 1);
         startThread(t);
       }
-      const slot = slotOf(order, p);
-      waitFor(slot, needOf(order, p));
       const a = argumentOf(order, p);
       const b = secondArgumentOf(order, p);
       if (op === OP_REQUEST_END) waitForRequest(a, b);

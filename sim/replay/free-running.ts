@@ -97,7 +97,7 @@ export function createFreeRunning(options: FreeRunningOptions): FreeRunning {
   });
   const otherEvents = createOtherEvents({ ...options, order, calls, live, waits, write, alive, onFailure: failed });
   const { execute, unreadyOfRequest } = otherEvents;
-  const lives = createThreadLives({ ...options, order, scheduler, alive, used, otherEvents });
+  const lives = createThreadLives({ ...options, order, scheduler, alive, waits, otherEvents });
   const { beginThread, beginOther, forked, end } = lives;
   const freeing = createFreeing({ ...options, cursor, live, calls, waits, execute, isFarAhead });
   const { finishFree, fetchBlock, freeOfOthers } = freeing;
@@ -190,8 +190,7 @@ export function createFreeRunning(options: FreeRunningOptions): FreeRunning {
       cursor[t] = p;
       isServed = false;
       if (alive[t] === 0 && namesThread(op)) {
-        beginThread(t);
-        if (clocks[t]! <= limit[0]! && tail[t] === 0) continue;
+        if (beginThread(t, p) && clocks[t]! <= limit[0]! && tail[t] === 0) continue;
         stop = STOP_TURN;
         break;
       }

@@ -374,7 +374,7 @@ export function createInterpreter(options: InterpreterOptions): Interpreter {
       case OP_STALE_FREE:
         if (addressOfRow) allocator.freeStale?.(t, addressOfRow(a));
         break;
-      default: // THREAD_BEGIN, SAMPLE, EXIT and SKIPPED do nothing here
+      default: // THREAD_BEGIN, CREATE, JOIN, SAMPLE, EXIT and SKIPPED do nothing here
     }
   }
 

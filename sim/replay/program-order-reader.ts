@@ -2,6 +2,8 @@ import { assert, UserError } from '../contract/assert.ts';
 import { type Beginning, createBeginning } from '../contract/beginning.ts';
 import type { EventBuffer, PassingTrace } from '../contract/event.ts';
 import * as traced from '../contract/event.ts';
+import { emptyOrder } from './empty-order.ts';
+import { createJoins, joinSlots } from './joins.ts';
 import {
   CHUNK_END,
   CHUNK_MASK,
@@ -12,16 +14,10 @@ import {
   type ProgramOrderReader,
   RECORD_WORDS,
   SLOT_SHIFT,
-  sharedInt32,
 } from './program-order.ts';
-import { ALLOCATED, createSlots, FRESH_SLOTS, LG_LIFE_WORDS, OWNER, SLOTS_MAX, USES } from './slots.ts';
+import { ALLOCATED, createSlots, LG_LIFE_WORDS, OWNER, USES } from './slots.ts';
 import { lastRows, namesThread, rowsByThread, type ThreadEnd, type TraceThreads, threadsOf } from './thread-rows.ts';
 
-/** Of a thread, before it gets a second chunk. */
-const FIRST_RECORDS = 4;
-
-/** Of a trace that passes: its one thread has no more events ahead than a piece. */
-const PASSING_CHUNKS = 64;
 /** An end that is not known yet. */
 const NO_ROW = 0x7fffffff;
 
@@ -37,33 +33,7 @@ export function readProgramOrder(
   beginning = createBeginning(),
 ): ProgramOrderReader {
   const traceThreads = threadsOf(events);
-  const { ids, bornAfter, takenBy, taken } = traceThreads;
-  const threads = ids.length;
-  const forks = taken.length - 1;
-  const needed = Math.ceil((events.length * RECORD_WORDS) / CHUNK_END) + 2 * threads + 1;
-  const chunks = traced.isPassing(events) ? Math.min(needed, PASSING_CHUNKS) : needed;
-  // Of a trace that passes those alive at a time, and those whose frees may still be ahead.
-  const used = traced.isPassing(events) ? events.objectSlotLimit + (chunks << LG_CHUNK_WORDS) : events.length;
-  const slotLimit = Math.min(used + forks + (threads + 1) * FRESH_SLOTS, SLOTS_MAX);
-  // Each thread has a chunk from the beginning; chunk 0 is none. The first events lie at its end: what happens at the end of a chunk is
-  // then known to the host's compiler before it compiles anything.
-  const first = Int32Array.from(ids, (_, t) => ((t + 1) << LG_CHUNK_WORDS) + CHUNK_END - FIRST_RECORDS * RECORD_WORDS);
-  const order: ProgramOrder = {
-    threads,
-    ids,
-    bornAfter,
-    takenBy,
-    taken,
-    first,
-    tail: beginning.keep(first.slice()),
-    records: sharedInt32(chunks << LG_CHUNK_WORDS),
-    extra: sharedInt32(chunks << (LG_CHUNK_WORDS - LG_RECORD_WORDS)),
-    needs: sharedInt32(chunks << (LG_CHUNK_WORDS - LG_RECORD_WORDS)),
-    requestFrees: sharedInt32(events.requestFrees.length),
-    requestNeeds: sharedInt32(events.requestFrees.length),
-    marks: events.marks,
-    slotLimit,
-  };
+  const order = emptyOrder(events, traceThreads, beginning);
   const ends = traced.isPassing(events) ? [{ thread: 0, row: NO_ROW - 1 }] : lastRows(events, traceThreads);
   return createReader(events, order, traceThreads, ends, beginning);
 }
@@ -76,27 +46,9 @@ function createReader(
   beginning: Beginning,
 ): ProgramOrderReader {
   // Constants of their own: an imported one is loaded and checked at every use, a local one is folded into the code.
-  const {
-    OP_BITS,
-    OP_BY_MARK,
-    OP_CALLOC,
-    OP_ECALLOC,
-    OP_EFREE,
-    OP_EMALLOC,
-    OP_EREALLOC,
-    OP_FORK,
-    OP_FREE,
-    OP_MALLOC,
-    OP_MARKED,
-    OP_MASK,
-    OP_MEMALIGN,
-    OP_OR_MARK,
-    OP_REALLOC,
-    OP_REQUEST_END,
-    OP_SAMPLE,
-    OP_TRIM,
-    OP_WRITE,
-  } = traced;
+  const { OP_BITS, OP_MASK, OP_MARKED, OP_OR_MARK, OP_BY_MARK, OP_MALLOC, OP_FREE, OP_EMALLOC, OP_EFREE } = traced;
+  const { OP_CALLOC, OP_ECALLOC, OP_MEMALIGN, OP_REALLOC, OP_EREALLOC, OP_WRITE, OP_TRIM, OP_SAMPLE } = traced;
+  const { OP_REQUEST_END, OP_FORK, OP_THREAD_BEGIN, OP_THREAD_EXIT, OP_CREATE, OP_JOIN } = traced;
   const ofOthers = OF_OTHERS;
   const slotShift = SLOT_SHIFT;
   const chunkEnd = CHUNK_END;
@@ -113,8 +65,11 @@ function createReader(
   const current = beginning.keep(new Int32Array(events.threadSlots));
   /** By slot of the trace: the slot of this file, 0 while dead. */
   const now = beginning.keep(new Int32Array(traced.isPassing(events) ? events.objectSlotLimit : events.objectSlots));
-  const slots = createSlots(threads, order.slotLimit, lastChunk, taken.length, beginning);
+  const { named } = traceThreads;
+  const reserved = taken.length + joinSlots(named, threads);
+  const slots = createSlots(threads, order.slotLimit, lastChunk, reserved, beginning);
   const { lives, freeSlots, freeCount, refill, addFree } = slots;
+  const joins = createJoins(named, taken.length, lives, beginning);
   // Where the next thread begins, and behind the last event of the next one that ends.
   const beginRows = Int32Array.from([...begins.map(({ row }) => row), NO_ROW]);
   const endRows = Int32Array.from([...ends.map(({ row }) => row + 1), NO_ROW]);
@@ -305,6 +260,14 @@ function createReader(
         if (taken.length > 1) state[FORKS]!++; // the only thread takes nobody, and waits for nothing
         putOther(t, row, op | (state[FORKS]! << slotShift), taken[state[FORKS]!]!);
         break;
+      case OP_THREAD_BEGIN:
+      case OP_THREAD_EXIT:
+      case OP_CREATE:
+      case OP_JOIN: {
+        const s = joins.slotOf(op, t);
+        putOther(t, row, op | (s << slotShift), joins.needOf(op, s));
+        break;
+      }
       default: // nothing to wait for; of a mallopt the slot is its name
         putOther(t, row, op | (slot[row & mask]! << slotShift), 0);
     }

@@ -41,7 +41,7 @@ export const SLOT_SHIFT = Math.log2(OF_OTHERS) + 1;
  * cycle is impossible.
  *
  * A fork has a slot of its own, and waits for the last event of every thread that it takes: all that stands before it in the file has happened then.
- * What begins behind it waits for the fork.
+ * What begins behind it waits for the fork. Where a trace says who makes a thread or waits for it each thread has a slot of its own, too (joins.ts).
  */
 export interface ProgramOrder {
   readonly threads: number;
@@ -110,9 +110,10 @@ export function needOf(order: ProgramOrder, position: number): number {
   return order.needs[position >> LG_RECORD_WORDS]!;
 }
 
-/** Whether others may wait for the event: an allocation, a realloc, a write, or a fork; a free is the last that happens to an object. */
+/** Whether others may wait for the event: an allocation, a realloc, a write, a fork, what makes or ends a thread; a free is the last that happens to an object. */
 export function isUse(op: number, slot: number, a: number): boolean {
   if (op === traced.OP_BY_MARK || op === traced.OP_FORK) return slot !== 0;
+  if (op === traced.OP_THREAD_EXIT || op === traced.OP_JOIN || op === traced.OP_CREATE) return slot !== 0;
   if (op > traced.OP_EREALLOC || op === traced.OP_FREE || op === traced.OP_EFREE || slot === 0) return false;
   return a !== 0 || (op !== traced.OP_REALLOC && op !== traced.OP_EREALLOC);
 }

@@ -1,12 +1,13 @@
 import type { ThreadSlot } from '../contract/allocator.ts';
 import { assert } from '../contract/assert.ts';
+import { OP_MASK, OP_THREAD_BEGIN } from '../contract/event.ts';
 import type { Scheduler } from '../time/scheduling.ts';
 import { KERNEL, KIND_BITS, MARK } from '../time/segments.ts';
 import { MARK_BEGUN } from './calls.ts';
 import { type FreeRunningOptions, STOP_DONE, STOP_TURN, type Stop } from './free-running-options.ts';
 import type { ObjectWaits } from './object-waits.ts';
 import type { OtherEvents } from './other-events.ts';
-import type { ProgramOrder } from './program-order.ts';
+import { needOf, type ProgramOrder, slotOf } from './program-order.ts';
 
 /** How threads come and go in virtual time. */
 export interface ThreadLives {
@@ -14,25 +15,27 @@ export interface ThreadLives {
   start(): void;
   /** The mark of a thread that `maker` begins or wakes has been reached. */
   beginOther(maker: ThreadSlot, t: ThreadSlot): void;
-  /** The thread's first event since it exited comes next, or its very first one. */
-  beginThread(t: ThreadSlot): void;
+  /** The thread's first event since it exited comes next, or its very first one, at position `p`. Whether it begins: it may have to wait for a join. */
+  beginThread(t: ThreadSlot, p: number): boolean;
   /** `t` has executed a fork: those that it took are gone, and those that come after it begin. */
   forked(t: ThreadSlot, fork: number): void;
   /** The turn of a thread that has executed all its events. */
   end(t: ThreadSlot): Stop;
 }
 
-export interface ThreadLivesOptions extends Pick<FreeRunningOptions, 'start' | 'threadsExit' | 'time' | 'locks'> {
+export interface ThreadLivesOptions
+  extends Pick<FreeRunningOptions, 'start' | 'threadsExit' | 'time' | 'locks' | 'objects'> {
   readonly order: ProgramOrder;
   readonly scheduler: Scheduler;
   /** By thread: 1 while it is alive. */
   readonly alive: Uint8Array;
-  readonly used: ObjectWaits['used'];
+  readonly waits: Pick<ObjectWaits, 'used' | 'isReady' | 'wait'>;
   readonly otherEvents: Pick<OtherEvents, 'startThread' | 'exitThread'>;
 }
 
 export function createThreadLives(options: ThreadLivesOptions): ThreadLives {
-  const { start, threadsExit, order, scheduler, alive, used } = options;
+  const { start, threadsExit, order, scheduler, alive } = options;
+  const { used, isReady, wait } = options.waits;
   const { startThread, exitThread } = options.otherEvents;
   const { settle } = options.locks;
   const { clocks, log, spend, costs } = options.time;
@@ -57,11 +60,18 @@ export function createThreadLives(options: ThreadLivesOptions): ThreadLives {
     else clocks[maker]! += scheduler.wake(t, maker, clocks[maker]!);
   }
 
-  function beginThread(t: ThreadSlot): void {
+  function beginThread(t: ThreadSlot, p: number): boolean {
+    const isBegin = (order.records[p]! & OP_MASK) === OP_THREAD_BEGIN;
+    const need = isBegin ? needOf(order, p) : 0;
+    if (need !== 0 && !isReady(t, slotOf(order, p), need)) {
+      wait(t, slotOf(order, p), need, options.objects.ended);
+      return false;
+    }
     alive[t] = 1;
     spend(t, threadBeginNs);
     startThread(t);
     settle(t);
+    return true;
   }
 
   function forked(t: ThreadSlot, fork: number): void {

@@ -26,11 +26,13 @@ export interface TraceThreads {
   readonly takenBy: Int32Array;
   /** By fork, from 1: how many threads it took. */
   readonly taken: Int32Array;
+  /** By CREATE and JOIN, in file order: the thread that is made or was waited for, -1 where it never begins. */
+  readonly named: Int32Array;
 }
 
 export function threadsOf(events: EventBuffer | PassingTrace): TraceThreads {
   const { begins } = events;
-  const forks = forkRows(events);
+  const { forks, names } = rowsBetween(events);
   const ids = [0];
   const bornAfter = [0];
   const takenBy = [0];
@@ -38,16 +40,31 @@ export function threadsOf(events: EventBuffer | PassingTrace): TraceThreads {
   const ofBegin = new Int32Array(begins.length);
   const inSlot = new Int32Array(events.threadSlots); // by thread slot: the thread that had it last
   let threadOf = new Map([[0, 0]]); // by number: those that no fork took
+  const named = new Int32Array(names.length).fill(-1);
+  const toBegin = new Map<number, number>(); // by number of a thread that has yet to begin for the first time: who made it, by place in `named`
   let fork = 0;
+  let name = 0;
+
+  function passNames(row: number): void {
+    const { head, a } = events as EventBuffer;
+    for (; name < names.length && names[name]! < row; name++) {
+      const id = a[names[name]!]!;
+      const t = threadOf.get(id);
+      if (t !== undefined) named[name] = t;
+      else if ((head[names[name]!]! & traced.OP_MASK) === traced.OP_CREATE) toBegin.set(id, name);
+    }
+  }
 
   /** Forks before the row; `inSlot` is as it was there. */
   function passForks(row: number): void {
     for (; fork < forks.length && forks[fork]! < row; fork++) {
+      passNames(forks[fork]!);
       const forker = inSlot[(events as EventBuffer).head[forks[fork]!]! >>> traced.OP_BITS]!;
       for (const t of threadOf.values()) if (t !== forker) takenBy[t] = fork + 1;
       taken[fork + 1] = threadOf.size - 1;
       threadOf = new Map([[ids[forker]!, forker]]);
     }
+    passNames(row);
   }
 
   begins.forEach(({ row, thread, id }, i) => {
@@ -58,6 +75,9 @@ export function threadsOf(events: EventBuffer | PassingTrace): TraceThreads {
       bornAfter.push(fork);
       takenBy.push(0);
       threadOf.set(id, t);
+      const maker = toBegin.get(id);
+      if (maker !== undefined) named[maker] = t;
+      toBegin.delete(id);
     }
     ofBegin[i] = t;
     inSlot[thread] = t;
@@ -69,17 +89,23 @@ export function threadsOf(events: EventBuffer | PassingTrace): TraceThreads {
     bornAfter: Int32Array.from(bornAfter),
     takenBy: Int32Array.from(takenBy),
     taken,
+    named,
   };
 }
 
-/** Where a process is a copy of its parent. With one thread there is nobody to be taken: its forks are not looked for. */
-function forkRows(events: EventBuffer | PassingTrace): number[] {
-  const { OP_FORK, OP_MASK } = traced;
-  const rows: number[] = [];
-  if (traced.isPassing(events) || events.begins.length === 0) return rows;
+/** Where a process is a copy of its parent, and where a thread names another one. With one thread there is nobody to be taken, or named. */
+function rowsBetween(events: EventBuffer | PassingTrace): { forks: readonly number[]; names: readonly number[] } {
+  const { OP_CREATE, OP_FORK, OP_JOIN, OP_MASK } = traced;
+  const forks: number[] = [];
+  const names: number[] = [];
+  if (traced.isPassing(events) || events.begins.length === 0) return { forks, names };
   const { head, length } = events;
-  for (let row = 0; row < length; row++) if ((head[row]! & OP_MASK) === OP_FORK) rows.push(row);
-  return rows;
+  for (let row = 0; row < length; row++) {
+    const op = head[row]! & OP_MASK;
+    if (op === OP_FORK) forks.push(row);
+    else if (op === OP_JOIN || op === OP_CREATE) names.push(row);
+  }
+  return { forks, names };
 }
 
 export interface ThreadEnd {

@@ -6,7 +6,8 @@ import { describe, expect, test } from 'vitest';
 import { shellWord } from '../../bench/report/escape.ts';
 import { createEventBuilder } from '../../workloads/builder.ts';
 import { writeTrace } from '../../workloads/trace/output.ts';
-import { CLI_BUILT, sim } from '../helpers/cli.ts';
+import { CLI_BUILT } from '../helpers/cli.ts';
+import { command } from '../helpers/command.ts';
 import { temporaryFolder } from '../helpers/temporary.ts';
 
 /** What means something to a terminal, a browser, a spreadsheet, a CI system, Markdown or a stack line. */
@@ -115,8 +116,8 @@ test('a name in a line to be pasted is one word, and runs nothing', () => {
 describe.runIf(CLI_BUILT)('whatever a trace and a result name is shown as text', () => {
   const out = (folder: string, ...names: string[]) => names.map((name) => join(folder, name));
 
-  function run(args: readonly string[], statuses: readonly number[] = [0]): string {
-    const { status, stdout, stderr } = sim(args);
+  async function run(args: readonly string[], statuses: readonly number[] = [0]): Promise<string> {
+    const { status, stdout, stderr } = await command(args);
     expect(statuses, `${args.join(' ')}\n${stderr}`).toContain(status);
     expectPlain(stdout);
     expectPlain(stderr);
@@ -135,12 +136,12 @@ describe.runIf(CLI_BUILT)('whatever a trace and a result name is shown as text',
       const [name, file] = option.split('=') as [string, string];
       return `--${name}=${join(folder, file)}`;
     });
-    run(['run', trace, '--mode=lockstep', '--sites', '--plot', ...files]);
-    run(['run', trace, '--mode=virtual', `--trace-time=${join(folder, 'tt.json')}`]);
+    await run(['run', trace, '--mode=lockstep', '--sites', '--plot', ...files]);
+    await run(['run', trace, '--mode=virtual', `--trace-time=${join(folder, 'tt.json')}`]);
     const written = filesBelow(folder).filter((path) => path !== trace);
     expect(written.length).toBeGreaterThan(12);
     written.forEach(checkFile);
-    const diff = run(['run', trace, '--mode=lockstep', `--diff=${join(folder, 'c.collapsed')}`]);
+    const diff = await run(['run', trace, '--mode=lockstep', `--diff=${join(folder, 'c.collapsed')}`]);
     expect(diff).toContain('owned');
   });
 
@@ -148,23 +149,24 @@ describe.runIf(CLI_BUILT)('whatever a trace and a result name is shown as text',
     const folder = temporaryFolder();
     const trace = await hostileTrace(folder);
     const [report, page] = out(folder, 'e.json', 'e.html');
-    run(['explain', trace, `--json=${report}`, `--report=${page}`]);
-    expect(run(['explain', trace, `--at=${NAMES.label}0`])).toContain('label0');
-    for (const view of ['pmap', 'smaps', 'malloc_info', 'strace']) run(['inspect', view, trace]);
-    expect(run(['trace', 'info', trace])).toContain('label1');
+    await run(['explain', trace, `--json=${report}`, `--report=${page}`]);
+    expect(await run(['explain', trace, `--at=${NAMES.label}0`])).toContain('label0');
+    for (const view of ['pmap', 'smaps', 'malloc_info', 'strace']) await run(['inspect', view, trace]);
+    expect(await run(['trace', 'info', trace])).toContain('label1');
     for (const args of [
       ['trace', 'info'],
       ['explain', '--no-what-if'],
       ['run', '--mode=lockstep'],
     ]) {
-      const [command, ...rest] = args.join(' ').split(/ (?=-)/);
-      for (const form of ['--json', '--csv']) run([...command!.split(' '), trace, ...rest, form]);
+      const [name, ...rest] = args.join(' ').split(/ (?=-)/);
+      for (const form of ['--json', '--csv'])
+        expect(await run([...name!.split(' '), trace, ...rest, form])).toMatch(/^(\{|label,|table,)/);
     }
-    run(['trace', 'check', trace]);
+    await run(['trace', 'check', trace]);
     const text = join(folder, 't.htrace');
-    run(['trace', 'convert', trace, text]);
-    run(['trace', 'cut', text, join(folder, 'cut.htb'), '--from=3']);
-    run(['verify', trace, '--show=3'], [0, 1, 2]);
+    await run(['trace', 'convert', trace, text]);
+    await run(['trace', 'cut', text, join(folder, 'cut.htb'), '--from=3']);
+    await run(['verify', trace, '--show=3'], [0, 1, 2]);
     for (const path of [report!, page!]) checkFile(path);
   });
 
@@ -175,7 +177,7 @@ describe.runIf(CLI_BUILT)('whatever a trace and a result name is shown as text',
     const [comparison, base, head] = out(folder, 'c.json', 'base.json', 'head.json');
     const tables = (name: string) => [`--csv=${join(folder, `${name}.csv`)}`];
     const pictures = [`--report=${join(folder, 'c.html')}`, `--svg=${join(folder, 'c-pictures')}`];
-    run([
+    await run([
       'compare',
       trace,
       '--allocators=glibc,jemalloc',
@@ -184,14 +186,16 @@ describe.runIf(CLI_BUILT)('whatever a trace and a result name is shown as text',
       ...both,
       ...pictures,
     ]);
-    run(['sweep', trace, '--grid=arena_max=1,2', ...tables('s'), ...both]);
-    run(['plan', trace, ...tables('p'), ...both]);
-    run(['tune', trace, ...both]);
-    run(['run', trace, '--mode=lockstep', '--quiet', `--json=${base}`]);
+    await run(['sweep', trace, '--grid=arena_max=1,2', ...tables('s'), ...both]);
+    await run(['plan', trace, ...tables('p'), ...both]);
+    await run(['tune', trace, ...both]);
+    await run(['run', trace, '--mode=lockstep', '--quiet', `--json=${base}`]);
     writeFileSync(head!, readFileSync(base!, 'utf8').replace(/"rssPeakBytes":\s*\d+/g, '"rssPeakBytes": 99999999'));
     const files = ['junit=j.xml', 'markdown=m.md', 'benchmark-action=a.json', 'bencher=b.json', 'json=g.json'];
     const options = files.map((each) => `--${each.split('=')[0]}=${join(folder, each.split('=')[1]!)}`);
-    const gate = sim(['gate', base!, head!, '--github', ...options], { GITHUB_STEP_SUMMARY: join(folder, 'sum.md') });
+    const gate = await command(['gate', base!, head!, '--github', ...options], {
+      GITHUB_STEP_SUMMARY: join(folder, 'sum.md'),
+    });
     expect(gate.status, gate.stderr).toBe(1);
     expect(CONTROL.test(gate.stdout)).toBe(false);
     const orders = gate.stdout.split('\n').filter((line) => /^\s*(::|##\[)/.test(line));
@@ -200,17 +204,17 @@ describe.runIf(CLI_BUILT)('whatever a trace and a result name is shown as text',
     expect(existsSync(join(folder, 'j.xml'))).toBe(true);
   });
 
-  test('a script and a scenario with such names; what is refused', { timeout: 240_000 }, () => {
+  test('a script and a scenario with such names; what is refused', { timeout: 240_000 }, async () => {
     const folder = temporaryFolder();
     const script = join(folder, basename(`${HOSTILE.replaceAll('/', '')}.txt`));
     const word = HOSTILE.replaceAll(/\s/g, '');
     writeFileSync(script, `new a\na mmap A 1M private\na touch A 0 1M\nsample ${word}\n`);
     const files = ['output=m.jsonl', 'csv=m.csv', 'openmetrics=m.prom', 'report=m.html'];
-    run(
+    await run(
       ['machine', script, ...files.map((each) => `--${each.split('=')[0]}=${join(folder, each.split('=')[1]!)}`)],
       [0, 2],
     );
-    run(['machine', script, '--steps'], [0, 2]);
+    await run(['machine', script, '--steps'], [0, 2]);
     for (const path of filesBelow(folder).filter((each) => each !== script)) checkFile(path);
     const scenario = join(folder, 'fleet.yaml');
     writeFileSync(scenario, `about: ${JSON.stringify(HOSTILE)}\nduration: 1h\n`);
@@ -225,7 +229,7 @@ describe.runIf(CLI_BUILT)('whatever a trace and a result name is shown as text',
       ['gate', HOSTILE, HOSTILE],
       [HOSTILE],
     ]) {
-      const stdout = run(args, [0, 2]);
+      const stdout = await run(args, [0, 2]);
       expect(stdout).toBe('');
     }
   });

@@ -2,7 +2,8 @@ import { spawnSync } from 'node:child_process';
 import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { CLI, CLI_BUILT, sim } from '../helpers/cli.ts';
+import { CLI, CLI_BUILT } from '../helpers/cli.ts';
+import { command } from '../helpers/command.ts';
 import { temporaryFolder } from '../helpers/temporary.ts';
 
 const RUN = ['run', 'rows:threads=1,rounds=3'];
@@ -23,8 +24,8 @@ describe.runIf(CLI_BUILT)('what is refused in one line', () => {
     ['--tlb=zen3:toString=1', /found 'toString=1'/],
     ['--allocator=constructor', /unknown allocator 'constructor', expected one of/],
     ['--allocator=__proto__', /unknown allocator '__proto__', expected one of/],
-  ])('%s names nothing', (option, message) => {
-    const { status, stderr } = sim([...RUN, option]);
+  ])('%s names nothing', async (option, message) => {
+    const { status, stderr } = await command([...RUN, option]);
     expect(status).toBe(2);
     expect(stderr).toMatch(message);
     expect(stderr.trimEnd()).not.toContain('\n');
@@ -32,11 +33,11 @@ describe.runIf(CLI_BUILT)('what is refused in one line', () => {
 
   test.each(['constructor', 'ps -o constructor', 'free --constructor', '__proto__ a', '/proc/a/constructor'])(
     'view %s names nothing',
-    (view) => {
+    async (view) => {
       const folder = temporaryFolder();
       const script = join(folder, 'script.txt');
       writeFileSync(script, 'new a\nset constructor 1\na mmap __proto__ 1M private\na touch __proto__ 0 1M\n');
-      const { status, stderr } = sim(['machine', script, `--view=${view}`]);
+      const { status, stderr } = await command(['machine', script, `--view=${view}`]);
       expect(status).toBe(2);
       expect(stderr).toMatch(/^sim: view.*\n$|^sim: unknown view.*\n$/);
     },
@@ -96,18 +97,18 @@ describe.runIf(CLI_BUILT)('what is refused in one line', () => {
     expect(JSON.parse(text.slice(3))).toHaveProperty('schema');
   });
 
-  test('more real threads than the host has memory for', () => {
+  test('more real threads than the host has memory for', async () => {
     const folder = temporaryFolder();
     const lines = Array.from({ length: 20_000 }, (_, i) => `m ${i} ${i} 24\n`);
     writeFileSync(join(folder, 't.htrace'), `%htrace 1\n%touch none\n${lines.join('')}`);
-    const { status, stderr } = sim(['run', join(folder, 't.htrace'), '--mode=threads']);
+    const { status, stderr } = await command(['run', join(folder, 't.htrace'), '--mode=threads']);
     expect(status).toBe(2);
     expect(stderr).toMatch(
       /^sim: --mode threads: found 20000 threads, expected at most \d+ \(.* each; .* are left of .*\), or --mode virtual\n$/,
     );
   });
 
-  test('JSON and YAML that cost more than their length', () => {
+  test('JSON and YAML that cost more than their length', async () => {
     const folder = temporaryFolder();
     mkdirSync(join(folder, 'config'));
     const file = (name: string, text: string) => {
@@ -115,7 +116,7 @@ describe.runIf(CLI_BUILT)('what is refused in one line', () => {
       return join(folder, name);
     };
     const deep = file('deep.json', '['.repeat(1e5) + ']'.repeat(1e5));
-    expect(sim(['gate', deep, deep]).stderr).toMatch(/found JSON of more than 100 levels/);
+    expect((await command(['gate', deep, deep])).stderr).toMatch(/found JSON of more than 100 levels/);
     writeFileSync(join(folder, 'config', 'allocsim.json'), `${'{"run":{"json":'.repeat(3e4)}1${'}}'.repeat(3e4)}`);
     const configured = shell('$SIM run rows', join(folder, 'config'));
     expect(configured).toMatchObject({ status: 2 });
@@ -125,13 +126,15 @@ describe.runIf(CLI_BUILT)('what is refused in one line', () => {
       (_, i) => `a${i + 1}: &a${i + 1} [${'*aN,'.replace('N', `${i}`).repeat(9)}]\n`,
     );
     const bomb = file('bomb.yaml', `a0: &a0 [x]\n${levels.join('')}pools: *a12\n`);
-    expect(sim(['machine', bomb]).stderr).toMatch(/^sim: .*bomb\.yaml:\d+: found aliases of aliases .*\n$/);
+    expect((await command(['machine', bomb])).stderr).toMatch(/^sim: .*bomb\.yaml:\d+: found aliases of aliases .*\n$/);
     const keys = file('keys.yaml', Array.from({ length: 50_000 }, (_, i) => `k${i}: 1\n`).join(''));
-    expect(sim(['machine', keys]).stderr).toMatch(/^sim: .*keys\.yaml:1: found 'k0'/);
-    expect(sim(['plan', file('twice.yaml', 'name: a\nduration: 1h\nname: b\n')]).stderr).toMatch(
+    expect((await command(['machine', keys])).stderr).toMatch(/^sim: .*keys\.yaml:1: found 'k0'/);
+    expect((await command(['plan', file('twice.yaml', 'name: a\nduration: 1h\nname: b\n')])).stderr).toMatch(
       /twice\.yaml:3: found 'name' twice/,
     );
-    expect(sim(['plan', file('long.yaml', '# \n'.repeat(400_000))]).stderr).toMatch(/expected a scenario of at most/);
+    expect((await command(['plan', file('long.yaml', '# \n'.repeat(400_000))])).stderr).toMatch(
+      /expected a scenario of at most/,
+    );
   });
 });
 

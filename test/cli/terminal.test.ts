@@ -10,8 +10,8 @@ import { type DescribedCommand, describeCommands } from '../../bench/cli/describ
 import { manualPage } from '../../bench/cli/manual.ts';
 import { COMMANDS } from '../../bench/commands/index.ts';
 import { columnBlocks, fitWidth, fold } from '../../bench/report/text/fold.ts';
+import { command } from '../helpers/command.ts';
 
-const CLI = fileURLToPath(new URL('../../dist/bench/cli.js', import.meta.url));
 const folder = mkdtempSync(join(tmpdir(), 'allocsim-cli-'));
 let commands: DescribedCommand[];
 
@@ -20,14 +20,8 @@ beforeAll(async () => {
 });
 afterAll(() => rmSync(folder, { recursive: true }));
 
-function sim(args: readonly string[], env: NodeJS.ProcessEnv = {}) {
-  const { status, stdout, stderr } = spawnSync(process.execPath, [CLI, ...args], {
-    encoding: 'utf8',
-    cwd: folder,
-    env: { ...process.env, ...env },
-  });
-  return { status, stdout, stderr };
-}
+const sim = (args: readonly string[], environment?: Readonly<Record<string, string>>) =>
+  command(args, environment, folder);
 
 const ROWS = 'rows:threads=2,rounds=20';
 const SAMPLE = fileURLToPath(new URL('../../workloads/samples/lanczos-3-sizes.htrace.gz', import.meta.url));
@@ -46,22 +40,25 @@ describe('terminal', () => {
     [['run', 'rows', '--alocator', 'x'], 'did you mean --allocator?'],
     [['some.htrace'], 'sim run some.htrace'],
     [['compare', 'rows'], 'for example: sim compare trace.htrace.gz --allocators glibc,jemalloc'],
-  ])('%j is told what may be meant', (args, message) => {
-    const { status, stderr } = sim(args);
+  ])('%j is told what may be meant', async (args, message) => {
+    const { status, stderr } = await sim(args);
     expect(status).toBe(2);
     expect(stderr.trim().split('\n')).toHaveLength(1);
     expect(stderr).toContain(message);
   });
 
-  test('help COMMAND is COMMAND --help', () => {
-    expect(sim(['help', 'run']).stdout).toBe(sim(['run', '--help']).stdout);
-    expect(sim(['help']).stdout).toContain('Commands');
+  test('help COMMAND is COMMAND --help', async () => {
+    const { stdout } = await sim(['help', 'run']);
+    expect(stdout).toContain('sim run <workload>');
+    expect(stdout).toBe((await sim(['run', '--help'])).stdout);
+    expect((await sim(['help'])).stdout).toContain('Commands');
   });
 
   /** What of an output does not fit. */
-  function tooWide(args: readonly string[], width: number): string[] {
-    const { status, stdout, stderr } = sim(args, { COLUMNS: `${width}` });
+  async function tooWide(args: readonly string[], width: number): Promise<string[]> {
+    const { status, stdout, stderr } = await sim(args, { COLUMNS: `${width}` });
     expect(status, stderr).toBe(0);
+    expect(stdout).not.toBe('');
     const lines = stdout.split('\n');
     // A word that is longer than a line stays whole, what is to be pasted too, and rows of perf are perf's.
     const isWhole = (line: string) =>
@@ -91,18 +88,18 @@ describe('terminal', () => {
     [['tune', ROWS, '--budget', '12']],
     [['plan', ROWS]],
     [['trace', 'info', RECORDED]],
-  ])('60 columns are enough for %j', (args) => {
-    expect(tooWide(args, 60)).toEqual([]);
+  ])('60 columns are enough for %j', async (args) => {
+    expect(await tooWide(args, 60)).toEqual([]);
   });
 
-  test('60 columns are enough for the help of every command', () => {
-    for (const { name } of commands) expect(tooWide([...name.split(' '), '--help'], 60), name).toEqual([]);
+  test('60 columns are enough for the help of every command', async () => {
+    for (const { name } of commands) expect(await tooWide([...name.split(' '), '--help'], 60), name).toEqual([]);
   });
 
   test.each([[['--help']], [['run', '--help']], [['list']], [['run', ROWS]], [['explain', SAMPLE]]])(
     '80 columns are enough for %j',
-    (args) => {
-      expect(tooWide(args, 80)).toEqual([]);
+    async (args) => {
+      expect(await tooWide(args, 80)).toEqual([]);
     },
   );
 
@@ -142,7 +139,7 @@ describe('terminal', () => {
     expect(execFileSync('sh', ['-c', `${shell}\nenv`], { encoding: 'utf8' })).toContain(set);
   });
 
-  test('bash completes commands, options, values, workloads', () => {
+  test('bash completes commands, options, values, workloads', async () => {
     const script = completionScript('bash', commands);
     const complete = (...words: string[]) => {
       const line = words.map((w) => `'${w}'`).join(' ');
@@ -162,7 +159,7 @@ describe('terminal', () => {
     expect(complete('run', 'rows', '--report', 'ow')).toEqual(['own.htb']);
     expect(complete('list', 'ow')).toEqual(['']);
     rmSync(join(folder, 'own.htb'));
-    expect(sim(['completion', 'bash']).stdout).toBe(script);
+    expect((await sim(['completion', 'bash'])).stdout).toBe(script);
   });
 
   test.each(['zsh', 'fish'] as const)('%s knows every command, and takes the script', (shell) => {

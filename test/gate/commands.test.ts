@@ -8,7 +8,8 @@ import { explanationSchema } from '../../bench/schema/explanation.ts';
 import { suiteResultSchema } from '../../bench/schema/gate.ts';
 import { runTask } from '../../bench/study/parallel/run-task.ts';
 import { resolveWorkload } from '../../workloads/index.ts';
-import { CLI_BUILT, sim } from '../helpers/cli.ts';
+import { CLI_BUILT } from '../helpers/cli.ts';
+import { command } from '../helpers/command.ts';
 import { requireThat } from '../helpers/require.ts';
 
 const SAMPLE = fileURLToPath(new URL('../../workloads/samples/lanczos-3-sizes.htrace.gz', import.meta.url));
@@ -20,17 +21,27 @@ afterAll(() => rmSync(folder, { recursive: true }));
 describe('commands', { timeout: 180_000 }, () => {
   beforeEach((context) => requireThat(context, CLI_BUILT, 'needs the built commands: npm run build'));
 
-  test('gate: 0 for the same, 1 for one page more, 2 for what cannot be read, in one line', () => {
-    const made = sim(['run', SAMPLE, '--mode=lockstep', '--cpus=4', '--quiet', `--json=${path('base.json')}`]);
+  test('gate: 0 for the same, 1 for one page more, 2 for what cannot be read, in one line', async () => {
+    const made = await command([
+      'run',
+      SAMPLE,
+      '--mode=lockstep',
+      '--cpus=4',
+      '--quiet',
+      `--json=${path('base.json')}`,
+    ]);
     expect(made).toMatchObject({ status: 0, stdout: '' });
-    expect(sim(['gate', path('base.json'), path('base.json')]).status).toBe(0);
+    expect((await command(['gate', path('base.json'), path('base.json')])).status).toBe(0);
 
     const head = JSON.parse(readFileSync(path('base.json'), 'utf8'));
     head.summary.rssPeakBytes += 4096;
     writeFileSync(path('head.json'), JSON.stringify(head));
-    const worse = sim(['gate', path('base.json'), path('head.json'), `--junit=${path('gate.xml')}`, '--github'], {
-      GITHUB_STEP_SUMMARY: path('summary.md'),
-    });
+    const worse = await command(
+      ['gate', path('base.json'), path('head.json'), `--junit=${path('gate.xml')}`, '--github'],
+      {
+        GITHUB_STEP_SUMMARY: path('summary.md'),
+      },
+    );
     expect(worse.status).toBe(1);
     expect(worse.stdout).toContain('+4.00 KiB');
     expect(worse.stdout).toContain('::error title=');
@@ -38,7 +49,9 @@ describe('commands', { timeout: 180_000 }, () => {
     expect(readFileSync(path('summary.md'), 'utf8')).toContain('### Memory gate: failed');
 
     writeFileSync(path('config.json'), '{"thresholds":{"rssPeakBytes":{"absolute":4096}}}');
-    expect(sim(['gate', path('base.json'), path('head.json'), `--config=${path('config.json')}`]).status).toBe(0);
+    expect(
+      (await command(['gate', path('base.json'), path('head.json'), `--config=${path('config.json')}`])).status,
+    ).toBe(0);
 
     writeFileSync(path('broken.json'), '{"schema":"allocsim-result-1","run":{}}');
     writeFileSync(path('typo.json'), '{"thresholds":{"rssPeekBytes":{}}}');
@@ -58,7 +71,7 @@ describe('commands', { timeout: 180_000 }, () => {
       [['gate', path('base.json'), path('base.json'), `--config=${path('nothing.json')}`], /nothing is checked/],
       [['gate', path('base.json')], /expected BASE and HEAD, or --suite/],
     ] as const) {
-      const { status, stdout, stderr } = sim(args);
+      const { status, stdout, stderr } = await command(args);
       expect(status).toBe(2);
       expect(stdout).toBe('');
       expect(stderr).toMatch(message);
@@ -66,7 +79,7 @@ describe('commands', { timeout: 180_000 }, () => {
     }
   });
 
-  test('a suite: saved, run again, the same; every output file', () => {
+  test('a suite: saved, run again, the same; every output file', async () => {
     writeFileSync(path('small.htrace'), '%htrace 1\nm 0 1 5000\nm 1 2 70000\nf 1 1\n= idle\n');
     writeFileSync(
       path('suite.json'),
@@ -77,12 +90,12 @@ describe('commands', { timeout: 180_000 }, () => {
         cpus: [2],
       }),
     );
-    const made = sim(['gate', `--suite=${path('suite.json')}`, `--save=${path('suite-base.json')}`]);
+    const made = await command(['gate', `--suite=${path('suite.json')}`, `--save=${path('suite-base.json')}`]);
     expect(made.status, made.stderr).toBe(0);
     const saved = JSON.parse(readFileSync(path('suite-base.json'), 'utf8'));
     expect(suiteResultSchema.parse(saved).runs).toHaveLength(8);
 
-    const again = sim([
+    const again = await command([
       'gate',
       path('suite-base.json'),
       `--suite=${path('suite.json')}`,
@@ -110,8 +123,8 @@ describe('commands', { timeout: 180_000 }, () => {
     expect(new Set(names).size).toBe(names.length);
   });
 
-  test('a base that does not exist is a first result', () => {
-    const { status, stdout, stderr } = sim([
+  test('a base that does not exist is a first result', async () => {
+    const { status, stdout, stderr } = await command([
       'gate',
       path('no-such-base.json'),
       `--suite=${path('suite.json')}`,
@@ -121,11 +134,11 @@ describe('commands', { timeout: 180_000 }, () => {
     expect(stderr).toContain('a first result');
     expect(JSON.parse(stdout)).toMatchObject({ first: true, passed: true });
     writeFileSync(path('broken.json'), '{');
-    expect(sim(['gate', path('broken.json'), `--suite=${path('suite.json')}`]).status).toBe(2);
+    expect((await command(['gate', path('broken.json'), `--suite=${path('suite.json')}`])).status).toBe(2);
   });
 
   test('compare in workers gives what a run alone gives', async () => {
-    const { status, stdout, stderr } = sim([
+    const { status, stdout, stderr } = await command([
       'compare',
       STRESS,
       '--allocators=glibc@2.36,glibc@2.36:mmap_threshold=131072',
@@ -158,17 +171,17 @@ describe('commands', { timeout: 180_000 }, () => {
     }
   });
 
-  test('explain: the verdict to people, everything to programs', () => {
-    const text = sim(['explain', SAMPLE, '--allocator=glibc@2.36', '--no-what-if']);
+  test('explain: the verdict to people, everything to programs', async () => {
+    const text = await command(['explain', SAMPLE, '--allocator=glibc@2.36', '--no-what-if']);
     expect(text.status, text.stderr).toBe(0);
     expect(text.stdout).toContain('Where the resident bytes are');
-    const json = sim(['explain', SAMPLE, '--allocator=glibc@2.36', '--no-what-if', '--json']);
+    const json = await command(['explain', SAMPLE, '--allocator=glibc@2.36', '--no-what-if', '--json']);
     expect(() => explanationSchema.parse(JSON.parse(json.stdout))).not.toThrow();
-    expect(sim(['explain', SAMPLE, '--at=nowhere']).status).toBe(2);
+    expect((await command(['explain', SAMPLE, '--at=nowhere'])).status).toBe(2);
   });
 
-  test('a report, figures and a plot from one run', () => {
-    const { status, stdout, stderr } = sim([
+  test('a report, figures and a plot from one run', async () => {
+    const { status, stdout, stderr } = await command([
       'run',
       SAMPLE,
       `--report=${path('run.html')}`,

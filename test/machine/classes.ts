@@ -53,6 +53,8 @@ const FLUSHER: readonly [Condition, Tolerance] = ['flusher', band(0.25, 8192)];
 const AT_LIMIT = (bytes: number): readonly [Condition, Tolerance] => ['group at its limit', constant(bytes)];
 /** Which pages of a disk's file its group keeps. */
 const CACHE_OF_GROUP: readonly [Condition, Tolerance] = ['group under reclaim', band(0.1, 256)];
+/** Its shared memory and what it was promised go at its end, which ticks decide. */
+const VICTIM: readonly [Condition, Tolerance] = ['victim', { kind: 'free' }];
 const SWAPPING: readonly [Condition, Tolerance] = ['swapping', band(0.25, 8192)];
 const HUGE: readonly [Condition, Tolerance] = ['huge pages under reclaim', band(0.5, 65536)];
 const figure = (tolerance: Tolerance, ...unless: (readonly [Condition, Tolerance])[]): FigureClass => ({
@@ -127,12 +129,12 @@ export const PROCESS: Readonly<Record<string, FigureClass>> = {
 
 /** Of the machine, in kB; Committed_AS as growth since the first sample. */
 export const MACHINE: Readonly<Record<string, FigureClass>> = {
-  Shmem: figure(EXACT, SWAPPING),
+  Shmem: figure(EXACT, VICTIM, SWAPPING),
   AnonHugePages: figure(EXACT, HUGE),
   CommitLimit: figure(EXACT),
   MemTotal: figure(constant(4)),
   Unevictable: figure(constant(64)),
-  PageTables: figure(constant(40), ['victim', { kind: 'free' }]),
+  PageTables: figure(constant(40), VICTIM),
   KernelStack: figure(constant(64)),
   Percpu: figure(EXACT),
   Slab: figure(constant(256), ['kernel objects', band(0.12, 1536)], ['swapping', constant(1024)]),
@@ -144,7 +146,7 @@ export const MACHINE: Readonly<Record<string, FigureClass>> = {
  */
 export const FREE_AND_LISTS: FigureClass = figure(
   constant(240, 176),
-  ['victim', { kind: 'free' }],
+  VICTIM,
   ['reclaim', band(0.5, 2048)],
   ['kernel objects', constant(3072)],
   // As much as is in swap.
@@ -169,7 +171,7 @@ export const WRITEBACK: Readonly<Record<string, FigureClass>> = {
   nr_written: figure(band(0.1, 2560)),
 };
 export const MACHINE_GROWTH: Readonly<Record<string, FigureClass>> = {
-  Committed_AS: figure(EXACT),
+  Committed_AS: figure(EXACT, VICTIM),
 };
 
 /** thp_* counts, exact without pressure. */
@@ -194,9 +196,10 @@ export const GENERATION: FigureClass = figure(constant(40));
 /** Of a group, in bytes. */
 export const GROUP: Readonly<Record<string, FigureClass>> = {
   anon: figure(EXACT, ['swapping', band(0.25, 8 * 1048576)], AT_LIMIT(12288)),
-  shmem: figure(EXACT, ['swapping', band(0.25, 8 * 1048576)]),
+  shmem: figure(EXACT, VICTIM, ['swapping', band(0.25, 8 * 1048576)]),
   file: figure(
     EXACT,
+    VICTIM,
     ['group under reclaim', band(0.1, 4 * 1048576)],
     ['group wrote a disk', constant(65536, FILE_LAG)],
   ),
@@ -206,6 +209,10 @@ export const GROUP_SWAP: Readonly<Record<string, FigureClass>> = {
   swapcached: figure(EXACT, ['swapping', band(0.25, 8 * 1048576)]),
   pgmajfault: figure(EXACT, ['swapping', band(0.25, 1024)], ['group under reclaim', band(0.1, 16)]),
 };
+
+/** Of each process that is killed and not gone: what it unmaps before it frees it (tlb_next_batch). */
+const BATCH_OF_VICTIM = (19 * 510 + 8) * 4096;
+export const withVictims = (count: number): FigureClass => figure(constant(count * BATCH_OF_VICTIM));
 
 /** memory.current against anon + file + kernel of the truth: charges come in batches. */
 export const GROUP_CURRENT: FigureClass = figure(constant(393216), ['group under reclaim', band(0.1, 4 * 1048576)]);

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { parseScript, sizeOf } from '../../machine/script/parse.ts';
-import { runMachineScript } from '../../machine/script/run.ts';
+import { machineSteps, runMachineScript } from '../../machine/script/run.ts';
 import { UserError } from '../../sim/contract/assert.ts';
 
 const errorOf = (text: string): string => {
@@ -102,4 +102,35 @@ test.each([
   ['p1 rlimit as much', /expected a size, a number or unlimited/],
 ])('%s is refused', (line, message) => {
   expect(() => runMachineScript(`new p1\n${line}\n`)).toThrow(message);
+});
+
+test('a sleep of a month, in which khugepaged wakes each ten seconds, lets whoever drives look up on its way', () => {
+  const text = '#! -m 1024 --thp always\nnew p1\np1 mmap A 20M private\np1 touch A 0 20M\nsleep 2592000000\n';
+  const steps = [...machineSteps(text)];
+  expect(steps.filter((step) => step === 'breath').length).toBeGreaterThan(20);
+});
+
+test('commands in the background share the processor, and a sleep beside them ends in time', () => {
+  const touched = (name: string) => `${name} mmap A 100M private\nasync ${name} touch A 0 100M\n`;
+  const text = `#! -m 1024 --thp never\nnew p1 p2\n${touched('p1')}${touched('p2')}sleep 100\nsample s\nwait p1\nwait p2\n`;
+  const { lines } = runMachineScript(text);
+  const sleep = lines.find((line) => line['cmd'] === 'sleep 100')!;
+  expect(sleep['us']).toBeLessThan(110_000);
+  const done = lines.filter((line) => line['state'] === 'done').map((line) => line['us'] as number);
+  const aloneUs = runMachineScript(
+    '#! -m 1024 --thp never\nnew p1\np1 mmap A 100M private\np1 touch A 0 100M\n',
+  ).lines.find((line) => line['cmd'] === 'p1 touch A 0 100M')!['us'] as number;
+  expect(done).toHaveLength(2);
+  for (const us of done) expect(us / aloneUs).toBeCloseTo(2, 0);
+  const rss = lines.filter(({ t }) => t === 'proc').map((line) => (line['rollup'] as { Rss: number }).Rss);
+  expect(Math.max(...rss)).toBeLessThan(60_000);
+  expect(Math.min(...rss)).toBeGreaterThan(20_000);
+});
+
+test('a fork that takes longer than a tick has a fault more', () => {
+  const faults = (megabytes: number) => {
+    const text = `#! -m 1024 --thp never\nnew p\np mmap A ${megabytes}M private\np touch A 0 ${megabytes}M\np fork c\np fork d\n`;
+    return runMachineScript(text).lines.find((line) => line['cmd'] === 'p fork d')!['minflt'];
+  };
+  expect([faults(10), faults(80)]).toEqual([1, 2]);
 });

@@ -42,10 +42,13 @@ describe('what the recorder sees of one process', () => {
     const id = (line: string | undefined) => line?.split(' ')[2];
     expect(own[1]).toBe(`f 0 ${id(own[0])}`);
     expect(own[2]).toMatch(/^a 0 \d+ 256 4444$/);
-    expect(own[3]).toMatch(/^m 1 \d+ 1111$/);
-    expect(own[4]).toBe(`r 1 ${id(own[3])} 2222`);
-    expect(own[5]).toMatch(/^m 1 \d+ 3333$/);
-    expect(own.slice(-4)).toEqual(['te 1', `f 0 ${id(own[3])}`, `r 0 ${id(own[2])} 0`, 'exit 0']);
+    expect(own.slice(3, 5)).toEqual(['tc 0 1', 'tb 1']);
+    expect(own[5]).toMatch(/^m 1 \d+ 1111$/);
+    expect(own[6]).toBe(`r 1 ${id(own[5])} 2222`);
+    expect(own[7]).toMatch(/^m 1 \d+ 3333$/);
+    expect(own.at(-4)).toMatch(/^tj 0 1 \d+$/);
+    expect(own.at(-5)).toBe('te 1');
+    expect(own.slice(-3)).toEqual([`f 0 ${id(own[5])}`, `r 0 ${id(own[2])} 0`, 'exit 0']);
     expect(bench.text('threads.htb')).toMatch(/^%thread 0 threads$/m);
   });
 

@@ -106,6 +106,8 @@ export const traceLines2: fc.Arbitrary<string[]> = fc
       else if (drawn === 7) extra.push(`c 1 4000000000 ${HUGE} ${HUGE}`, 'r 1 4000000000 5', 'f 1 4000000000');
       else if (drawn === 8)
         extra.push('ctl 3 arena.4096.purge', 'ctl 0 arena.7.dirty_decay_ms -1', 'ctl 1 background_thread 1');
+      else if (drawn === 9) extra.push('tc 1 3');
+      else if (drawn === 10) extra.push('tj 2 3 4294967295', 'tj 0 1 77');
       if (line.startsWith('= ')) return [line, ...(drawn % 2 ? ['! VmRSS 4096 RssAnon 100'] : []), ...extra];
       const mark = drawn % 3 === 0 && ALLOCATION.test(line) && !/^e?r .* 0$/.test(line) ? ' ~' : '';
       const site = drawn % 4 === 0 && ALLOCATION.test(line) ? ` @${1 + (drawn % 3)}` : '';

@@ -13,6 +13,7 @@ const LIBRARY_SOURCES = [
   'session.c',
   'held.c',
   'real.c',
+  'joins.c',
   'calls.c',
   'operators.c',
   'pages.c',

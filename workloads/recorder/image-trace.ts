@@ -11,7 +11,8 @@ import { type CallFamily, createBlockRecords } from './block-records.ts';
 import { endedBySignal } from './end-label.ts';
 import { forEachRecord, LOG, type LogPart, type LogRecord } from './log.ts';
 import { type BlockWrite, lookAhead, type PageRun } from './lookahead.ts';
-import { type ObservationText, observedValues, parseObservation } from './observation-text.ts';
+import { type ObservationText, observedTimes, observedValues, parseObservation } from './observation-text.ts';
+import { createRecordedJoins } from './recorded-joins.ts';
 import { createRecordedSites } from './recorded-sites.ts';
 import type { Symbolizer } from './symbols/symbolizer.ts';
 import { createUnseenSum } from './unseen-writes.ts';
@@ -91,6 +92,7 @@ export function traceOfImage(options: ImageTraceOptions): ImageTrace {
   const siteOf = new Map<number, number>();
   const threadOfId = new Map<number, number>();
   const threadNames = new Map<number, string>();
+  const joins = createRecordedJoins(builder, nsPerTick);
   let lastGranule = -1;
   let clock: number | undefined;
   let index = -1;
@@ -153,14 +155,16 @@ export function traceOfImage(options: ImageTraceOptions): ImageTrace {
       start = observed;
     } else if (isOwn) {
       // A fork's child has the first look of what it was forked from, and waits of its own.
-      waitedNs = Math.max(waitedNs, observed.waitedNs - (parts.length === 1 ? (start?.waitedNs ?? 0) : 0));
+      const before = parts.length === 1 && start ? waitedIn(start) : 0;
+      waitedNs = threads.size > 1 ? 0 : Math.max(waitedNs, waitedIn(observed) - before);
       residentPeakBytes = Math.max(residentPeakBytes, observed.status.get('VmHWM') ?? 0);
       builder.sample(observed.label);
       const holdsBlocks = (from: number, end: number) => {
         for (let g = Math.floor(from / GRANULE_BYTES); g * GRANULE_BYTES < end; g++) if (granules.has(g)) return true;
         return false;
       };
-      const values = observedValues(observed, holdsBlocks, options.isRecorder);
+      const seen = observedValues(observed, holdsBlocks, options.isRecorder);
+      const values = [...seen, ...observedTimes(observed, parts.length > 1 ? undefined : start, nsPerTick)];
       if (values.length > 0) builder.observe(values);
       endLife();
     }
@@ -236,10 +240,18 @@ export function traceOfImage(options: ImageTraceOptions): ImageTrace {
         return;
       case LOG.THREAD:
         threadOfId.set(r.a, r.thread);
+        joins.begins(r);
         return;
       case LOG.THREAD_EXIT:
         threadNames.set(r.thread, r.text);
         exiting.add(r.thread);
+        joins.exits(r);
+        return;
+      case LOG.CREATES:
+        joins.creates(r, ahead.madeAt.get(index));
+        return;
+      case LOG.JOINED:
+        joins.joined(r);
         return;
       case LOG.EXIT:
         endLife();
@@ -271,10 +283,9 @@ export function traceOfImage(options: ImageTraceOptions): ImageTrace {
   blocks.finish();
   zend.finish();
   builder.sample(options.signal !== undefined && exitStatus === undefined ? endedBySignal(options.signal) : 'end');
-  const ownWaitsNs = threads.size === 1 ? waitedNs : 0;
   const facts = options.facts(start, namesOf(threads, threadNames));
   return {
-    events: builder.finish(withKnown(facts, ahead.assumedBytes + unseen.guessedBytes(), idleNs, ownWaitsNs)),
+    events: builder.finish(withKnown(facts, ahead.assumedBytes + unseen.guessedBytes(), idleNs, waitedNs)),
     oddities,
     threads: threads.size,
     calls: blocks.takeCalls() + zend.takeCalls(),
@@ -293,6 +304,9 @@ const mallocsOf = ({ malloc, calloc, realloc, free, memalign }: EventBuilder): C
   free,
   memalign,
 });
+
+/** 0 where the kernel does not tell. */
+const waitedIn = ({ times }: ObservationText): number => times.get('WaitedNs') ?? 0;
 
 function withKnown(facts: RecordedFacts, assumedBytes: number, idleNs: number, waitedNs: number): RecordedFacts {
   const known: [string, number][] = [

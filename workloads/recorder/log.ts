@@ -37,6 +37,9 @@ export const LOG = {
   ZEND_PEAK: 41,
   ZEND_LIMIT: 42,
   MALLCTL: 43,
+  CREATES: 46,
+  CREATED: 47,
+  JOINED: 48,
 } as const;
 
 /** Of the second argument of RESIDENT, WRITTEN and SEEN: these pages are huge. */

@@ -1,4 +1,5 @@
 import { forEachSpecialRecord, LOG, type LogPart, type LogRecord, PAGES_HUGE, PAGES_KNOWN } from './log.ts';
+import { createThreadMakers } from './recorded-joins.ts';
 import type { RecordedSites } from './recorded-sites.ts';
 
 /**
@@ -25,6 +26,8 @@ export interface Lookahead {
    */
   readonly assumedBytes: number;
   readonly zendCounts: ZendCounts;
+  /** As in ThreadMakers. */
+  readonly madeAt: ReadonlyMap<number, number>;
 }
 
 /** Pages of the block's address space: page 0 is the one that the block begins in. */
@@ -66,6 +69,7 @@ export function lookAhead(parts: readonly LogPart[], pageBytes: number, sites: R
   const atAllocation = new Map<number, readonly PageRun[]>();
   const behindSample = new Map<number, BlockWrite[]>();
   const zendCounts = { asked: 0, ends: 0, done: 0 };
+  const makers = createThreadMakers();
   let assumedPages = 0;
   let index = -1;
   let records = 0;
@@ -146,6 +150,15 @@ export function lookAhead(parts: readonly LogPart[], pageBytes: number, sites: R
       case LOG.SEEN:
         see(r);
         return;
+      case LOG.CREATES:
+        makers.creates(r, index);
+        return;
+      case LOG.CREATED:
+        makers.created(r);
+        return;
+      case LOG.THREAD:
+        makers.begins(r, index);
+        return;
       case LOG.SAMPLE:
         for (const block of looked) block.lastLook = index;
         looked = new Set();
@@ -179,6 +192,7 @@ export function lookAhead(parts: readonly LogPart[], pageBytes: number, sites: R
     behindSample,
     assumedBytes: assumedPages * pageBytes,
     zendCounts,
+    madeAt: makers.madeAt,
   };
 }
 

@@ -6,9 +6,9 @@ export interface ObservationText {
   readonly label: string;
   /** Lines of /proc/PID/status that are amounts, in bytes. */
   readonly status: ReadonlyMap<string, number>;
+  /** By name as written there: processor time of the process, what the recorder took of it, and how long the first thread waited for a processor. */
+  readonly times: ReadonlyMap<string, number>;
   readonly processName: string;
-  /** For how long the first thread has waited for a processor, in nanoseconds; 0 where the kernel does not tell. */
-  readonly waitedNs: number;
   /** By the kernel's thread id. */
   readonly threadNames: ReadonlyMap<number, string>;
   readonly mappings: readonly Mapping[];
@@ -27,22 +27,23 @@ export interface Mapping {
 
 export function parseObservation(text: string): ObservationText {
   const status = new Map<string, number>();
+  const times = new Map<string, number>();
   const threadNames = new Map<number, string>();
   const mappings: Mapping[] = [];
   const command: string[] = [];
   const environment: string[] = [];
   const lines = text.split('\n');
   let processName = '';
-  let waitedNs = 0;
   let section = '';
   for (const line of lines.slice(1)) {
     if (/^\[(status|threads|maps|command|environment)\]$/.test(line)) {
       section = line;
     } else if (section === '[status]') {
       const amount = /^(\w+):\s+(\d+) kB$/.exec(line);
+      const time = /^(CpuNs|OwnTicks|LookedNs|WaitedNs): (\d+)$/.exec(line);
       if (amount) status.set(amount[1]!, Number(amount[2]) * 1024);
+      else if (time) times.set(time[1]!, Number(time[2]));
       else if (line.startsWith('Name:')) processName = line.slice(5).trim();
-      else if (line.startsWith('Waited:')) waitedNs = Number(line.slice(7));
     } else if (section === '[threads]') {
       const space = line.indexOf(' ');
       if (space > 0) threadNames.set(Number(line.slice(0, space)), line.slice(space + 1));
@@ -55,7 +56,7 @@ export function parseObservation(text: string): ObservationText {
       environment.push(line);
     }
   }
-  return { label: lines[0]!, status, processName, waitedNs, threadNames, mappings, command, environment };
+  return { label: lines[0]!, status, times, processName, threadNames, mappings, command, environment };
 }
 
 function parseMapping(line: string): Mapping | undefined {
@@ -105,6 +106,21 @@ export function observedValues(
   // Of a process that was ending meanwhile the kernel says one thing first and another thing then.
   const isOnePicture = Math.abs(seen - vmRss) <= vmRss / 8;
   return isOnePicture ? [...known, ...Object.entries(sums)] : known;
+}
+
+/** Nanoseconds: the processor time of the process from its own look at its start, or from its fork, to now, and what of it was the recorder's. */
+export function observedTimes(
+  now: ObservationText,
+  start: ObservationText | undefined,
+  nsPerTick: number,
+): Observation['values'] {
+  if (!now.times.has('CpuNs')) return [];
+  const since = (name: string) => (now.times.get(name) ?? 0) - (start?.times.get(name) ?? 0);
+  const recorderNs = since('OwnTicks') * nsPerTick + since('LookedNs');
+  return [
+    ['cpuNs', since('CpuNs')],
+    ['recorderNs', Math.round(recorderNs)],
+  ];
 }
 
 /** Mappings at the beginning, summed by name, the largest first. */

@@ -12,6 +12,7 @@ import {
   OP_BITS,
   OP_CALLOC,
   OP_CLOCK,
+  OP_CREATE,
   OP_CTL,
   OP_ECALLOC,
   OP_EFREE,
@@ -21,6 +22,7 @@ import {
   OP_FORK,
   OP_FREE,
   OP_GC,
+  OP_JOIN,
   OP_MALLOC,
   OP_MARKED,
   OP_MASK,
@@ -110,6 +112,10 @@ export interface TraceCompiler {
   sample(label: string): void;
   threadBegin(thread: number): void;
   threadExit(thread: number): void;
+  /** The thread makes another one. */
+  threadCreate(thread: number, other: number): void;
+  /** The thread has waited so long, ns, for the exit of another one. */
+  threadJoin(thread: number, other: number, ns: number): void;
   /** The program begins to exit. */
   exit(thread: number): void;
   /** The process begins here as a copy of its parent, of whose threads only this one lives on. */
@@ -886,6 +892,8 @@ export function createTraceCompiler(options: CompilerOptions = {}): TraceCompile
     sample,
     threadBegin: (thread) => emit(OP_THREAD_BEGIN, act(thread), 0, 0, 0),
     threadExit,
+    threadCreate: (thread, other) => emit(OP_CREATE, act(thread), 0, other, 0),
+    threadJoin: (thread, other, ns) => emit(OP_JOIN, act(thread), 0, other, Math.min(ns, U32_MAX)),
     exit(thread) {
       if (exitRow < 0) exitRow = drained + rows;
       emit(OP_EXIT, act(thread), 0, 0, 0);

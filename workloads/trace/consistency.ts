@@ -9,6 +9,7 @@ import {
   OP_BITS,
   OP_CALLOC,
   OP_CLOCK,
+  OP_CREATE,
   OP_CTL,
   OP_ECALLOC,
   OP_EFREE,
@@ -18,6 +19,7 @@ import {
   OP_FORK,
   OP_FREE,
   OP_GC,
+  OP_JOIN,
   OP_MARKED,
   OP_MASK,
   OP_MEMALIGN,
@@ -51,9 +53,7 @@ import {
 import { THREAD_ID_MAX, U32_MAX } from './compiler.ts';
 
 /** By thread slot. */
-const NOBODY = 0;
-const ALIVE = 1;
-const GONE = 2; // at a fork: the slot is not used again
+const [NOBODY, ALIVE, GONE] = [0, 1, 2]; // gone at a fork: the slot is not used again
 
 const NO_LIST = -1;
 const NOT_FREE = 'an object that is not free';
@@ -287,11 +287,9 @@ export function createChecker(events: TraceSummary, tables: CommonRows): Checker
       case OP_REQUEST_BEGIN:
       case OP_GC:
       case OP_SHUTDOWN:
-        totals[SEES_REQUESTS] = 1;
-        return true;
       case OP_REQUEST_END:
         totals[SEES_REQUESTS] = 1;
-        return endsRequest(row, t);
+        return op !== OP_REQUEST_END || endsRequest(row, t);
       case OP_OPT:
         return unsigned(s) < MALLOPT_NAMES.length || fail(row, 'an unknown option');
       case OP_CTL:
@@ -301,9 +299,6 @@ export function createChecker(events: TraceSummary, tables: CommonRows): Checker
         return totals[CLOCK_NS]! < CLOCK_LIMIT || fail(row, 'a clock beyond its range');
       case OP_SAMPLE:
         return first < labels.length || fail(row, 'an unknown label');
-      case OP_SKIPPED:
-        skipped++;
-        return true;
       case OP_THREAD_EXIT:
         if (idOf[t] === 0) return fail(row, 'an exit of the main thread');
         setThread(t, NOBODY);
@@ -319,8 +314,13 @@ export function createChecker(events: TraceSummary, tables: CommonRows): Checker
         aliveIds.add(idOf[t]!);
         return true;
       case OP_EXIT:
-        if (exitRow < 0) exitRow = row;
+      case OP_SKIPPED:
+        if (op === OP_SKIPPED) skipped++;
+        else if (exitRow < 0) exitRow = row;
         return true;
+      case OP_CREATE:
+      case OP_JOIN:
+        return first <= THREAD_ID_MAX || fail(row, 'a thread number beyond its range');
       case OP_TRIM:
       case OP_THREAD_BEGIN:
         return true;

@@ -9,6 +9,7 @@ import {
   OP_BITS,
   OP_CALLOC,
   OP_CLOCK,
+  OP_CREATE,
   OP_CTL,
   OP_ECALLOC,
   OP_EFREE,
@@ -18,6 +19,7 @@ import {
   OP_FORK,
   OP_FREE,
   OP_GC,
+  OP_JOIN,
   OP_MALLOC,
   OP_MARKED,
   OP_MASK,
@@ -265,6 +267,12 @@ export function cutTrace(events: EventBuffer, options: CutOptions): EventBuffer 
         break;
       case OP_SHUTDOWN:
         if (inPart && keeps(thread)) out.shutdown(thread);
+        break;
+      case OP_CREATE:
+        if (inPart && keeps(thread)) out.threadCreate(thread, a[row]!);
+        break;
+      case OP_JOIN:
+        if (inPart && keeps(thread)) out.threadJoin(thread, a[row]!, b[row]!);
         break;
       case OP_THREAD_BEGIN:
         if (inPart && keeps(thread)) out.threadBegin(thread);

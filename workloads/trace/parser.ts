@@ -117,7 +117,8 @@ const LONG_ROWS = 1 << 18;
 const HEADERS = '%htrace, %touch, %name or %source';
 const HEADERS_2 = `${HEADERS.replace(' or', ',')}, %command, %process, %env, %machine, %thread, %mapping, %frame or %site`;
 const EVENTS = 'm, c, r, a, f, em, ec, er, ef, eb, ee, w, tb, te, trim, opt, + or =';
-const EVENTS_2 = 'm, c, r, a, f, em, ec, er, ef, eb, ee, w, tb, te, exit, fork, gc, es, trim, opt, ctl, +, = or !';
+const EVENTS_2 =
+  'm, c, r, a, f, em, ec, er, ef, eb, ee, w, tb, te, tc, tj, exit, fork, gc, es, trim, opt, ctl, +, = or !';
 /** Lists of version 2 may be so long. */
 const FACTS_MAX = 1 << 20;
 
@@ -554,6 +555,19 @@ export function createTraceParser(options: ParserOptions = {}): TraceInput {
         if (onNote && t === 0) onNote(lines, 'the main thread exits; ignored');
         compiler.threadExit(t);
         return FINE;
+      case KEY_TC: {
+        const other = thread();
+        endOfLine();
+        compiler.threadCreate(t, other);
+        return FINE;
+      }
+      case KEY_TJ: {
+        const other = thread();
+        const ns = number(U32_MAX, 'nanoseconds');
+        endOfLine();
+        compiler.threadJoin(t, other, ns);
+        return FINE;
+      }
       case KEY_EXIT:
         endOfLine();
         compiler.exit(t);
@@ -885,9 +899,22 @@ const KEY_FORK = 0x666f726b;
 const KEY_GC = 0x6763;
 const KEY_ES = 0x6573;
 const KEY_CTL = 0x63746c;
+const KEY_TC = 0x7463;
+const KEY_TJ = 0x746a;
 
 function isEventOfVersion2(key: number): boolean {
-  return key === KEY_EXIT || key === KEY_FORK || key === KEY_GC || key === KEY_ES || key === KEY_CTL;
+  switch (key) {
+    case KEY_EXIT:
+    case KEY_FORK:
+    case KEY_GC:
+    case KEY_ES:
+    case KEY_CTL:
+    case KEY_TC:
+    case KEY_TJ:
+      return true;
+    default:
+      return false;
+  }
 }
 
 function isEvent(key: number): boolean {

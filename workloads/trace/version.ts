@@ -1,10 +1,12 @@
 import type { EventBuffer } from '../../sim/contract/event.ts';
 import {
   MALLOPT_NAMES,
+  OP_CREATE,
   OP_CTL,
   OP_EXIT,
   OP_FORK,
   OP_GC,
+  OP_JOIN,
   OP_MASK,
   OP_OPT,
   OP_SHUTDOWN,
@@ -12,7 +14,7 @@ import {
 import { hasOperation } from '../../sim/contract/operation-set.ts';
 import { hasFacts } from './header-lines.ts';
 
-const OPERATIONS_OF_2 = [OP_EXIT, OP_FORK, OP_GC, OP_CTL, OP_SHUTDOWN];
+const OPERATIONS_OF_2 = [OP_EXIT, OP_FORK, OP_GC, OP_CTL, OP_SHUTDOWN, OP_JOIN, OP_CREATE];
 
 /** The version of the format that it takes to say what the buffer says: 1 unless it has something that came with 2. */
 export function versionOf(events: EventBuffer): 1 | 2 {

@@ -7,6 +7,7 @@ import {
   OP_BITS,
   OP_CALLOC,
   OP_CLOCK,
+  OP_CREATE,
   OP_CTL,
   OP_ECALLOC,
   OP_EFREE,
@@ -16,6 +17,7 @@ import {
   OP_FORK,
   OP_FREE,
   OP_GC,
+  OP_JOIN,
   OP_MALLOC,
   OP_MARKED,
   OP_MASK,
@@ -63,6 +65,8 @@ const FORMS: readonly (LineForm | undefined)[] = lineForms([
   [OP_FORK, 'fork', false, 0],
   [OP_GC, 'gc', false, 0],
   [OP_SHUTDOWN, 'es', false, 0],
+  [OP_JOIN, 'tj', false, 2],
+  [OP_CREATE, 'tc', false, 1],
   // An event that was left out keeps its number: the thread is alive, so this line does nothing.
   [OP_SKIPPED, 'tb', false, 0],
 ]);

@@ -1,6 +1,7 @@
 import type { Argv, CommandModule } from 'yargs';
 import { bytes, columns, count, counted, duration, percent } from '../../../sim/contract/format.ts';
 import { ASSUMED_WRITES } from '../../../workloads/trace/assumed-writes.ts';
+import { IDLE_AT_EXIT, idleAtExit } from '../../../workloads/trace/idle-at-exit.ts';
 import { type TraceStatistics, traceStatistics } from '../../../workloads/trace/statistics.ts';
 import { answer } from '../../cli/answer.ts';
 import { type AnswerArguments, answerOptions } from '../../cli/answer-options.ts';
@@ -102,9 +103,9 @@ function factRows(s: TraceStatistics): string[][] {
   const rows = [
     ['command', command],
     ['process', process ? `${process.pid}, a child of ${process.parent}` : ''],
-    ['machine', pairs(machine.filter(([key]) => key !== ASSUMED_WRITES))],
+    ['machine', pairs(machine.filter(([key]) => key !== ASSUMED_WRITES && key !== IDLE_AT_EXIT))],
     ['environment', pairs(environment)],
-    ['exit begins', s.exitEvent === null ? '' : `event ${count(s.exitEvent)}`],
+    ['exit begins', s.exitEvent === null ? '' : `event ${count(s.exitEvent)}${idleText(s)}`],
     ['failed allocations', s.failedAllocations === 0 ? '' : count(s.failedAllocations)],
     ['blocks with known writes', s.knownWrites === 0 ? '' : count(s.knownWrites)],
     ['assumed writes', s.assumedWriteBytes === 0 ? '' : `${bytes(s.assumedWriteBytes)} of large blocks`],
@@ -112,6 +113,12 @@ function factRows(s: TraceStatistics): string[][] {
     ['samples of the kernel', s.observations === 0 ? '' : count(s.observations)],
   ];
   return rows.filter(([, value]) => value !== '');
+}
+
+/** How long before that the last free of a large block had come back. */
+function idleText({ recorded }: TraceStatistics): string {
+  const ns = idleAtExit({ recorded });
+  return ns === Infinity ? '' : `, ${duration(ns)} behind the last free of a large block`;
 }
 
 function share(part: number, whole: number): string {

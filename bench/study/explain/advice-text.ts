@@ -108,7 +108,8 @@ function againstSentences(facts: Facts, w: WhatIf, allowed: Allowed): string[] {
     sentences.push(`It is no advice because page faults and calls ${grow}: memory would go back and forth.`);
   }
   if (isTooSlow(facts, w, allowed)) {
-    sentences.push('A setting may take as many per cent more work as it saves of the process.');
+    const of = facts.programNs === null ? 'more work' : 'more of the program’s processor time';
+    sentences.push(`A setting may take as many per cent ${of} as it saves of the process.`);
   }
   if (sentences.length > 0) {
     const percents = Math.max(1, Math.ceil(moreWork(facts, w) * 100));
@@ -125,7 +126,7 @@ function ordersSentence({ orders: asItIs }: Facts, w: WhatIf, orders: OrderRange
   const range = rangeText(orders);
   const before = asItIs && isRange(asItIs) ? ` (as it is ${rangeText(asItIs)})` : '';
   if (orders.mostBytes - orders.leastBytes < orders.mostBytes * WORTH_IT) {
-    return `The orders of the threads’ calls that were run leave ${range}${before}. That is no measure of how far real runs lie apart: no trace tells who waits for whom outside of malloc, and a real run may leave less or more.`;
+    return `The orders of the threads’ calls that were run leave ${range}${before}. That is no measure of how far real runs lie apart: of waits outside of malloc a trace has joins at most, and a real run may leave less or more.`;
   }
   const [where, how] = hasSharedHeaps(w)
     ? [' in a heap that they share', ', on one processor and on one for each thread among them']
@@ -153,7 +154,8 @@ const priceOf = (facts: Facts, w: WhatIf): string =>
   ].join(', ');
 
 /** What a setting takes in time, where that was asked for. */
-function timeSentences({ times }: Facts, w: WhatIf): string[] {
+function timeSentences(facts: Facts, w: WhatIf): string[] {
+  const { times } = facts;
   const { setting, cpuNs, lockWaitNs, timedFaults } = w;
   if (!times || cpuNs === null) return [];
   const change = times.cpuNs > 0 ? cpuNs / times.cpuNs - 1 : 0;
@@ -164,8 +166,18 @@ function timeSentences({ times }: Facts, w: WhatIf): string[] {
   const faults =
     hasSharedHeaps(w) && timedFaults !== null ? `, ${instead(timedFaults, times.faults, 'page fault')}` : '';
   return [
-    `${setting} takes ${duration(cpuNs)} of work instead of ${duration(times.cpuNs)} (${change > 0 ? '+' : ''}${percent(change)})${waits}${faults}, simulated; what the program computes beside it is not counted.`,
+    `${setting} takes ${duration(cpuNs)} of work instead of ${duration(times.cpuNs)} (${signed(change)})${waits}${faults}, simulated; ${ofProgram(facts, w)}.`,
   ];
+}
+
+const signed = (share: number): string => `${share > 0 ? '+' : ''}${percent(share)}`;
+
+/** The same as a share of what the program takes in all. */
+function ofProgram(facts: Facts, w: WhatIf): string {
+  const { programNs, times } = facts;
+  if (programNs === null) return 'what the program computes beside it is not counted';
+  if (programNs <= times!.cpuNs) return 'the recorded program took no more in all';
+  return `of the ${duration(programNs)} of processor time that the recorded program took in all that is ${signed(moreWork(facts, w))}`;
 }
 
 /** Settings that save more than what is advised, and were timed and passed over. */
@@ -176,7 +188,7 @@ function tooDearSentences(facts: Facts, best: WhatIf, whatIf: readonly WhatIf[],
     .filter((w) => w !== best && w.cpuNs !== null && worstBytes(w) < worstBytes(best) && isTooSlow(facts, w, allowed))
     .map(
       (w) =>
-        `${w.setting} would leave ${bytes(worstBytes(w))}, but takes ${percent(w.cpuNs! / times.cpuNs - 1)} more work: more than it saves.`,
+        `${w.setting} would leave ${bytes(worstBytes(w))}, but takes ${percent(moreWork(facts, w))} more work${facts.programNs === null ? '' : ' of the program'}: more than it saves.`,
     );
 }
 

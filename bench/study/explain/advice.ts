@@ -58,10 +58,13 @@ export const enoughBytes = (facts: Pick<Facts, 'sample' | 'process'>): Bytes =>
 /** No block lives: what the heap keeps is either taken again by the next work, or never. */
 export const isDead = ({ sample }: Pick<Facts, 'sample'>): boolean => sample.liveBlocks === 0 && sample.rssBytes > 0;
 
-/** By which share of its own the work grows: in virtual time where that was asked for, else as it was counted. */
-export function moreWork({ times, workNs }: Facts, w: WhatIf): number {
-  if (times && times.cpuNs > 0 && w.cpuNs !== null) return w.cpuNs / times.cpuNs - 1;
-  return workNs > 0 ? w.workNs / workNs - 1 : 0;
+/**
+ * By which share work grows, of what the program takes in all where that was recorded, else of the allocator's: in virtual time where that was asked for,
+ * else as it was counted.
+ */
+export function moreWork({ times, workNs, programNs }: Facts, w: WhatIf): number {
+  const [before, now] = times && times.cpuNs > 0 && w.cpuNs !== null ? [times.cpuNs, w.cpuNs] : [workNs, w.workNs];
+  return before > 0 ? (now - before) / Math.max(before, programNs ?? 0) : 0;
 }
 
 /** Whether the work, timed, grows by a larger share than the process gets smaller, and by more than was allowed. */

@@ -40,7 +40,7 @@ async function explainWith(
   const shared = createSharedRuns(options);
   const { begin, left } = createTrialRuns(runner, shared, onBegun);
   const { spec, events, ...plain } = options;
-  const looking = runner.run([{ observe: { ...plain, allocator: formatAllocator(spec) }, events }]);
+  const looking = heard(runner.run([{ observe: { ...plain, allocator: formatAllocator(spec) }, events }]));
   const end = endForEarly(options);
   const early = begin(end === undefined ? [] : usualTrials(options, end));
   const looked = (await Promise.allSettled([looking]))[0];

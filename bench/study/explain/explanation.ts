@@ -81,6 +81,8 @@ export interface Explanation {
   readonly abort: RunResult['abort'];
   /** What a setting's `workNs` is to be held against: the price of what was counted up to there, locks and waits aside; of one thread that was timed, its time. */
   readonly workNs: Ns;
+  /** Processor time of the recorded program up to there, without the recorder's (programTime); null where it was not recorded. */
+  readonly programNs: Ns | null;
   readonly sample: Sample;
   readonly areas: readonly AreaReport[];
   /** What the allocator would give back if it were asked now; the widest request first. */

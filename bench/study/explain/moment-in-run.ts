@@ -54,7 +54,7 @@ function* beforeLocalsDied(options: RunOptions): Generator<void, Moment> {
   const { resident, operations } = yield* lookAt({ ...options, spec }, rows);
   const [living, , freed, left] = resident;
   const ofLast = operations[2]!.map((count, i) => count - operations[1]![i]!);
-  if (last.callsBehind === 0 && isBusy(last.idleNs, priceOfColdCall({ ...options, spec }, countsByName(ofLast)))) {
+  if (last.callsBehind === 0 && isOfFree(last.idleNs, priceOfColdCall({ ...options, spec }, countsByName(ofLast)))) {
     return momentBefore(withLocals(down, last), events);
   }
   const [own, recorded] = [formatAllocator(options.spec), formatAllocator(spec)];
@@ -71,10 +71,10 @@ function* beforeLocalsDied(options: RunOptions): Generator<void, Moment> {
 }
 
 /**
- * Whether a time behind a free may be what the free itself took: a recording has it before the call. The last free is often of what is largest, and
- * unmaps it or consolidates what was freed before. The price list is of an idle machine; a busy one takes twice as long.
+ * Whether a time behind a free may be what the free itself took: an older recording has it before the call (newer ones have idle-at-exit). The last free is
+ * often of what is largest, and unmaps it or consolidates what was freed before.
  */
-const isBusy = (ns: Ns, priceNs: Ns): boolean => ns <= AT_ONCE_NS + 2 * priceNs;
+const isOfFree = (ns: Ns, priceNs: Ns): boolean => ns <= AT_ONCE_NS + priceNs;
 
 /**
  * A thread that ends gives up its cache, and what the cache kept apart may go back: while the threads live as much is resident as

@@ -23,6 +23,7 @@ import type { Observed, ObserveOptions } from './observed.ts';
 import { findPinning, heldPages } from './pinning.ts';
 import { createPricing, priceOfCalls } from './priced-work.ts';
 import { nearestLook, notingResident, processAt } from './process-at.ts';
+import { programTime } from './program-time.ts';
 import { pythonObjects } from './python.ts';
 import { collectRanges, keptPages, reportAreas, sumOfAreas } from './ranges.ts';
 import { predictReturns } from './returns.ts';
@@ -82,6 +83,7 @@ export function observe(options: ObserveOptions): Observed {
     python: pythonObjects(events),
     threads: events.threadSlots,
     sites: null,
+    programNs: programTime(events, session.row),
     times: null,
     orders: null,
   };

@@ -40,7 +40,7 @@ export const hasSharedHeaps = ({ setting }: WhatIf): boolean =>
 /** A program that holds more at once than this many times its most in the trace's order is another one. */
 const HOLDS_MORE = 1.2;
 
-/** Whether the run holds no more at once than the program did: no trace says who waits for whom outside of malloc. */
+/** Whether the run holds no more at once than the program did: of waits outside of malloc a trace has joins at most. */
 export const keepsOrder = ({ summary }: RunResult, { requestedPeakBytes }: EventBuffer): boolean =>
   summary.requestedPeakBytes <= requestedPeakBytes * HOLDS_MORE;
 

@@ -32,14 +32,17 @@ const ONE_THREAD =
 const isOneThread = ({ times, threads }: Explanation): boolean => times !== null && threads === 1;
 
 function workRemark(e: Explanation, rows: readonly WhatIf[]): string {
-  if (isOneThread(e)) return ONE_THREAD;
-  return e.times && rows.some(isTimed) ? `${WORK} ${TIMED}` : WORK;
+  const program = e.programNs === null ? '' : ` ${PROGRAM}`;
+  if (isOneThread(e)) return `${ONE_THREAD}${program}`;
+  return e.times && rows.some(isTimed) ? `${WORK} ${TIMED}${program}` : WORK;
 }
 
 /** Run in virtual time, and judged by that. */
 const isTimed = ({ cpuNs }: WhatIf): boolean => cpuNs !== null;
 const TIMED =
   'timed: the work with threads beside each other, of what would be advised; what a setting may cost goes by that, and no row without it is advised for its work.';
+
+const PROGRAM = 'It goes by what that is of the processor time of the program.';
 
 const FAULTS = 'faults: those of the heap; what the process touches beside it is not in them.';
 

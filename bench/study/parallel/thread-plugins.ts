@@ -1,4 +1,4 @@
-import { workerData } from 'piscina';
+import { workerData } from 'node:worker_threads';
 
 /** In a thread of startThread(): models and metrics of plugins, before the first task. */
 export async function loadThreadPlugins(): Promise<void> {

@@ -1,4 +1,4 @@
-import { workerData } from 'piscina';
+import { workerData } from 'node:worker_threads';
 import { UserError } from '../../../sim/contract/assert.ts';
 import { rememberOperationSet } from '../../../sim/contract/operation-set.ts';
 import { createMachineKeeper } from '../../run/kept-machine.ts';

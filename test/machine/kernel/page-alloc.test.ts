@@ -4,7 +4,13 @@ import { giveKernelPages, nrFreePages, takeKernelPages } from '../../../machine/
 import { runMachineScript } from '../../../machine/script/run.ts';
 
 const boot = () =>
-  bootKernel({ memoryMb: 4096, thp: 'never', processors: 1, kernel: '6.1', kill: () => expect.unreachable() });
+  bootKernel({
+    memoryMb: 4096,
+    thp: 'never',
+    processors: 1,
+    kernel: '6.1',
+    victims: { kill: () => expect.unreachable(), share: () => {}, shareInReclaim: () => {} },
+  });
 const freeOf = ({ frames }: ReturnType<typeof boot>) => frames.zones.map(({ free }) => free);
 
 test('pages of the kernel go back to the zones that they came from', () => {

@@ -2,6 +2,7 @@ import { readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, type TestContext, test } from 'vitest';
 import { CLI_BUILT, sim } from '../../helpers/cli.ts';
+import { command } from '../../helpers/command.ts';
 import { objectServer } from '../../helpers/object-server.ts';
 import { countOf, freePort, type Running, startRedis, startSim, until } from '../../helpers/redis.ts';
 import { requireTool } from '../../helpers/require.ts';
@@ -66,7 +67,7 @@ describe.runIf(CLI_BUILT)('commands with an engine', () => {
       const queued = startSim([...args, '--engine', redis.url], environment);
       expect([args[0], await queued.ended, queued.stderr()]).toEqual([args[0], 0, '']);
       const isFleet = args[1] === fleet;
-      const alone = sim(args[0] === 'machine' || isFleet ? args : [...args, '--workers=1'], environment);
+      const alone = await command(args[0] === 'machine' || isFleet ? args : [...args, '--workers=1'], environment);
       if (args[0] === 'gate')
         expect(queued.stdout().replace(/"engine": {[^}]*}/g, '')).toBe(alone.stdout.replace(/"engine": {[^}]*}/g, ''));
       else if (args[0] === 'machine' || isFleet) expect(queued.stdout()).toBe(alone.stdout);
@@ -125,7 +126,7 @@ describe.runIf(CLI_BUILT)('commands with an engine', () => {
       const args = ['compare', trace, '--allocators=glibc', '--csv=-'];
       const first = startSim([...args, '--engine', redis.url, '--store', store], environment);
       expect([await first.ended, first.stderr()]).toEqual([0, '']);
-      expect(first.stdout()).toBe(sim(args, environment).stdout);
+      expect(first.stdout()).toBe((await command(args, environment)).stdout);
       expect(countOf(redis, '*:trace:*')).toBe(0);
       const [name] = readdirSync(cache);
       expect(name).toMatch(/^[0-9a-f]{64}\.htb\.gz$/);

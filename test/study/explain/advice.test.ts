@@ -68,6 +68,22 @@ describe('what a setting saves against what it costs', () => {
     expect(isFair({ ...facts, times: null }, setting({ cpuNs: null }), {})).toBe(true);
   });
 
+  test('work is a share of what the program takes in all, where that is known to be more than what is simulated', () => {
+    const known = { ...facts, programNs: 4000 };
+    expect(isFair(known, setting({ cpuNs: 3000 }), {})).toBe(true);
+    expect(isFair(known, setting({ cpuNs: 3010 }), {})).toBe(false);
+    expect(isFair({ ...facts, programNs: 100 }, setting({ cpuNs: 1500 }), {})).toBe(true);
+    expect(isFair({ ...facts, programNs: 100 }, setting({ cpuNs: 1510 }), {})).toBe(false);
+    const told = (programNs: number | null, cpuNs: number) =>
+      judge({ ...facts, programNs }, [], [setting({ cpuNs })]).answer.join(' ');
+    expect(told(4000, 3000)).toContain(
+      'of the 4.00 µs of processor time that the recorded program took in all that is +50.0 %.',
+    );
+    expect(told(100, 1500)).toContain('the recorded program took no more in all.');
+    expect(told(null, 1500)).toContain('what the program computes beside it is not counted.');
+    expect(told(4000, 3100)).toContain('as many per cent more of the program’s processor time as it saves');
+  });
+
   test('of threads that share heaps the faults of virtual time count', () => {
     const shared = { setting: 'arena_max=1', timedSyscalls: 100 };
     expect(isFair(facts, setting({ ...shared, faults: 9000, timedFaults: 3000 }), {})).toBe(true);

@@ -268,6 +268,21 @@ describe('the moment that is judged', () => {
       });
     });
 
+    test('a wait that was no join is life behind what main() freed; one that was may be long', () => {
+      const ids = [1, 2].flatMap((thread) => Array.from({ length: 29 }, (_, i) => `f 0 ${thread * 100 + i}`));
+      const [first, last] = [
+        ['te 1', '+ 1000', 'tj 0 1 1000'],
+        ['te 2', '+ 1000'],
+      ];
+      const lines = (joined: string) => [...working, ...first, ...ids, '+ 900000000', ...last, joined];
+      const slept = lines('tj 0 2 1500');
+      expect(exiting(slept)).toMatchObject({ end: slept.length - 3 });
+      expect(exiting(slept).about).toMatch(/^before the end of 1 thread, .*the last 58 frees end 900 ms earlier/);
+      for (const joined of ['tj 0 2 900001000', 'tj 0 2 4294967295', 'm 0 900 8']) {
+        expect(exiting(lines(joined))).toMatchObject({ end: working.length });
+      }
+    });
+
     test('so is a thread that begins', () => {
       const lines = [...working, ...ends, 'm 3 300 10', 'f 3 300'];
       expect(exiting(lines)).toMatchObject({ end: lines.length, about: EXIT_ALONE });
@@ -302,6 +317,22 @@ describe('the moment that is judged', () => {
       const lines = ['m 0 1 1000', ...rounds];
       expect(exiting([...lines, '+ 60000'])).toMatchObject({ end: lines.length + 1 });
       expect(exiting(lines.slice(0, 402))).toMatchObject({ end: 201 });
+    });
+
+    test('what threads free at their ends in each round is their work', () => {
+      const table = (thread: number) => Array.from({ length: 200 }, (_, i) => thread * 1000 + i);
+      const rounds = [1, 2, 3].flatMap((round) => [
+        `m ${round} ${90 + round} 1000`,
+        ...table(round).map((id) => `m ${round} ${id} 1000`),
+        ...table(round).map((id) => `f ${round} ${id}`),
+        `te ${round}`,
+      ]);
+      const lines = ['m 0 1 1000', ...rounds];
+      const found = exiting([...lines, 'f 0 91', 'f 0 92', 'f 0 93']);
+      expect(found).toMatchObject({ end: lines.length - 1 });
+      expect(found.about).toMatch(/^before the end of 1 thread/);
+      // Of a single round it is what ends with them.
+      expect(exiting(lines.slice(0, 403))).toMatchObject({ end: 202 });
     });
 
     test('frees of most blocks right before them go with them, and a little before where they empty the heap', () => {

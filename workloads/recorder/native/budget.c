@@ -1,5 +1,6 @@
 /*
  * What looking at blocks may take: a quarter of the processor time of the process, and a start of some milliseconds. Looks are measured by the time of their thread, which does not run on while others have the processor.
+ * Records take less than asking for that time: some of them are measured by the clock, but for those in which others had the processor.
  */
 #include "recorder.h"
 
@@ -40,5 +41,16 @@ struct stopwatch begin_look(size_t size)
 
 void end_look(struct stopwatch w)
 {
-	if (w.weight) spent_ns += w.weight * (ns_of(CLOCK_THREAD_CPUTIME_ID) - w.begun);
+	if (!w.weight) return;
+	spent_ns += w.weight * (ns_of(CLOCK_THREAD_CPUTIME_ID) - w.begun);
+	atomic_store_explicit(&ring->looked_ns, spent_ns, memory_order_relaxed);
+}
+
+/* Some 20 us: whoever takes longer did not run, or waited for room. */
+#define LONGEST_TICKS 1000
+
+void note_own(uint64_t began)
+{
+	uint64_t took = ticks() - began;
+	if (took < LONGEST_TICKS) atomic_fetch_add_explicit(&ring->own_ticks, took * TIMED_ONE_IN, memory_order_relaxed);
 }

@@ -2,7 +2,8 @@
  * What the kernel says of a process, as the text of a sample:
  *
  *   label
- *   [status] the lines of /proc/PID/status that speak of memory; Waited: for how long its first thread has waited for a processor, ns
+ *   [status] the lines of /proc/PID/status that speak of memory; the processor time of all its threads until now, and what the recorder took of it (ring.h);
+ *            for how long its first thread has waited for a processor
  *   [threads] id and name
  *   [maps] start end rss anonymous name        of every mapping, from smaps; bytes, name may be missing, or be
  *                                              [mapped] or [recorder]: so much of the next one is the program's own, or
@@ -17,6 +18,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 struct text {
@@ -48,17 +50,27 @@ static FILE *proc(int pid, const char *name)
 	return fopen(path, "re");
 }
 
-static void add_status(struct text *t, int pid)
+static void add_times(struct text *t, const struct image *m)
+{
+	clockid_t clock;
+	struct timespec cpu;
+	if (clock_getcpuclockid(m->pid, &clock) || clock_gettime(clock, &cpu)) return;
+	add(t, "CpuNs: %lld\nOwnTicks: %llu\nLookedNs: %llu\n", (long long)cpu.tv_sec * 1000000000 + cpu.tv_nsec,
+	    (unsigned long long)atomic_load(&m->ring->own_ticks), (unsigned long long)atomic_load(&m->ring->looked_ns));
+}
+
+static void add_status(struct text *t, const struct image *m)
 {
 	char line[256];
-	FILE *f = proc(pid, "status");
+	FILE *f = proc(m->pid, "status");
 	add(t, "[status]\n");
 	while (f && fgets(line, sizeof line, f))
 		if (!strncmp(line, "Vm", 2) || !strncmp(line, "Rss", 3) || !strncmp(line, "Name", 4)) add(t, "%s", line);
 	if (f) fclose(f);
+	add_times(t, m);
 	unsigned long long ran, waited;
-	f = proc(pid, "schedstat");
-	if (f && fscanf(f, "%llu %llu", &ran, &waited) == 2) add(t, "Waited: %llu\n", waited);
+	f = proc(m->pid, "schedstat");
+	if (f && fscanf(f, "%llu %llu", &ran, &waited) == 2) add(t, "WaitedNs: %llu\n", waited);
 	if (f) fclose(f);
 }
 
@@ -193,7 +205,7 @@ static void look(struct image *m, const char *label, struct text *t)
 		long before = resident_pages(m->pid);
 		t->length = 0;
 		add(t, "%s\n", label);
-		add_status(t, m->pid);
+		add_status(t, m);
 		see_blocks(m);
 		add_threads(t, m->pid, m->ring->flags & NUMBER_OF_NAMESPACE);
 		add_mappings(t, m);

@@ -122,6 +122,12 @@ void log_extended(enum op op, const void *address, uint64_t first, uint64_t seco
 /* sites.c */
 void log_text(enum op op, uint32_t number, const char *text, size_t length);
 
+/* budget.c: of records, and of call sites, one in so many is timed, for all. */
+#define TIMED_ONE_IN 64u
+void note_own(uint64_t began);
+/* Another one of each row: the first slot of a line takes longer than the others. */
+static inline int is_timed(uint64_t index) { return UNLIKELY(((index ^ index / TIMED_ONE_IN) % TIMED_ONE_IN) == 0); }
+
 static inline void log_plain(enum op op, const void *address, uint64_t value)
 {
 	if (UNLIKELY(!thread_mark)) begin_thread();
@@ -131,6 +137,7 @@ static inline void log_plain(enum op op, const void *address, uint64_t value)
 	if (UNLIKELY((int64_t)(index + 1 - room_until) > 0) && !wait_for_room(index + 1)) return;
 	put(index, (uint64_t)(uintptr_t)address >> 3 << THREAD_BITS | (thread_mark - 1),
 	    (uint64_t)op << LOW_OP_SHIFT | value << LOW_VALUE_SHIFT | (uint32_t)now);
+	if (is_timed(index)) note_own(now);
 }
 
 static inline void log_sized(enum op op, const void *address, uint64_t size)

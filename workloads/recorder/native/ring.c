@@ -233,7 +233,7 @@ static void at_exit_of_thread(void *mark)
 		prctl(PR_GET_NAME, name);
 		memcpy(&first, name, 8);
 		memcpy(&second, name + 8, 8);
-		log_extended(OP_THREAD_EXIT, NULL, first, second & ~(255ull << 56));
+		log_extended(OP_THREAD_EXIT, (const void *)pthread_self(), first, second & ~(255ull << 56));
 	}
 	pthread_setspecific(exit_key, mark);
 }
@@ -251,7 +251,7 @@ void begin_thread(void)
 		}
 		if (atomic_load(&has_exit_key)) pthread_setspecific(exit_key, (void *)1);
 	}
-	log_extended(OP_THREAD, NULL, (uint64_t)tid, 0);
+	log_extended(OP_THREAD, (const void *)pthread_self(), (uint64_t)tid, 0);
 }
 
 /* ---- when the program is loaded */

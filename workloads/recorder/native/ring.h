@@ -19,7 +19,7 @@
 #include <stdatomic.h>
 #include <stdint.h>
 
-#define RING_MAGIC "ASRING06"
+#define RING_MAGIC "ASRING07"
 /* Files of the folder: a page of the keeper's for all, and the socket that is told whose a ring is. */
 #define KEEPER_PAGE "keeper"
 #define KEEPER_SOCKET "numbers"
@@ -48,8 +48,8 @@ enum op {
 	OP_FREE,
 	OP_TRIM,          /* value: pad */
 	OP_MALLOPT,       /* extended: parameter, value */
-	OP_THREAD,        /* the first record of a thread; extended: its id in the kernel */
-	OP_THREAD_EXIT,   /* extended: 15 bytes of its name */
+	OP_THREAD,        /* the first record of a thread; address: its pthread_self(); extended: its id in the kernel */
+	OP_THREAD_EXIT,   /* address: its pthread_self(); extended: 15 bytes of its name */
 	OP_EXIT,          /* the process begins to exit; extended: status, since_large_freed() */
 	OP_EPOCH,         /* extended: all 64 bits of the ticks */
 	OP_RESIDENT,      /* pages of the block at `address` that were there when it was allocated, and have no pattern (fill.h); extended:
@@ -78,7 +78,10 @@ enum op {
 	OP_ZEND_LIMIT,    /* zend_set_memory_limit(); extended: bytes */
 	OP_MALLCTL,       /* jemalloc's mallctl; extended: arena << 8 | place in mallctl.c's table, from 128 on of what is not replayed, value as an int32 */
 	OP_MAPPED,        /* the program has mapped memory for itself; extended: length */
-	OP_UNMAPPED       /* … and unmaps it */
+	OP_UNMAPPED,      /* … and unmaps it */
+	OP_CREATES,       /* pthread_create is called */
+	OP_CREATED,       /* … and has come back; address: the new thread's pthread_t */
+	OP_JOINED         /* pthread_join has come back; address: of the thread that had it; extended: ticks that it took */
 };
 
 struct slot {
@@ -126,6 +129,8 @@ struct ring_header {
 	_Atomic uint32_t closed;     /* the keeper takes no more */
 	_Atomic uint32_t is_lone;    /* forked, and has forked nobody since: a page that it shares it has not written */
 	_Atomic uint32_t giving_back; /* threads in a call that gives much memory back, of which the log knows all or nothing */
+	_Atomic uint64_t own_ticks;  /* what records and call sites took of the program's time, and … */
+	_Atomic uint64_t looked_ns;  /* … looks at large blocks (budget.c) */
 };
 
 /* In the second slot of RESIDENT and WRITTEN: high is the first page, low the count of pages and these: they are huge; the call itself has written them. */

@@ -279,10 +279,20 @@ static uint32_t site_of(const uintptr_t *addresses, int n)
 
 void note_site(void) { note_site_at(0); }
 
+static void find_site(uint64_t place);
+
 void note_site_at(uint64_t place)
 {
-	uintptr_t addresses[1 + FRAMES_MAX];
+	static THREAD_LOCAL unsigned notes;
 	if (UNLIKELY(!thread_mark)) begin_thread();
+	uint64_t began = notes++ % TIMED_ONE_IN ? 0 : ticks();
+	find_site(place);
+	if (UNLIKELY(began)) note_own(began);
+}
+
+static void find_site(uint64_t place)
+{
+	uintptr_t addresses[1 + FRAMES_MAX];
 	uint32_t now = atomic_load_explicit(&generation, memory_order_relaxed);
 	if (UNLIKELY(last.generation != now)) {
 		last.generation = now;

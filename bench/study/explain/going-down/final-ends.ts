@@ -2,7 +2,9 @@ import {
   askedBytes,
   type EventBuffer,
   isAllocating,
+  OP_BITS,
   OP_CLOCK,
+  OP_JOIN,
   OP_MASK,
   OP_SAMPLE,
   OP_THREAD_BEGIN,
@@ -27,8 +29,8 @@ export interface FinalEnds {
 
 /**
  * The ends of threads with which a program goes down to row `end`: behind the first of them it frees, ends and has a last word, no thread
- * begins, and no more than a moment passes without any of it: while it may wait for a thread that has not ended, a longer one. Threads that still
- * work off what they were given are at work.
+ * begins, and no more than a moment passes without any of it: while it waits for a thread that has not ended, or may (a trace says of joins alone), a
+ * longer one. Threads that still work off what they were given are at work.
  */
 export function finalEnds(events: EventBuffer, end: number): FinalEnds | undefined {
   const { head } = events;
@@ -49,30 +51,54 @@ export function finalEnds(events: EventBuffer, end: number): FinalEnds | undefin
 /** The row from which on it does no work, without a pause, until row `end`. */
 function workEnds(events: EventBuffer, end: number): number {
   const { head, labels, a, begins } = events;
+  const pause = createPause(events);
   const begun = begins.findLast(({ row }) => row < end)?.row ?? 0;
   const isGiven = handedOver(events);
   let asked: Bytes = 0;
   let given = -CALLS_BEHIND;
-  let pauseNs: Ns = 0;
-  let mostNs = STOPPED_NS; // behind the last end nothing is waited for
   let row = end;
   for (; row > begun; row--) {
     const op = head[row - 1]! & OP_MASK;
     if (op === OP_SAMPLE) {
       if (!isRecorders(labels[a[row - 1]!]!)) break;
     } else if (op === OP_CLOCK) {
-      pauseNs += nsOf(events, row - 1);
-      if (pauseNs > mostNs) break;
+      if (pause.isTooLong(nsOf(events, row - 1))) break;
     } else {
       if (isAllocating(op)) asked += askedBytes(events, row - 1);
       else if (op === OP_THREAD_BEGIN || (!isFree(op) && !PASSING.has(op))) break;
       else if (op === OP_THREAD_EXIT) {
         given--; // std::thread's state, which each frees as it ends
-        mostNs = LOOKED_BACK_NS;
-      } else if (isGiven(row - 1)) given++;
+        pause.endOf(row - 1);
+      } else if (op === OP_JOIN) pause.joined(row - 1);
+      else if (isGiven(row - 1)) given++;
       if (asked > WORK_BYTES || given > 0) break;
-      pauseNs = 0;
+      pause.over();
     }
   }
   return row;
+}
+
+/** What passes without a call, going back. Behind the last end nothing is waited for; then a thread may be, unless the trace has when it was. */
+function createPause({ head, a, b, begins }: EventBuffer) {
+  const joined = new Set<number>();
+  let [ownNs, allNs, mostNs, waitedNs]: [Ns, Ns, Ns, Ns] = [0, 0, STOPPED_NS, 0];
+  return {
+    joined(row: number): void {
+      joined.add(a[row]!);
+      waitedNs = Math.max(waitedNs, b[row] === 0xffffffff ? Infinity : b[row]!);
+    },
+    endOf(row: number): void {
+      const thread = head[row]! >>> OP_BITS;
+      const number = begins.findLast((begun) => begun.row <= row && begun.thread === thread)?.id ?? 0;
+      if (!joined.has(number)) mostNs = LOOKED_BACK_NS;
+    },
+    isTooLong(ns: Ns): boolean {
+      const waited = Math.min(waitedNs, ns);
+      waitedNs -= waited;
+      ownNs += ns - waited;
+      allNs += ns;
+      return ownNs > mostNs || allNs > LOOKED_BACK_NS;
+    },
+    over: () => void ([ownNs, allNs] = [0, 0]),
+  };
 }

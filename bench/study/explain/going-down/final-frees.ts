@@ -8,6 +8,7 @@ import {
   OP_EREALLOC,
   OP_EXIT,
   OP_FREE,
+  OP_JOIN,
   OP_MALLOC,
   OP_MASK,
   OP_REALLOC,
@@ -29,7 +30,14 @@ export const CALLS_BEHIND = 32;
 /** What is asked for beyond last words, each with a page of stdio's buffers, is work. */
 export const WORK_BYTES: Bytes = CALLS_BEHIND * PAGE_BYTES;
 /** What lies between frees and is nothing that a program does with its memory. */
-export const PASSING: ReadonlySet<number> = new Set([OP_CLOCK, OP_THREAD_BEGIN, OP_THREAD_EXIT, OP_SKIPPED, OP_EXIT]);
+export const PASSING: ReadonlySet<number> = new Set([
+  OP_CLOCK,
+  OP_THREAD_BEGIN,
+  OP_THREAD_EXIT,
+  OP_JOIN,
+  OP_SKIPPED,
+  OP_EXIT,
+]);
 
 /** Frees of most of what lives, with no call between but a few whose block is freed at once, and no pause. */
 export interface FinalFrees {

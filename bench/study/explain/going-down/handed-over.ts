@@ -6,6 +6,7 @@ import {
   OP_FORK,
   OP_FREE,
   OP_MASK,
+  OP_THREAD_EXIT,
 } from '../../../../sim/contract/event.ts';
 
 const NO_ROW = () => false;
@@ -13,8 +14,8 @@ const known = new WeakMap<EventBuffer, (row: number) => boolean>();
 
 /**
  * Which rows free, in a thread beside the main one, what another thread allocated. To work off what it was given is a thread's work, not the end of it. It
- * is the main thread's work too where threads came in rounds: where it freed as much of theirs before the last one began as behind that. A trace is gone
- * through once.
+ * is the main thread's work too where threads came in rounds: where it freed as much of theirs before the last one began as behind that. So it is of what
+ * threads themselves free at their ends, where those before did as much. A trace is gone through once.
  */
 export function handedOver(events: EventBuffer): (row: number) => boolean {
   if (events.threadSlots < 2) return NO_ROW;
@@ -23,34 +24,64 @@ export function handedOver(events: EventBuffer): (row: number) => boolean {
   return found;
 }
 
-function lookThrough({ head, slot, objectSlots, length, begins }: EventBuffer): (row: number) => boolean {
+function lookThrough(events: EventBuffer): (row: number) => boolean {
+  const { head, slot, objectSlots, threadSlots, length, begins } = events;
   const owner = new Int32Array(objectSlots);
   const given = rowSet(length);
   const mains = rowSet(length);
   const begun = begins.at(-1)?.row ?? 0;
-  const counts = { before: 0, behind: 0 };
+  const ofMain = { before: 0, behind: 0 };
+  const ofEnds = { before: 0, behind: 0 };
+  const lastFrees = new Int32Array(threadSlots); // of each thread, since it allocated last
   let main = 0;
   for (let row = 0; row < length; row++) {
     const op = head[row]! & OP_MASK;
     const thread = head[row]! >>> OP_BITS;
+    const when = row < begun ? 'before' : 'behind';
     if (op === OP_FREE || op === OP_EFREE) {
+      lastFrees[thread]!++;
       if (owner[slot[row]!] === thread) continue;
       if (thread !== main) given.add(row);
       else {
         mains.add(row);
-        counts[row < begun ? 'before' : 'behind']++;
+        ofMain[when]++;
       }
-    } else if (isAllocating(op)) owner[slot[row]!] = thread;
-    else if (op === OP_FORK) {
+    } else if (isAllocating(op)) {
+      owner[slot[row]!] = thread;
+      lastFrees[thread] = 0;
+    } else if (op === OP_THREAD_EXIT) {
+      ofEnds[when] += lastFrees[thread]!;
+      lastFrees[thread] = 0;
+    } else if (op === OP_FORK) {
       main = thread; // the only one that goes on
-      counts.before = 0;
+      ofMain.before = ofEnds.before = 0;
+      lastFrees.fill(0);
     }
   }
-  const inRounds = counts.before > 0 && counts.before >= counts.behind;
-  return inRounds ? (row) => given.has(row) || mains.has(row) : given.has;
+  if (isInRounds(ofEnds)) addLastFrees(events, begun, given);
+  return isInRounds(ofMain) ? (row) => given.has(row) || mains.has(row) : given.has;
 }
 
-function rowSet(length: number): { add(row: number): void; has(row: number): boolean } {
+const isInRounds = ({ before, behind }: { before: number; behind: number }): boolean => before > 0 && before >= behind;
+
+/** What threads that end behind row `begun` have freed since they allocated last. */
+function addLastFrees({ head, length }: EventBuffer, begun: number, rows: RowSet): void {
+  const ending = new Set<number>();
+  for (let row = length - 1; row >= begun; row--) {
+    const op = head[row]! & OP_MASK;
+    const thread = head[row]! >>> OP_BITS;
+    if (op === OP_THREAD_EXIT) ending.add(thread);
+    else if (isAllocating(op)) ending.delete(thread);
+    else if ((op === OP_FREE || op === OP_EFREE) && ending.has(thread)) rows.add(row);
+  }
+}
+
+interface RowSet {
+  add(row: number): void;
+  has(row: number): boolean;
+}
+
+function rowSet(length: number): RowSet {
   const bits = new Uint8Array((length >>> 3) + 1);
   return {
     add: (row) => void (bits[row >>> 3]! |= 1 << (row & 7)),
