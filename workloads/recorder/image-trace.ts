@@ -6,6 +6,7 @@ import type { Oddities } from '../import/address-trace.ts';
 import { ASSUMED_WRITES } from '../trace/assumed-writes.ts';
 import { mostRows } from '../trace/columns.ts';
 import { IDLE_AT_EXIT } from '../trace/idle-at-exit.ts';
+import { PROCESSOR_WAITS } from '../trace/processor-waits.ts';
 import { type CallFamily, createBlockRecords } from './block-records.ts';
 import { endedBySignal } from './end-label.ts';
 import { forEachRecord, LOG, type LogPart, type LogRecord } from './log.ts';
@@ -97,7 +98,7 @@ export function traceOfImage(options: ImageTraceOptions): ImageTrace {
   let index = -1;
   let isOwn = false;
   let partIndex = 0;
-  let residentPeakBytes = 0;
+  let [residentPeakBytes, waitedNs] = [0, 0];
   let exitThread = -1;
   let [exitStatus, idleNs]: [number | undefined, number] = [undefined, 0];
   let start: ObservationText | undefined;
@@ -153,6 +154,9 @@ export function traceOfImage(options: ImageTraceOptions): ImageTrace {
     if (observed.label === 'start') {
       start = observed;
     } else if (isOwn) {
+      // A fork's child has the first look of what it was forked from, and waits of its own.
+      const before = parts.length === 1 && start ? waitedIn(start) : 0;
+      waitedNs = threads.size > 1 ? 0 : Math.max(waitedNs, waitedIn(observed) - before);
       residentPeakBytes = Math.max(residentPeakBytes, observed.status.get('VmHWM') ?? 0);
       builder.sample(observed.label);
       const holdsBlocks = (from: number, end: number) => {
@@ -281,7 +285,7 @@ export function traceOfImage(options: ImageTraceOptions): ImageTrace {
   builder.sample(options.signal !== undefined && exitStatus === undefined ? endedBySignal(options.signal) : 'end');
   const facts = options.facts(start, namesOf(threads, threadNames));
   return {
-    events: builder.finish(withKnown(facts, ahead.assumedBytes + unseen.guessedBytes(), idleNs)),
+    events: builder.finish(withKnown(facts, ahead.assumedBytes + unseen.guessedBytes(), idleNs, waitedNs)),
     oddities,
     threads: threads.size,
     calls: blocks.takeCalls() + zend.takeCalls(),
@@ -301,12 +305,16 @@ const mallocsOf = ({ malloc, calloc, realloc, free, memalign }: EventBuilder): C
   memalign,
 });
 
-function withKnown(facts: RecordedFacts, assumedBytes: number, idleNs: number): RecordedFacts {
+/** 0 where the kernel does not tell. */
+const waitedIn = ({ times }: ObservationText): number => times.get('WaitedNs') ?? 0;
+
+function withKnown(facts: RecordedFacts, assumedBytes: number, idleNs: number, waitedNs: number): RecordedFacts {
   const known: [string, number][] = [
     [ASSUMED_WRITES, assumedBytes],
-    [IDLE_AT_EXIT, Math.round(idleNs)],
+    [IDLE_AT_EXIT, idleNs],
+    [PROCESSOR_WAITS, waitedNs],
   ];
-  const told = known.flatMap(([key, n]) => (n === 0 ? [] : [[key, String(n)] as const]));
+  const told = known.flatMap(([key, n]) => (n === 0 ? [] : [[key, String(Math.round(n))] as const]));
   return { ...facts, machine: [...facts.machine, ...told] };
 }
 

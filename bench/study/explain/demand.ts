@@ -116,7 +116,7 @@ function eighthsOf(length: number): {
 }
 
 /** The recorded time of rows [0, end). */
-function timeUntil(events: EventBuffer, end: number): Ns {
+export function timeUntil(events: EventBuffer, end: number): Ns {
   const { head } = events;
   let ns = 0;
   for (let row = 0; row < end; row++) if ((head[row]! & OP_MASK) === OP_CLOCK) ns += nsOf(events, row);

@@ -4,6 +4,7 @@ import { LockstepRun } from '../../../bench/run/modes/lockstep.ts';
 import { explain } from '../../../bench/study/explain/explain.ts';
 import type { Explanation } from '../../../bench/study/explain/explanation.ts';
 import { explanationText } from '../../../bench/study/explain/text.ts';
+import { bytes } from '../../../sim/contract/format.ts';
 import { eventsOf, eventsWithSites } from '../../helpers/bump-run.ts';
 
 function of(lines: readonly string[], allocator: string, more: { at?: string; thp?: 'always' } = {}): Explanation {
@@ -264,6 +265,33 @@ describe('mechanisms', () => {
     expect(names(e)).toContain('idle pages');
     expect(e.verdict.advice!.setting).toBe('background_thread=true');
     expect(e.verdict.advice!.paste!.shell).toBe('MALLOC_CONF=background_thread:true');
+  });
+
+  test('a recorded program that waited for a processor: decay goes by the clock, and that is said', () => {
+    const told = (waitedNs: number) =>
+      of(
+        [
+          `%machine processor-waits ${waitedNs}`,
+          ...repeat(3000, (i) => [`m 0 ${i} 9000`]),
+          ...repeat(3000, (i) => [`f 0 ${i}`]),
+          '+ 2000000000',
+          'm 0 1 8',
+        ],
+        'jemalloc',
+      ).verdict.sentences.join('\n');
+    expect(told(1_500_000_000)).toContain('Of the 2.00 s that were recorded the program waited 1.50 s for a processor');
+    expect(told(50_000_000)).not.toContain('for a processor');
+    // A quarter of the time is left, or an eighth, or none: as in the traces whose clocks say so.
+    const residentAfter = (ns: number) =>
+      of(
+        [...repeat(3000, (i) => [`m 0 ${i} 9000`]), ...repeat(3000, (i) => [`f 0 ${i}`]), `+ ${ns}`, 'm 0 1 8'],
+        'jemalloc',
+      ).sample.rssBytes;
+    const resident = [500_000_000, 250_000_000, 0].map(residentAfter);
+    const [least, most] = [bytes(Math.min(...resident)), bytes(Math.max(...resident))];
+    expect(told(1_500_000_000)).toContain(
+      `a clock that stands ${least === most ? most : `${least} to ${most}`} would be resident here`,
+    );
   });
 
   test('free regions of slabs that live on: a purge leaves them, and no setting is made up', () => {

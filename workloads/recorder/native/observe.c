@@ -2,7 +2,8 @@
  * What the kernel says of a process, as the text of a sample:
  *
  *   label
- *   [status] the lines of /proc/PID/status that speak of memory; the processor time of all its threads until now, and what the recorder took of it (ring.h)
+ *   [status] the lines of /proc/PID/status that speak of memory; the processor time of all its threads until now, and what the recorder took of it (ring.h);
+ *            for how long its first thread has waited for a processor
  *   [threads] id and name
  *   [maps] start end rss anonymous name        of every mapping, from smaps; bytes, name may be missing, or be
  *                                              [mapped] or [recorder]: so much of the next one is the program's own, or
@@ -67,6 +68,10 @@ static void add_status(struct text *t, const struct image *m)
 		if (!strncmp(line, "Vm", 2) || !strncmp(line, "Rss", 3) || !strncmp(line, "Name", 4)) add(t, "%s", line);
 	if (f) fclose(f);
 	add_times(t, m);
+	unsigned long long ran, waited;
+	f = proc(m->pid, "schedstat");
+	if (f && fscanf(f, "%llu %llu", &ran, &waited) == 2) add(t, "WaitedNs: %llu\n", waited);
+	if (f) fclose(f);
 }
 
 /* By the numbers that the process itself has for them, as its log has. */

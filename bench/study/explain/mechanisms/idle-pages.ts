@@ -1,11 +1,16 @@
-import { bytes } from '../../../../sim/contract/format.ts';
-import { type Mechanism, WORTH_FINDING } from './mechanism.ts';
+import { type EventBuffer, OP_CLOCK, OP_MASK } from '../../../../sim/contract/event.ts';
+import { bytes, count, duration } from '../../../../sim/contract/format.ts';
+import { processorWaits } from '../../../../workloads/trace/processor-waits.ts';
+import { LockstepRun } from '../../../run/modes/lockstep.ts';
+import { timeUntil } from '../demand.ts';
+import { type Mechanism, type Situation, WORTH_FINDING } from './mechanism.ts';
 import { BACKGROUND_THREAD } from './shared-settings.ts';
 
 /** Dirty and muzzy pages of jemalloc: their time runs out, but only a thread that allocates looks at the clock. */
 export const idlePages: Mechanism = {
   name: 'idle pages',
-  detect({ facts }) {
+  detect(situation) {
+    const { facts } = situation;
     if (!facts.run.allocator.includes('jemalloc')) return undefined;
     let dirty = 0;
     let muzzy = 0;
@@ -23,6 +28,7 @@ export const idlePages: Mechanism = {
       bytes: dirty + muzzy,
       sentences: [
         `${parts.filter((p) => p).join(' and ')}: free pages that jemalloc keeps until their decay time is over. ${who}`,
+        ...waitSentences(situation),
       ],
       settings: [
         BACKGROUND_THREAD,
@@ -41,3 +47,52 @@ export const idlePages: Mechanism = {
     };
   },
 };
+
+/**
+ * Decay goes by the clock, which goes on while a program waits for a processor, and when it comes changes what lies there, up or down. Where the
+ * recorded one waited, the run as it is is made once more at other paces of the clock: without the waits, taken out as evenly as nobody knows
+ * better; at half of that, since the recorder's own work is in it; and standing still.
+ */
+function waitSentences({ facts, events, options, end }: Situation): string[] {
+  const waitedNs = processorWaits(events);
+  const recordedNs = timeUntil(events, events.length);
+  if (waitedNs < recordedNs * WORTH_FINDING || waitedNs >= recordedNs) return [];
+  const own = 1 - waitedNs / recordedNs;
+  const runs = [own, own / 2, 0].map((pace) => {
+    const run = new LockstepRun({
+      ...options,
+      events: withClock(events, pace),
+      mode: 'lockstep',
+      lastSampleOnly: true,
+    });
+    run.advance(end);
+    run.sample('(end)', run.row);
+    return run.samples.at(-1)!;
+  });
+  const resident = runs.map(({ rssBytes }) => rssBytes);
+  const faults = runs.map((sample) => sample.faults);
+  return [
+    `Of the ${duration(recordedNs)} that were recorded the program waited ${duration(waitedNs)} for a processor: others had it, the recorder among them. Decay goes by the clock: without these waits, at half of that pace and with a clock that stands ${rangeOf(resident, bytes)} would be resident here instead of ${bytes(facts.sample.rssBytes)}, at ${rangeOf(faults, count)} page faults instead of ${count(facts.sample.faults)} (run). A setting that saves less than these lie apart may save nothing in another run.`,
+  ];
+}
+
+function rangeOf(values: readonly number[], text: (value: number) => string): string {
+  const [least, most] = [text(Math.min(...values)), text(Math.max(...values))];
+  return least === most ? most : `${least} to ${most}`;
+}
+
+/** The same events, with a clock that goes at `pace` of theirs. */
+function withClock(events: EventBuffer, pace: number): EventBuffer {
+  const a = events.a.slice();
+  const b = events.b.slice();
+  let [theirs, given] = [0, 0];
+  for (let row = 0; row < events.length; row++) {
+    if ((events.head[row]! & OP_MASK) !== OP_CLOCK) continue;
+    theirs += b[row]! * 2 ** 32 + a[row]!;
+    const ns = Math.round(theirs * pace) - given;
+    given += ns;
+    a[row] = ns % 2 ** 32;
+    b[row] = Math.floor(ns / 2 ** 32);
+  }
+  return { ...events, a, b };
+}
