@@ -1,10 +1,11 @@
 import { cpus as hostCpus } from 'node:os';
 import type { Argv } from 'yargs';
-import { parseAllocator, parseNumber } from '../../allocators/spec.ts';
+import { parseAllocator } from '../../allocators/spec.ts';
 import { UserError } from '../../sim/contract/assert.ts';
 import type { PassingTrace, Touch, TraceSummary } from '../../sim/contract/event.ts';
 import { counted } from '../../sim/contract/format.ts';
 import type { Start } from '../../sim/contract/start.ts';
+import type { Bytes } from '../../sim/contract/units.ts';
 import type { KernelOptions, KernelVersion } from '../../sim/kernel/kernel.ts';
 import { openPassingTrace, type PassingFile, type PassingOrder } from '../../workloads/trace/passing.ts';
 import { CPUS_MAX, recordedCpus } from '../../workloads/trace/recorded-cpus.ts';
@@ -12,6 +13,7 @@ import type { ParameterValues, WorkloadTime } from '../../workloads/workload.ts'
 import { FAR_FROM } from '../run/machine.ts';
 import { ignoredSettings, recordedAllocator } from '../run/recorded-allocator.ts';
 import { type RunOptions, timedRows } from '../run/run-options.ts';
+import { bytesOption } from './bytes-option.ts';
 import { isTrace, loadWorkload } from './load-workload.ts';
 import { note } from './show.ts';
 
@@ -67,7 +69,7 @@ export function machineOptions<T>(yargs: Argv<T>): Argv<T> {
       choices: THP_MODES,
       describe: 'transparent huge pages; default: never, for a recording as on its machine',
     })
-    .option('rlimit-as', { type: 'string', describe: 'RLIMIT_AS over the allocator’s mappings, bytes (K, M, G)' })
+    .option('rlimit-as', { type: 'string', describe: 'RLIMIT_AS over the allocator’s mappings, bytes (K, M, G, T)' })
     .option('rlimit-data', { type: 'string', describe: 'RLIMIT_DATA likewise' })
     .option('lenient', {
       type: 'boolean',
@@ -237,10 +239,5 @@ export async function isBuiltIn(given: string): Promise<boolean> {
   return !isTrace(given) && (await import('../../workloads/index.ts')).isBuiltIn(given);
 }
 
-function limit(option: string, text: string | undefined): number {
-  if (text === undefined) return Infinity;
-  const value = parseNumber(text, true);
-  if (value === undefined || value < 0)
-    throw new UserError(`--${option}: found '${text}', expected a number of bytes (K, M, G)`);
-  return value;
-}
+const limit = (option: string, text: string | undefined): Bytes =>
+  text === undefined ? Infinity : bytesOption(option, text);

@@ -1,9 +1,10 @@
 import { setImmediate } from 'node:timers/promises';
 import type { Argv, CommandModule } from 'yargs';
-import { parseAllocator, parseNumber } from '../../allocators/spec.ts';
+import { parseAllocator } from '../../allocators/spec.ts';
 import { UserError } from '../../sim/contract/assert.ts';
 import { answer } from '../cli/answer.ts';
 import { type BatchArguments, batchOptions, inBatch } from '../cli/batch-options.ts';
+import { bytesOption } from '../cli/bytes-option.ts';
 import { fleetScenario } from '../cli/fleet-scenario.ts';
 import { checkRuns, positive } from '../cli/positive-option.ts';
 import { type MachineArguments, machineOptions } from '../cli/run-options.ts';
@@ -42,13 +43,17 @@ export const planCommand: CommandModule<object, PlanArguments> = {
         nargs: 1,
         describe: 'A,B,… to size for; default: glibc, for a recording what it ran under',
       })
-      .option('memory', { type: 'string', default: '16G', describe: 'for all processes together, bytes (K, M, G)' })
-      .option('extra', { type: 'string', default: '0', describe: 'of each process beside its heap, bytes (K, M, G)' })
-      .option('shared', { type: 'string', default: '0', describe: 'what all have once, together, bytes (K, M, G)' })
+      .option('memory', { type: 'string', default: '16G', describe: 'for all processes together, bytes (K, M, G, T)' })
+      .option('extra', {
+        type: 'string',
+        default: '0',
+        describe: 'of each process beside its heap, bytes (K, M, G, T)',
+      })
+      .option('shared', { type: 'string', default: '0', describe: 'what all have once, together, bytes (K, M, G, T)' })
       .option('reserve', {
         type: 'string',
         default: '0',
-        describe: 'kept free of the memory, bytes (K, M, G), or a share: 10%',
+        describe: 'kept free of the memory, bytes (K, M, G, T), or a share: 10%',
       })
       .option('mix', {
         type: 'string',
@@ -140,12 +145,4 @@ function parseMix(text: string): { workload: string; share: number } {
     throw new UserError(`--mix: found '${text}', expected SHARE=WORKLOAD, as in 0.5=php-pool`);
   }
   return { workload, share: Number(share) };
-}
-
-function bytesOption(option: string, text: string): number {
-  const value = parseNumber(text, true);
-  if (value === undefined || value < 0) {
-    throw new UserError(`--${option}: found '${text}', expected a number of bytes (K, M, G)`);
-  }
-  return value;
 }

@@ -1,6 +1,7 @@
 import { availableParallelism } from 'node:os';
 import type { Argv, CommandModule } from 'yargs';
 import { UserError } from '../../sim/contract/assert.ts';
+import { bytesOption } from '../cli/bytes-option.ts';
 import { listenForInterrupt } from '../cli/interruption.ts';
 import { positive } from '../cli/positive-option.ts';
 import { messageLine } from '../report/escape.ts';
@@ -31,7 +32,7 @@ export const workerCommand: CommandModule<object, WorkerArguments> = {
         describe: 'where the traces are: as the client’s --store; default: the engine',
       })
       .option('cache', { type: 'string', describe: 'folder for traces on this machine; default: in the user’s cache' })
-      .option('cache-size', { type: 'string', defaultDescription: '4G', describe: 'of it at most, bytes (K, M, G)' })
+      .option('cache-size', { type: 'string', defaultDescription: '4G', describe: 'of it at most, bytes (K, M, G, T)' })
       .option('metrics', { type: 'string', describe: '[HOST:]PORT where Prometheus may ask for /metrics' })
       .option('idle-exit', { type: 'number', describe: 'end after so many seconds without a run; default: never' })
       .example('$0 worker --engine redis://10.0.0.5', 'on every machine')
@@ -44,7 +45,8 @@ export const workerCommand: CommandModule<object, WorkerArguments> = {
     const idle = argv['idle-exit'];
     if (idle !== undefined && !(idle > 0))
       throw new UserError(`--idle-exit: found '${idle}', expected seconds above 0`);
-    const cacheBytes = await bytesOf('cache-size', argv['cache-size']);
+    const given = argv['cache-size'];
+    const cacheBytes = given === undefined ? undefined : bytesOption('cache-size', given);
     for (const option of ['store', 'cache'] as const) {
       if (argv[option] === '') throw new UserError(`--${option}: found nothing, expected a value`);
     }
@@ -69,13 +71,3 @@ export const workerCommand: CommandModule<object, WorkerArguments> = {
     process.exit(); // what the runs' processes still hold open
   },
 };
-
-async function bytesOf(option: string, text: string | undefined): Promise<number | undefined> {
-  if (text === undefined) return undefined;
-  const { parseNumber } = await import('../../allocators/spec.ts'); // brings every model
-  const value = parseNumber(text, true);
-  if (value === undefined || value < 0) {
-    throw new UserError(`--${option}: found '${text}', expected a number of bytes (K, M, G)`);
-  }
-  return value;
-}

@@ -1,7 +1,8 @@
 import { OP_CALLOC, OP_MALLOC, OP_MEMALIGN, OP_REALLOC } from '../../../sim/contract/event.ts';
 import { hasOperation } from '../../../sim/contract/operation-set.ts';
+import type { Bytes } from '../../../sim/contract/units.ts';
 import type { RunOptions } from '../../run/run-options.ts';
-import { type Allowed, isBackAndForth } from './advice.ts';
+import { type Allowed, isBackAndForth, WORTH_IT } from './advice.ts';
 import type { Facts } from './explanation.ts';
 import type { Finding } from './mechanisms/mechanism.ts';
 import { defaultsOf, USUAL } from './mechanisms/usual.ts';
@@ -51,7 +52,7 @@ export function furtherTrials(
   return distinct(wanted);
 }
 
-/** The best single settings two at a time, where none of them does enough. */
+/** The best single settings that set different options, two at a time, where none of them does enough. */
 export function pairsOf(
   options: RunOptions,
   facts: Facts,
@@ -67,19 +68,43 @@ export function pairsOf(
     .filter((i) => !whatIf[i]!.failed && saved(i) > 0 && whatIf[i]!.paste !== null)
     .sort((i, j) => saved(j) - saved(i));
   if (order.length < 2 || saved(order[0]!) >= ENOUGH * free) return [];
-  const best = order.slice(0, COMBINED).map((i) => trials[i]!.setting);
+  const best = bestOfEach(
+    order.map((i) => trials[i]!.setting),
+    order.map((i) => whatIf[i]!),
+    sample.rssBytes * WORTH_IT,
+  );
   const pairs: Setting[] = [];
   for (let i = 0; i < best.length; i++) {
     for (let j = i + 1; j < best.length; j++) {
       const [x, y] = [best[i]!, best[j]!];
-      const meet = Object.keys(x.options).some((name) => name in y.options);
-      if (x.allocator === y.allocator && !meet) pairs.push(combined(x, y));
+      if (x.allocator === y.allocator && !meet(x, y)) pairs.push(combined(x, y));
     }
   }
   const tried = new Set(trials.map(keyOf));
   return distinct(pairs.map((setting) => trialOf(options, facts.event, setting, 'both'))).filter(
     (trial) => !tried.has(keyOf(trial)),
   );
+}
+
+const meet = (x: Setting, y: Setting): boolean => Object.keys(x.options).some((name) => name in y.options);
+
+/**
+ * The first ones, one of those that set the same options: the cheapest that comes near the best of them. Three decay times say nothing of two
+ * mechanisms at once.
+ */
+function bestOfEach(settings: readonly Setting[], figures: readonly WhatIf[], near: Bytes): Setting[] {
+  const best: number[] = [];
+  const left = new Set(settings.keys());
+  for (const first of left) {
+    if (best.length === COMBINED) break;
+    const alike = [...left].filter((i) => meet(settings[i]!, settings[first]!));
+    const close = alike.filter((i) => figures[i]!.rssBytes - figures[first]!.rssBytes <= near);
+    const price = (i: number) => figures[i]!.faults + figures[i]!.syscalls;
+    const chosen = close.reduce((cheapest, i) => (price(i) < price(cheapest) ? i : cheapest));
+    best.push(chosen);
+    for (const i of left) if (alike.includes(i) || meet(settings[i]!, settings[chosen]!)) left.delete(i);
+  }
+  return best.map((i) => settings[i]!);
 }
 
 const keyOf = ({ task }: Trial): string => `${task.allocator} ${task.kernel?.thp ?? ''}`;
