@@ -22,7 +22,7 @@ export function createBins(
   heap: ExtentHeap,
   { fileFresh }: BlockPages,
 ) {
-  const { OP_BITMAP_WORDS } = counters;
+  const { OP_BIN_SCAN_STEPS, OP_BITMAP_WORDS } = counters;
   const { NBINS, SLAB_PAGES, SLAB_REGIONS } = classes;
   const {
     ARENA_LOCKS,
@@ -99,12 +99,14 @@ export function createBins(
 
   /** arena_slab_reg_alloc */
   function regAlloc(e: number): Handle {
-    let w = e << LG_BITMAP_WORDS;
+    const first = e << LG_BITMAP_WORDS;
+    let w = first;
     let region = e << HANDLE_SHIFT;
     while (bitmaps[w] === 0) {
       w++;
       region += 32;
     }
+    operations[OP_BITMAP_WORDS]! += w - first + 1;
     const bits = bitmaps[w]!;
     const lowest = bits & -bits;
     bitmaps[w] = bits ^ lowest;
@@ -283,6 +285,7 @@ export function createBins(
     const index = extentClass[e]!;
     const a = extents[(e << LG_EXTENT_WORDS) + E_ARENA]!;
     const id = arenaLocks[a * ARENA_LOCKS + LOCK_BINS + index]!;
+    operations[OP_BIN_SCAN_STEPS]!++; // as a flush that looks at the block's slab
     lock(t, id);
     const isEmpty = dallocStep(a, index, h);
     dallocFinish(a, index, 1);
