@@ -294,6 +294,26 @@ describe('mechanisms', () => {
     );
   });
 
+  test('of several threads nobody knows how far they waited: other paces of the clock, where they make a difference', () => {
+    const told = (ns: number, source = '%source recorded with LD_PRELOAD, linux x64') =>
+      of(
+        [
+          source,
+          'm 0 5000 8',
+          'tb 1',
+          ...repeat(3000, (i) => [`m 1 ${i} 9000`]),
+          ...repeat(3000, (i) => [`f 1 ${i}`]),
+          ...repeat(4, () => [`+ ${ns / 4}`, ...repeat(600, (i) => [`m 1 ${i} 100`, `f 1 ${i}`])]),
+          'm 1 1 200000',
+        ],
+        'jemalloc:tcache=false',
+      ).verdict.sentences.join('\n');
+    const SAID = 'A recorded program of several threads takes longer than it does alone';
+    expect(told(6_000_000_000)).toContain(SAID);
+    expect(told(1_000_000)).not.toContain(SAID);
+    expect(told(6_000_000_000, '# made up')).not.toContain(SAID);
+  });
+
   test('free regions of slabs that live on: a purge leaves them, and no setting is made up', () => {
     const lines = [
       ...repeat(40000, (i) => [`m 0 ${i} 64`]),

@@ -3,6 +3,7 @@ import { bytes, count, duration } from '../../../../sim/contract/format.ts';
 import { processorWaits } from '../../../../workloads/trace/processor-waits.ts';
 import { LockstepRun } from '../../../run/modes/lockstep.ts';
 import { timeUntil } from '../demand.ts';
+import { isRecorded } from '../going-down/final-frees.ts';
 import { type Mechanism, type Situation, WORTH_FINDING } from './mechanism.ts';
 import { BACKGROUND_THREAD } from './shared-settings.ts';
 
@@ -51,14 +52,31 @@ export const idlePages: Mechanism = {
 /**
  * Decay goes by the clock, which goes on while a program waits for a processor, and when it comes changes what lies there, up or down. Where the
  * recorded one waited, the run as it is is made once more at other paces of the clock: without the waits, taken out as evenly as nobody knows
- * better; at half of that, since the recorder's own work is in it; and standing still.
+ * better; at half of that, since the recorder's own work is in it; and standing still. Of several threads nobody knows how far their recording took
+ * longer than they do: that is said where it makes a difference.
  */
-function waitSentences({ facts, events, options, end }: Situation): string[] {
-  const waitedNs = processorWaits(events);
+function waitSentences(situation: Situation): string[] {
+  const { events, facts } = situation;
   const recordedNs = timeUntil(events, events.length);
+  if (facts.threads > 1) {
+    if (recordedNs === 0 || !isRecorded(events.source)) return [];
+    const paces = atPaces(situation, [1 / 2, 1 / 4, 0]);
+    if (paces.differenceBytes < facts.sample.rssBytes * WORTH_FINDING) return [];
+    return [
+      `A recorded program of several threads takes longer than it does alone, nobody knows by how much, and decay goes by the clock: at a half and a quarter of the recorded pace and with a clock that stands ${paces.text}`,
+    ];
+  }
+  const waitedNs = processorWaits(events);
   if (waitedNs < recordedNs * WORTH_FINDING || waitedNs >= recordedNs) return [];
   const own = 1 - waitedNs / recordedNs;
-  const runs = [own, own / 2, 0].map((pace) => {
+  return [
+    `Of the ${duration(recordedNs)} that were recorded the program waited ${duration(waitedNs)} for a processor: others had it, the recorder among them. Decay goes by the clock: without these waits, at half of that pace and with a clock that stands ${atPaces(situation, [own, own / 2, 0]).text}`,
+  ];
+}
+
+/** What is resident at these paces of the clock; `differenceBytes`: how far that lies apart, with what is resident at the recorded one. */
+function atPaces({ facts, events, options, end }: Situation, paces: readonly number[]) {
+  const runs = paces.map((pace) => {
     const run = new LockstepRun({
       ...options,
       events: withClock(events, pace),
@@ -71,9 +89,11 @@ function waitSentences({ facts, events, options, end }: Situation): string[] {
   });
   const resident = runs.map(({ rssBytes }) => rssBytes);
   const faults = runs.map((sample) => sample.faults);
-  return [
-    `Of the ${duration(recordedNs)} that were recorded the program waited ${duration(waitedNs)} for a processor: others had it, the recorder among them. Decay goes by the clock: without these waits, at half of that pace and with a clock that stands ${rangeOf(resident, bytes)} would be resident here instead of ${bytes(facts.sample.rssBytes)}, at ${rangeOf(faults, count)} page faults instead of ${count(facts.sample.faults)} (run). A setting that saves less than these lie apart may save nothing in another run.`,
-  ];
+  const all = [...resident, facts.sample.rssBytes];
+  return {
+    differenceBytes: Math.max(...all) - Math.min(...all),
+    text: `${rangeOf(resident, bytes)} would be resident here instead of ${bytes(facts.sample.rssBytes)}, at ${rangeOf(faults, count)} page faults instead of ${count(facts.sample.faults)} (run). A setting that saves less than these lie apart may save nothing in another run.`,
+  };
 }
 
 function rangeOf(values: readonly number[], text: (value: number) => string): string {
