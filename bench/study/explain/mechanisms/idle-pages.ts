@@ -1,10 +1,9 @@
-import { type EventBuffer, OP_CLOCK, OP_MASK } from '../../../../sim/contract/event.ts';
-import { bytes, count, duration } from '../../../../sim/contract/format.ts';
+import { bytes, duration } from '../../../../sim/contract/format.ts';
 import { processorWaits } from '../../../../workloads/trace/processor-waits.ts';
-import { LockstepRun } from '../../../run/modes/lockstep.ts';
 import { timeUntil } from '../demand.ts';
 import { isRecorded } from '../going-down/final-frees.ts';
 import { type Mechanism, type Situation, WORTH_FINDING } from './mechanism.ts';
+import { atPaces } from './other-paces.ts';
 import { BACKGROUND_THREAD } from './shared-settings.ts';
 
 /** Dirty and muzzy pages of jemalloc: their time runs out, but only a thread that allocates looks at the clock. */
@@ -72,47 +71,4 @@ function waitSentences(situation: Situation): string[] {
   return [
     `Of the ${duration(recordedNs)} that were recorded the program waited ${duration(waitedNs)} for a processor: others had it, the recorder among them. Decay goes by the clock: without these waits, at half of that pace and with a clock that stands ${atPaces(situation, [own, own / 2, 0]).text}`,
   ];
-}
-
-/** What is resident at these paces of the clock; `differenceBytes`: how far that lies apart, with what is resident at the recorded one. */
-function atPaces({ facts, events, options, end }: Situation, paces: readonly number[]) {
-  const runs = paces.map((pace) => {
-    const run = new LockstepRun({
-      ...options,
-      events: withClock(events, pace),
-      mode: 'lockstep',
-      lastSampleOnly: true,
-    });
-    run.advance(end);
-    run.sample('(end)', run.row);
-    return run.samples.at(-1)!;
-  });
-  const resident = runs.map(({ rssBytes }) => rssBytes);
-  const faults = runs.map((sample) => sample.faults);
-  const all = [...resident, facts.sample.rssBytes];
-  return {
-    differenceBytes: Math.max(...all) - Math.min(...all),
-    text: `${rangeOf(resident, bytes)} would be resident here instead of ${bytes(facts.sample.rssBytes)}, at ${rangeOf(faults, count)} page faults instead of ${count(facts.sample.faults)} (run). A setting that saves less than these lie apart may save nothing in another run.`,
-  };
-}
-
-function rangeOf(values: readonly number[], text: (value: number) => string): string {
-  const [least, most] = [text(Math.min(...values)), text(Math.max(...values))];
-  return least === most ? most : `${least} to ${most}`;
-}
-
-/** The same events, with a clock that goes at `pace` of theirs. */
-function withClock(events: EventBuffer, pace: number): EventBuffer {
-  const a = events.a.slice();
-  const b = events.b.slice();
-  let [theirs, given] = [0, 0];
-  for (let row = 0; row < events.length; row++) {
-    if ((events.head[row]! & OP_MASK) !== OP_CLOCK) continue;
-    theirs += b[row]! * 2 ** 32 + a[row]!;
-    const ns = Math.round(theirs * pace) - given;
-    given += ns;
-    a[row] = ns % 2 ** 32;
-    b[row] = Math.floor(ns / 2 ** 32);
-  }
-  return { ...events, a, b };
 }

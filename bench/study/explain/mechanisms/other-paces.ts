@@ -1,0 +1,55 @@
+import { type EventBuffer, OP_CLOCK, OP_MASK } from '../../../../sim/contract/event.ts';
+import { bytes, count } from '../../../../sim/contract/format.ts';
+import type { Bytes } from '../../../../sim/contract/units.ts';
+import { LockstepRun } from '../../../run/modes/lockstep.ts';
+import type { Situation } from './mechanism.ts';
+
+export interface OtherPaces {
+  /** How far what is resident lies apart, with that at the recorded pace. */
+  readonly differenceBytes: Bytes;
+  /** Completes "At …": what would be resident. */
+  readonly text: string;
+}
+
+/** The run as it is, made at these paces of the recorded clock. */
+export function atPaces({ facts, events, options, end }: Situation, paces: readonly number[]): OtherPaces {
+  const runs = paces.map((pace) => {
+    const run = new LockstepRun({
+      ...options,
+      events: withClock(events, pace),
+      mode: 'lockstep',
+      lastSampleOnly: true,
+    });
+    run.advance(end);
+    run.sample('(end)', run.row);
+    return run.samples.at(-1)!;
+  });
+  const resident = runs.map(({ rssBytes }) => rssBytes);
+  const faults = runs.map((sample) => sample.faults);
+  const all = [...resident, facts.sample.rssBytes];
+  return {
+    differenceBytes: Math.max(...all) - Math.min(...all),
+    text: `${rangeOf(resident, bytes)} would be resident here instead of ${bytes(facts.sample.rssBytes)}, at ${rangeOf(faults, count)} page faults instead of ${count(facts.sample.faults)} (run). A setting that saves less than these lie apart may save nothing in another run.`,
+  };
+}
+
+function rangeOf(values: readonly number[], text: (value: number) => string): string {
+  const [least, most] = [text(Math.min(...values)), text(Math.max(...values))];
+  return least === most ? most : `${least} to ${most}`;
+}
+
+/** The same events, with a clock that goes at `pace` of theirs. */
+function withClock(events: EventBuffer, pace: number): EventBuffer {
+  const a = events.a.slice();
+  const b = events.b.slice();
+  let [theirs, given] = [0, 0];
+  for (let row = 0; row < events.length; row++) {
+    if ((events.head[row]! & OP_MASK) !== OP_CLOCK) continue;
+    theirs += b[row]! * 2 ** 32 + a[row]!;
+    const ns = Math.round(theirs * pace) - given;
+    given += ns;
+    a[row] = ns % 2 ** 32;
+    b[row] = Math.floor(ns / 2 ** 32);
+  }
+  return { ...events, a, b };
+}
