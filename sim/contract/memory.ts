@@ -127,7 +127,7 @@ export interface Snapshot {
   readonly parts: ReadonlyMap<string, Part>;
 }
 
-/** What is zero is neither copied nor written: most of a page table always is, and the system commits what is written, 16 µs a page on a slow host. */
+/** What is zero is neither copied nor written: most of a page table always is, and the system commits what is written. */
 interface Part {
   readonly bytes: number;
   /** Null where all is zero. */
