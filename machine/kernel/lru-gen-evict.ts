@@ -25,7 +25,7 @@ import { countMemcg } from './memcontrol.ts';
 import { zoneWatermarkOk } from './page-alloc.ts';
 import { isBelowMin } from './protection.ts';
 import { shrinkFolioList } from './reclaim-folio.ts';
-import { BUFFERED_US, KEPT_MAPPING_US, KEPT_US, SORTED_US, UNMAPPED_US } from './recorded-prices.ts';
+import { KEPT_MAPPING_US, KEPT_US, SORTED_US, UNMAPPED_US } from './recorded-prices.ts';
 import { DEF_PRIORITY, type ScanControl, targetOf } from './scan-count.ts';
 import { jiffiesOf } from './timer.ts';
 
@@ -199,7 +199,7 @@ function evictFolios(k: Kernel, lrugen: LruGenFolio, sc: ScanControl, swappiness
       (pages - result.reclaimed) * KEPT_US +
       result.keptMappings * KEPT_MAPPING_US +
       result.unmapped * UNMAPPED_US +
-      result.buffered * BUFFERED_US;
+      result.buffered * k.profile.prices.bufferedUs;
   }
   reschedule(k);
   return scanned;
@@ -248,14 +248,22 @@ export function shouldAbortScan(k: Kernel, sc: ScanControl): boolean {
 }
 
 /** try_to_shrink_lruvec. @returns whether the group's turn is over: it has aged, or is protected. */
-export function tryToShrinkLruvec(k: Kernel, lrugen: LruGenFolio, sc: ScanControl): boolean {
+export function* tryToShrinkLruvec(
+  k: Kernel,
+  lrugen: LruGenFolio,
+  sc: ScanControl,
+): Generator<undefined, boolean, void> {
   const swappiness = getSwappiness(k, lrugen.group);
+  // Whoever had the processor meanwhile may have reclaimed in another way.
+  const walksTables = sc.kswapd && sc.target.isRoot;
   let scanned = 0;
   let nrToScan = getNrToScan(k, lrugen, sc, swappiness > 0);
   while (nrToScan > 0) {
     const delta = evictFolios(k, lrugen, sc, swappiness);
     scanned += delta;
     if (delta === 0 || scanned >= nrToScan || shouldAbortScan(k, sc)) break;
+    yield;
+    k.lruGen!.mmWalk = walksTables;
     nrToScan = getNrToScan(k, lrugen, sc, swappiness > 0);
   }
   const allDirty = sc.unqueuedDirty > 0 && sc.unqueuedDirty === sc.fileTaken;

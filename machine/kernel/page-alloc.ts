@@ -46,7 +46,7 @@ function reserveFrom(k: Kernel, options: AllocOptions): number {
   const order = options.order ?? 0;
   const found = getPageFromFreelist(k, order, 'low');
   if (found >= 0) return found;
-  k.hooks.wakeKswapd(k.zones.length - 1, order);
+  k.hooks.wakeKswapd(order);
   if (k.current?.oomVictim) {
     const any = withoutWatermarks(k, order);
     if (any >= 0) return any;
