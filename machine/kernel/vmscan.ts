@@ -28,6 +28,7 @@ import {
   KEPT_US,
   RECLAIM_BATCH_US,
   RECLAIM_GROUP_US,
+  RECLAIM_MACHINE_US,
   UNMAPPED_US,
 } from './recorded-prices.ts';
 import { folioReferenced } from './rmap.ts';
@@ -230,6 +231,7 @@ function* shrinkGroups(k: Kernel, sc: ScanControl): Reclaiming {
     memCgroupFlushStats(k);
     prepareScanCount(k, sc);
   }
+  if (sc.target.isRoot) k.nowUs += RECLAIM_MACHINE_US;
   const scannedBefore = sc.nrScanned;
   const isPartial = k.profile.features.partialWalks && !sc.kswapd && !sc.memcgFullWalk;
   for (const group of isPartial ? memCgroupIter(sc.target) : [...sc.target.subtree()]) {
