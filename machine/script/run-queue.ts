@@ -100,10 +100,13 @@ export class RunQueue {
 
   /** Somebody has had the processor up to now: those that wait have it where a tick has found that his slice was over. `others`: his group. */
   share(others: MemCgroup | null): void {
-    while (!this.isRunning && this.k.nowUs >= this.k.queueTurnUs) {
-      const lateUs = this.areFresh ? 0 : this.k.nowUs - this.k.queueTurnUs;
-      this.givesWay(this.k.nowUs - lateUs, others);
+    const { k } = this;
+    while (!this.isRunning && k.nowUs >= k.queueTurnUs) {
       // Who was not asked in between has the rest of it after them.
+      const lateUs = this.areFresh ? 0 : k.nowUs - k.queueTurnUs;
+      k.nowUs -= lateUs;
+      this.givesWay(others);
+      k.nowUs += lateUs;
       if (lateUs === 0) return;
     }
   }
@@ -115,7 +118,7 @@ export class RunQueue {
     flushersTurn(k);
     const isPreempted = k.workerCame && this.isBehind(this.othersNow());
     k.workerCame = false;
-    if (isPreempted) this.givesWay(k.nowUs, null);
+    if (isPreempted) this.givesWay(null);
     else this.share(null);
   }
 
@@ -151,25 +154,23 @@ export class RunQueue {
     this.countedUs = this.k.nowUs;
     if (this.areFresh) return;
     this.othersSinceUs = this.k.nowUs;
-    if (this.isBehind(this.others)) this.givesWay(this.k.nowUs, this.k.root);
+    if (this.isBehind(this.others)) this.givesWay(this.k.root);
     else this.setTurn();
   }
 
-  /** At `atUs` the processor is given away, to each that is behind. */
-  private givesWay(atUs: number, group: MemCgroup | null): void {
-    const { k } = this;
-    recordStalls(k, group);
-    this.others += atUs - this.countedUs;
+  /** The processor is given away, to each that is behind. */
+  private givesWay(group: MemCgroup | null): void {
+    recordStalls(this.k, group);
+    this.others = this.othersNow();
     this.areFresh = false;
-    const lateUs = k.nowUs - atUs;
     for (let next = this.leftmost; next && next.vruntime < this.others; next = this.leftmost) this.turn(next);
-    this.goesOn(k.nowUs - lateUs);
+    this.goesOn();
   }
 
-  /** Somebody else has the processor from `sinceUs` on. */
-  private goesOn(sinceUs: number): void {
-    this.countedUs = sinceUs;
-    this.othersSinceUs = sinceUs;
+  /** Somebody else has the processor from now on. */
+  private goesOn(): void {
+    this.countedUs = this.k.nowUs;
+    this.othersSinceUs = this.k.nowUs;
     this.updateLeast();
     this.setTurn();
   }
@@ -261,7 +262,7 @@ export class RunQueue {
       others = Math.max(others, this.least - SLEEPER_CREDIT_US);
     }
     this.others = others;
-    this.goesOn(this.k.nowUs);
+    this.goesOn();
   }
 
   /** The processor was idle since `sinceUs`: nobody's virtual run time went on. */
