@@ -51,7 +51,7 @@ import { shrinkSlab } from './shrink-slab.ts';
 import { lruAddDrain } from './swap-lru.ts';
 import { VM_EXEC } from './vm-flags.ts';
 import { vmpressure } from './vmpressure.ts';
-import { pcpCount } from './zone.ts';
+import { pagesOnPcp } from './zone.ts';
 
 /** isolate_lru_pages from the tail of a list. */
 function isolate(k: Kernel, group: MemCgroup, lru: number, wanted: number): { frames: number[]; pages: number } {
@@ -99,8 +99,6 @@ export function shrinkActiveList(k: Kernel, group: MemCgroup, lru: number, wante
   }
 }
 
-const pagesOnPcp = ({ zones }: Kernel): number => zones.reduce((sum, zone) => sum + pcpCount(zone), 0);
-
 /** shrink_inactive_list. @returns pages freed. */
 function shrinkInactiveList(k: Kernel, group: MemCgroup, lru: number, wanted: number, sc: ScanControl): number {
   lruAddDrain(k);
@@ -111,7 +109,7 @@ function shrinkInactiveList(k: Kernel, group: MemCgroup, lru: number, wanted: nu
   k.vmstat[`pgscan_${kind}`] += isolated.pages;
   countMemcg(k, group.id, `pgscan_${side}`, isolated.pages);
   if (!sc.cgroup) k.vmstat[`pgscan_${side}`] += isolated.pages;
-  const keptBefore = pagesOnPcp(k);
+  const onPcpBefore = pagesOnPcp(k);
   const result = shrinkFolioList(k, isolated.frames, (frame) => putBack(k, frame), targetOf(sc));
   k.vmstat[`pgsteal_${kind}`] += result.reclaimed;
   countMemcg(k, group.id, `pgsteal_${side}`, result.reclaimed);
@@ -125,7 +123,7 @@ function shrinkInactiveList(k: Kernel, group: MemCgroup, lru: number, wanted: nu
     result.keptMappings * KEPT_MAPPING_US +
     result.unmapped * UNMAPPED_US +
     result.buffered * k.profile.prices.bufferedUs +
-    Math.max(0, result.reclaimed + keptBefore - pagesOnPcp(k)) * BULK_FREED_US;
+    Math.max(0, result.reclaimed + onPcpBefore - pagesOnPcp(k)) * BULK_FREED_US;
   if (result.dirty === isolated.pages && (!sc.cgroup || k.profile.features.wakesFlushersForGroup))
     wakeupFlusherThreads(k);
   return result.reclaimed;
@@ -222,6 +220,7 @@ export function* shrinkNode(k: Kernel, sc: ScanControl): Reclaiming {
 function* shrinkGroups(k: Kernel, sc: ScanControl): Reclaiming {
   sc.fileTaken = 0;
   sc.unqueuedDirty = 0;
+  if (sc.target.isRoot) k.nowUs += RECLAIM_MACHINE_US;
   if (k.lruGen) {
     if (sc.target.isRoot) {
       yield* lruGenShrinkNode(k, sc);
@@ -231,7 +230,6 @@ function* shrinkGroups(k: Kernel, sc: ScanControl): Reclaiming {
     memCgroupFlushStats(k);
     prepareScanCount(k, sc);
   }
-  if (sc.target.isRoot) k.nowUs += RECLAIM_MACHINE_US;
   const scannedBefore = sc.nrScanned;
   const isPartial = k.profile.features.partialWalks && !sc.kswapd && !sc.memcgFullWalk;
   for (const group of isPartial ? memCgroupIter(sc.target) : [...sc.target.subtree()]) {

@@ -7,6 +7,12 @@ import { recordStalls } from '../kernel/psi.ts';
 import { JIFFY_US } from '../kernel/timer.ts';
 import { MIN_GRANULARITY_US, SLEEPER_CREDIT_US, schedSlice, WAKEUP_GRANULARITY_US } from './new-threads.ts';
 
+/** EEVDF: sysctl_sched_base_slice, and how far who sleeps may be behind one other (a tick, placed twice as far). */
+const BASE_SLICE_US = 750;
+const LAG_US = 2 * JIFFY_US;
+
+const lastTickUs = ({ nowUs }: Kernel): number => Math.floor(nowUs / JIFFY_US) * JIFFY_US;
+
 /** Who wants the processor; the virtual run time in microseconds. */
 interface Thread {
   /** Each step takes the time that has passed in it, and what it says. */
@@ -37,7 +43,8 @@ export class RunQueue {
   private reader = 0;
   private readonly workers = new WeakMap<Task, number>();
   private worker: Task | undefined;
-  private kswapdSlept = 0;
+  /** kswapd when it last slept. */
+  private kswapdSlept = { vruntime: 0, behindUs: 0 };
   /** One of them has the processor. */
   private isRunning = false;
 
@@ -69,19 +76,43 @@ export class RunQueue {
   wakeKswapd(order: number): void {
     const { k } = this;
     if (this.waiting.some(({ task }) => !task) || !wakesKswapd(k, order)) return;
-    this.wake({ steps: kswapd(k, order), vruntime: this.kswapdSlept });
+    this.wake({ steps: kswapd(k, order), vruntime: this.kswapdSlept.vruntime });
   }
 
   /** place_entity, and check_preempt_wakeup. */
   private wake(thread: Thread): void {
     this.updateLeast();
-    const credit = this.k.profile.features.sleepersKeepLag && !thread.task ? 0 : SLEEPER_CREDIT_US;
-    thread.vruntime = Math.max(thread.vruntime, this.least - credit);
+    const isEevdf = this.keepsLag && !thread.task;
+    thread.vruntime = isEevdf
+      ? this.othersNow() - this.keptLagUs()
+      : Math.max(thread.vruntime, this.least - SLEEPER_CREDIT_US);
     this.waiting.push(thread);
-    if (this.othersNow() - thread.vruntime > WAKEUP_GRANULARITY_US) {
+    const behindUs = this.othersNow() - thread.vruntime;
+    const isFirst = isEevdf
+      ? behindUs >= 0 && this.k.nowUs - Math.max(this.othersSinceUs, lastTickUs(this.k)) >= BASE_SLICE_US
+      : behindUs > WAKEUP_GRANULARITY_US;
+    if (isFirst) {
       this.areFresh = true;
       this.k.queueTurnUs = this.k.nowUs;
     } else if (!this.areFresh) this.setTurn();
+  }
+
+  /** EEVDF, in the place of CFS. */
+  private get keepsLag(): boolean {
+    return this.k.profile.features.sleepersKeepLag;
+  }
+
+  /** Whether who has the processor, and is so far ahead of the first that waits, loses it at a tick. */
+  private isOver(ranUs: number, aheadUs: number): boolean {
+    if (this.keepsLag) return ranUs >= BASE_SLICE_US && aheadUs > 0;
+    const slice = schedSlice(this.waiting.length + 1);
+    return ranUs > slice || (ranUs >= MIN_GRANULARITY_US && aheadUs > slice);
+  }
+
+  /** How far kswapd was behind who had the processor beside it. Where it was ahead, it is so for as long as the other has not caught up (DELAY_DEQUEUE). */
+  private keptLagUs(): number {
+    const { behindUs, vruntime } = this.kswapdSlept;
+    return behindUs > 0 ? Math.min(behindUs, LAG_US) : Math.min(0, this.othersNow() - vruntime);
   }
 
   private get leftmost(): Thread | undefined {
@@ -180,11 +211,10 @@ export class RunQueue {
     const { k, leftmost } = this;
     k.queueTurnUs = Number.POSITIVE_INFINITY;
     if (!leftmost) return;
-    const slice = schedSlice(this.waiting.length + 1);
     for (let tickUs = Math.floor(k.nowUs / JIFFY_US + 1) * JIFFY_US; ; tickUs += JIFFY_US) {
       const ranUs = tickUs - this.othersSinceUs;
       const aheadUs = this.others + tickUs - this.countedUs - leftmost.vruntime;
-      if (ranUs <= slice && (ranUs < MIN_GRANULARITY_US || aheadUs <= slice)) continue;
+      if (!this.isOver(ranUs, aheadUs)) continue;
       k.queueTurnUs = tickUs;
       return;
     }
@@ -193,7 +223,6 @@ export class RunQueue {
   /** It has the processor until check_preempt_tick takes it away, a worker of the kernel comes in between, or it has nothing left to do. */
   private turn(thread: Thread): void {
     const { k } = this;
-    const slice = schedSlice(this.waiting.length + 1);
     const sinceUs = k.nowUs;
     this.isRunning = true;
     for (let ticks = Math.floor(sinceUs / JIFFY_US); ; ) {
@@ -206,8 +235,7 @@ export class RunQueue {
       const now = Math.floor(k.nowUs / JIFFY_US);
       if (now === ticks) continue;
       ticks = now;
-      const ranUs = ticks * JIFFY_US - sinceUs;
-      if (ranUs > slice || (ranUs >= MIN_GRANULARITY_US && thread.vruntime - this.others > slice)) break;
+      if (this.isOver(ticks * JIFFY_US - sinceUs, thread.vruntime - this.others)) break;
     }
     this.isRunning = false;
     // Who waits for it may be in reclaim himself: then nobody gets on.
@@ -226,7 +254,7 @@ export class RunQueue {
     if (step.done) {
       this.waiting.splice(this.waiting.indexOf(thread), 1);
       if (thread.task) this.end(thread.task);
-      else this.kswapdSlept = thread.vruntime;
+      else this.kswapdSlept = { vruntime: thread.vruntime, behindUs: this.others - thread.vruntime };
     }
     k.current = current;
     return step.done ?? false;
