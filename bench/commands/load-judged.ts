@@ -1,7 +1,9 @@
 import { parseAllocator } from '../../allocators/spec.ts';
+import type { Ns } from '../../sim/contract/units.ts';
 import { recordedAllocator } from '../run/recorded-allocator.ts';
 import { isRecorded } from '../study/explain/going-down/final-frees.ts';
 import { loadForMoment, momentOf } from '../study/explain/moment-in-run.ts';
+import { programTime } from '../study/explain/program-time.ts';
 import { upTo } from '../study/explain/what-if.ts';
 import { loadForBatch, loadTask } from './load-task.ts';
 
@@ -14,6 +16,8 @@ export interface JudgedTask {
   readonly recorded: string;
   /** Completes "Judged …"; null where all of it is run. */
   readonly moment: { readonly event: number; readonly about: string } | null;
+  /** Processor time of the recorded program up to there; null: it is not known. */
+  readonly programNs: Ns | null;
 }
 
 /** `--at` for the moment that `explain` takes where nobody says. */
@@ -23,12 +27,13 @@ export const JUDGED = 'judged';
 export async function loadJudged(argv: BatchArguments, at: string | undefined): Promise<JudgedTask> {
   const batch = await loadForBatch(argv);
   const { recorded } = batch;
-  if (at === undefined && !isRecorded(batch.source)) return { ...batch, moment: null };
+  if (at === undefined && !isRecorded(batch.source)) return { ...batch, moment: null, programNs: null };
   const { generated: _, ...task } = batch.task.events ? batch.task : await loadTask(argv);
   const events = task.events!;
   const options = { ...task, events, spec: parseAllocator(argv.allocator ?? recordedAllocator(events), task.cpus) };
   await loadForMoment(options);
   const { end, about } = momentOf(options, at === JUDGED ? undefined : at);
-  if (end >= events.length) return { task: batch.task, recorded, moment: null };
-  return { task: { ...task, events: upTo(events, end) }, recorded, moment: { event: end, about } };
+  const programNs = programTime(events, end);
+  if (end >= events.length) return { task: batch.task, recorded, moment: null, programNs };
+  return { task: { ...task, events: upTo(events, end) }, recorded, moment: { event: end, about }, programNs };
 }

@@ -21,6 +21,7 @@ export function answerSentences(c: Comparison, letters: readonly string[]): stri
   if (!peak) return [];
   const sentences = [
     peak.isFirst ? firstText(c, letters) : `${leastText(peak, letters, 'at its peak')}${costText(c, peak.index)}`,
+    ...(peak.isFirst ? [] : cheaperText(c, peak, letters)),
   ];
   if (end && end.index !== peak.index && !end.isFirst) {
     sentences.push(`${leastText(end, letters, 'at the end')}${costText(c, end.index)}`);
@@ -52,6 +53,23 @@ function leastText({ index, cell, first }: Least, letters: readonly string[], wh
   const less = percent(1 - cell.median / first.median);
   const sure = cell.differsFromFirst ? '' : ', which other seeds do not confirm';
   return `${letters[index]} needs least memory ${when}: ${bytes(cell.median)}, ${less} less than ${letters[0]}${sure}`;
+}
+
+/** Who needs about as little, and of those takes the least work. */
+function cheaperText(c: Comparison, { index, cell }: Least, letters: readonly string[]): string[] {
+  const mediansOf = (metric: string) => c.rows.find((row) => row.metric === metric)?.cells.map((each) => each?.median);
+  const peaks = mediansOf('rssPeakBytes')!;
+  const [metric, name] = mediansOf('cpuNs')?.[index] === undefined ? COSTS[2]! : COSTS[1]!;
+  const costs = mediansOf(metric) ?? [];
+  const own = costs[index] ?? 0;
+  const near = peaks.flatMap((median, i) =>
+    i > 0 && i !== index && median !== undefined && median <= cell.median * (1 + WORTH_SAYING) ? [i] : [],
+  );
+  const cheapest = near.sort((i, j) => (costs[i] ?? Infinity) - (costs[j] ?? Infinity))[0];
+  if (cheapest === undefined || (costs[cheapest] ?? Infinity) >= own * (1 - WORTH_SAYING)) return [];
+  return [
+    `${letters[cheapest]} needs about as little, ${bytes(peaks[cheapest]!)}, at ${percent(1 - costs[cheapest]! / own)} less ${name} than ${letters[index]}.`,
+  ];
 }
 
 function firstText(c: Comparison, letters: readonly string[]): string {
