@@ -4,7 +4,7 @@ import { assert, UserError } from '../../../sim/contract/assert.ts';
 import type { EventBuffer, PassingTrace, Rows } from '../../../sim/contract/event.ts';
 import { hasRoomForThreads } from '../../../workloads/files/address-space.ts';
 import { unpackerOf } from '../../../workloads/trace/compression.ts';
-import { createTraceParser } from '../../../workloads/trace/parser.ts';
+import { createTraceParser } from '../../../workloads/trace/text/parser.ts';
 import { NeedsWholeTrace, type PassingOrder } from '../../../workloads/trace/passing.ts';
 import { DamagedDataError, MAGIC_BYTES, unpacked } from '../../../workloads/trace/unpacked.ts';
 import { hasTimes } from '../choose-time.ts';
