@@ -2,9 +2,10 @@ import type { OptionValue } from '../../../allocators/model.ts';
 import { type AllocatorSpec, formatAllocator, parseAllocator } from '../../../allocators/spec.ts';
 import { UserError } from '../../../sim/contract/assert.ts';
 import { suggestion } from '../../../sim/contract/suggestion.ts';
+import type { Bytes } from '../../../sim/contract/units.ts';
 import type { Metric } from '../../metrics/metric.ts';
 import type { Mode, RunResult } from '../../run/result.ts';
-import { withOption } from '../explain/what-if.ts';
+import { applySetting, type Setting, withOption } from '../explain/setting.ts';
 import { type Bound, isWithin, worsening } from './bounds.ts';
 import { candidateValues, DEBUGGING, settingValues } from './candidates.ts';
 import { fewValues, type Pair, pairsOf } from './pairs.ts';
@@ -30,6 +31,8 @@ export interface SearchOptions {
   readonly objective: Metric;
   readonly bounds: readonly Bound[];
   readonly dimensions: readonly Dimension[];
+  /** Settings of several options that belong together, for a peak: tried first. */
+  readonly together: (rssPeakBytes: Bytes) => readonly Setting[];
   readonly budget: number;
   readonly mode: Mode;
   /** Runs them in parallel; null for what has no such figure. */
@@ -106,6 +109,7 @@ export async function search(options: SearchOptions): Promise<Found> {
     if (best !== from) steps.push({ point: best, runs: runs() });
     return best !== from;
   };
+  take(await measure(togetherFrom(base, options)));
   let settled = false;
   while (!settled && !isOver()) {
     settled = true;
@@ -125,6 +129,14 @@ export async function search(options: SearchOptions): Promise<Found> {
   const { best: pick, dropped } = await leanest({ base, best }, options, measuring);
   const inert = dimensions.map((d) => d.option).filter((option) => !changes.has(option) && !isOver());
   return { base, best: pick, points, steps, settled, inert, dropped };
+}
+
+/** As far as the options are among those that are tried. */
+function togetherFrom({ spec, result }: Point, { dimensions, together, cpus }: SearchOptions): AllocatorSpec[] {
+  const isTried = (name: string) => dimensions.some(({ option }) => option === name);
+  return together(result.summary.rssPeakBytes)
+    .filter(({ options }) => Object.keys(options).every(isTried))
+    .flatMap((setting) => applySetting(spec, setting, cpus) ?? []);
 }
 
 /** Two options at a time, from where neither helps alone. An option counts as changing something where the other one alone does not do the same. */
