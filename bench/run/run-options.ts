@@ -37,6 +37,8 @@ export interface RunOptions<E extends TraceSummary = EventBuffer> {
   readonly pace?: Pace;
   /** Why this mode and pace (`chooseTime`). */
   readonly timeReason?: string;
+  /** The moment that the events were cut at, as in --at. */
+  readonly until?: string;
   readonly seed?: number;
   /** Over the trace's own `%touch`. */
   readonly touch?: Touch;

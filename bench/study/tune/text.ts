@@ -94,7 +94,7 @@ function frontLines(result: TuneResult, palette: Palette, width: number) {
     ...names.map((name) => metricText(metricNamed(name), p.figures[name] ?? null)),
   ]);
   return [
-    ...columns([['', ...names.map((name) => SHORT[name] ?? name)].map(palette.dim), ...rows], 'lr', ''),
+    ...columns([['', ...names.map((name) => shortOf(name, result))].map(palette.dim), ...rows], 'lr', ''),
     '',
     ...shown.flatMap((p, i) => fold(`${letter(i)}  ${p.allocator}`, width, '   ')),
     ...(others.length > SHOWN ? [palette.dim(`${others.length - SHOWN} more on the front: --json`)] : []),
@@ -104,7 +104,7 @@ function frontLines(result: TuneResult, palette: Palette, width: number) {
       '',
     ).map(palette.dim),
     ...fold(
-      `Columns: ${names.map((name) => (SHORT[name] ? `${SHORT[name]} is ${name}` : name)).join(', ')}.`,
+      `Columns: ${names.map((name) => (SHORT[name] ? `${shortOf(name, result)} is ${name}` : name)).join(', ')}.`,
       width,
       '  ',
     ).map(palette.dim),
@@ -128,6 +128,10 @@ const SHORT: Readonly<Record<string, string>> = {
   rssBytes: 'end',
   syscalls: 'calls',
 };
+
+/** What is resident where a moment is judged is not that of the end. */
+const shortOf = (name: string, { moment }: TuneResult): string =>
+  name === 'rssBytes' && moment ? 'then' : (SHORT[name] ?? name);
 
 function remarks({ settled, runs, bounds, inert, dropped, validation, refuted, mode, best, from }: TuneResult) {
   const lines = [

@@ -3,7 +3,7 @@ import { formatAllocator, parseAllocator } from '../../../allocators/spec.ts';
 import { metricNamed } from '../../../bench/metrics/index.ts';
 import { LockstepRun } from '../../../bench/run/modes/lockstep.ts';
 import type { RunResult } from '../../../bench/run/result.ts';
-import { withOption } from '../../../bench/study/explain/what-if.ts';
+import { withOption } from '../../../bench/study/explain/setting.ts';
 import { type Bound, boundsFor, parseBound } from '../../../bench/study/tune/bounds.ts';
 import { candidateValues, DEBUGGING } from '../../../bench/study/tune/candidates.ts';
 import { addsTo, dimensionsOf, search } from '../../../bench/study/tune/search.ts';
@@ -49,6 +49,18 @@ describe('tune', () => {
         expect(run, `${name} ${option}`).not.toThrow();
       }
     }
+  });
+
+  test('what explain tries by several options at once is tried first, where all of them are', async () => {
+    const tried = async (allocator: string, names?: string[]) =>
+      (await tune({ ...options, allocator, budget: 6, ...(names && { options: names }) })).points.map(
+        (p) => p.allocator,
+      );
+    const decay = 'jemalloc@5.3.0:background_thread=true,dirty_decay_ms=1000,muzzy_decay_ms=0';
+    expect(await tried('jemalloc')).toContain(decay);
+    expect(await tried('jemalloc', ['dirty_decay_ms', 'muzzy_decay_ms'])).not.toContain(decay);
+    const high = 'glibc@2.36:mmap_threshold=33554432,trim_threshold=67108864';
+    expect(await tried('glibc@2.36', ['mmap_threshold', 'trim_threshold'])).toContain(high);
   });
 
   test('what other seeds do not confirm is passed over, with all that adds to it, and marked', async () => {
@@ -125,6 +137,7 @@ describe('tune', () => {
         { option: 'mxfast', values: [0] },
         { option: 'tcache_count', values: [0, 1] },
       ],
+      together: () => [],
       budget: 100,
       mode: 'lockstep',
       measure: async (specs) =>
