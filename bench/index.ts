@@ -51,9 +51,9 @@ export { createEventBuilder } from '../workloads/builder.ts';
 export type { Importer } from '../workloads/import/importer.ts';
 export { IMPORTERS, type ImportOptions, importTrace } from '../workloads/import/index.ts';
 export { type LoadedWorkload, resolveWorkload, WORKLOADS } from '../workloads/index.ts';
-export { createTraceParser } from '../workloads/trace/parser.ts';
 // Traces.
 export { readTrace } from '../workloads/trace/reader.ts';
+export { createTraceParser } from '../workloads/trace/text/parser.ts';
 export { formatTrace } from '../workloads/trace/writer.ts';
 export { defineWorkload, numberParameter, seedParameter, type Workload } from '../workloads/workload.ts';
 export { type Verification, type VerifyOptions, verify } from './evidence/verify/verify.ts';

@@ -1,15 +1,10 @@
 import { InvariantError, UserError } from '../sim/contract/assert.ts';
-import type { EventBuffer, Frame, MalloptName, Observation, RecordedFacts, Touch } from '../sim/contract/event.ts';
-import type { Mallctl } from '../sim/contract/mallctl.ts';
+import type { EventBuffer, Observation, RecordedFacts, Touch } from '../sim/contract/event.ts';
 import { roomForRows } from './trace/columns.ts';
-import {
-  type Annotation,
-  BLOCK_TOO_LARGE,
-  createTraceCompiler,
-  FINE,
-  type Refusal,
-  U32_MAX,
-} from './trace/compiler.ts';
+import { createTraceCompiler } from './trace/compiler/compiler.ts';
+import { U32_MAX } from './trace/compiler/limits.ts';
+import { BLOCK_TOO_LARGE, FINE, type Refusal } from './trace/compiler/refusal.ts';
+import type { TraceCompiler } from './trace/compiler/trace-compiler.ts';
 
 /** Names a live block of a workload under construction. */
 export type BlockId = number & { readonly __unit?: 'block' };
@@ -19,9 +14,7 @@ export type BlockId = number & { readonly __unit?: 'block' };
  * generator likes, 0 is the main one; a thread begins at its first event. Breaking a rule of traces is a mistake of the
  * generator and throws.
  */
-export interface EventBuilder {
-  /** Says of the next event, an allocating one, what it has beside its arguments. */
-  annotate(annotation: Annotation): void;
+export interface EventBuilder extends Pick<TraceCompiler, Passed> {
   malloc(thread: number, size: number): BlockId;
   calloc(thread: number, count: number, size: number): BlockId;
   memalign(thread: number, align: number, size: number): BlockId;
@@ -32,40 +25,38 @@ export interface EventBuilder {
   ecalloc(thread: number, count: number, size: number): BlockId;
   erealloc(thread: number, block: BlockId, size: number): void;
   efree(thread: number, block: BlockId): void;
-  requestBegin(thread: number): void;
-  /** Releases every live e-block of the thread; their ids are not to be used again. */
-  requestEnd(thread: number): void;
   write(thread: number, block: BlockId, offset: number, length: number): void;
-  trim(thread: number, pad: number): void;
-  mallopt(thread: number, name: MalloptName, value: number): void;
-  mallctl(thread: number, call: Mallctl): void;
   /** The clock advances. */
   clock(ns: number): void;
-  sample(label: string): void;
-  threadBegin(thread: number): void;
-  threadExit(thread: number): void;
-  /** The thread makes another one. */
-  threadCreate(thread: number, other: number): void;
-  /** The thread has waited so long, ns, for the exit of another one. */
-  threadJoin(thread: number, other: number, ns: number): void;
-  /** The program begins to exit. */
-  exit(thread: number): void;
-  /** The process begins here as a copy of its parent, of whose threads only this one lives on. */
-  fork(thread: number): void;
-  /** gc_mem_caches() */
-  gc(thread: number): void;
-  /** The thread's heap of PHP ends, with what it still holds. */
-  shutdown(thread: number): void;
   /** What the kernel said at the sample that was the last event. */
   observe(values: Observation['values']): void;
-  /** As in TraceCompiler. */
-  addFrame(frame: Frame): number;
-  addSite(parent: number, frame: number): number;
   /** Events so far. */
   readonly length: number;
   sizeOf(block: BlockId): number;
   finish(recorded?: RecordedFacts): EventBuffer;
 }
+
+/** What the compiler of traces does as it is. A request's end releases every live e-block of its thread; their ids are not to be used again. */
+type Passed = (typeof PASSED)[number];
+const PASSED = [
+  'annotate',
+  'requestBegin',
+  'requestEnd',
+  'trim',
+  'mallopt',
+  'mallctl',
+  'sample',
+  'threadBegin',
+  'threadExit',
+  'threadCreate',
+  'threadJoin',
+  'exit',
+  'fork',
+  'gc',
+  'shutdown',
+  'addFrame',
+  'addSite',
+] as const satisfies readonly (keyof TraceCompiler)[];
 
 export interface BuilderOptions {
   readonly name: string;
@@ -109,7 +100,7 @@ export function createEventBuilder(options: BuilderOptions): EventBuilder {
   }
 
   return {
-    annotate: compiler.annotate,
+    ...pick(compiler, PASSED),
     // The next free slot is a number that no live block has, and a small one: it serves as the id.
     malloc(thread, size) {
       const id = compiler.nextSlot();
@@ -146,27 +137,11 @@ export function createEventBuilder(options: BuilderOptions): EventBuilder {
       fine(compiler.erealloc(thread, block, size));
     },
     efree: (thread, block) => fine(compiler.efree(thread, block)),
-    requestBegin: (thread) => compiler.requestBegin(thread),
-    requestEnd: (thread) => compiler.requestEnd(thread),
     write: (thread, block, offset, length) => fine(compiler.write(thread, block, offset, length)),
-    trim: (thread, pad) => compiler.trim(thread, pad),
-    mallopt: (thread, name, value) => compiler.mallopt(thread, name, value),
-    mallctl: (thread, call) => compiler.mallctl(thread, call),
     clock: (ns) => fine(compiler.clock(ns)),
-    sample: (label) => compiler.sample(label),
-    threadBegin: (thread) => compiler.threadBegin(thread),
-    threadExit: (thread) => compiler.threadExit(thread),
-    threadCreate: (thread, other) => compiler.threadCreate(thread, other),
-    threadJoin: (thread, other, ns) => compiler.threadJoin(thread, other, ns),
-    exit: (thread) => compiler.exit(thread),
-    fork: (thread) => compiler.fork(thread),
-    gc: (thread) => compiler.gc(thread),
-    shutdown: (thread) => compiler.shutdown(thread),
     observe(values) {
       if (!compiler.observe(values)) throw mistake(FINE);
     },
-    addFrame: compiler.addFrame,
-    addSite: compiler.addSite,
     get length() {
       return compiler.length;
     },
@@ -179,4 +154,8 @@ export function createEventBuilder(options: BuilderOptions): EventBuilder {
         ...(recorded && { recorded }),
       }),
   };
+}
+
+function pick<T, K extends keyof T>(from: T, names: readonly K[]): Pick<T, K> {
+  return Object.fromEntries(names.map((name) => [name, from[name]])) as Pick<T, K>;
 }

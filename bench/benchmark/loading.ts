@@ -6,7 +6,7 @@ import type { EventBuffer } from '../../sim/contract/event.ts';
 import { inTemporaryFolder } from '../../workloads/files/temporary-folder.ts';
 import { createHtbInput } from '../../workloads/trace/binary.ts';
 import { encodeHtb } from '../../workloads/trace/binary-writer.ts';
-import { createTraceParser } from '../../workloads/trace/parser.ts';
+import { createTraceParser } from '../../workloads/trace/text/parser.ts';
 import { formatTrace } from '../../workloads/trace/writer.ts';
 import { median } from '../evidence/median.ts';
 import { runCommand } from './commands/fresh-process.ts';

@@ -17,7 +17,7 @@ import { compare } from '../study/compare/compare.ts';
 import { comparisonText } from '../study/compare/text.ts';
 import { comparisonCsv } from '../study/tables.ts';
 import { type JudgedTask, loadJudged } from './load-judged.ts';
-import { describeTask, loadForBatch, loadOfSeeds, loadTask } from './load-task.ts';
+import { describeTask, loadOfSeeds, loadTask } from './load-task.ts';
 
 interface CompareArguments extends MachineArguments, TimeArguments, PictureArguments, BatchArguments {
   allocators: string[];
@@ -36,12 +36,10 @@ function alikeText(allocators: readonly string[], seeds: number): string {
   return notes.map((text) => `\n${text}`).join('');
 }
 
-/** Up to where it is run, or how to leave out what the program does in order to end. */
-function momentText(moment: JudgedTask['moment'], hasExit: boolean, width: number): string {
-  const text = moment
-    ? `Every figure is up to the moment ${moment.about}.`
-    : 'The end is behind the exit of the recorded program; --at judged compares where explain judges it.';
-  return moment || hasExit ? `${fold(text, width).join('\n')}\n` : '';
+/** Up to where it is run. */
+function momentText(moment: JudgedTask['moment'], width: number): string {
+  if (!moment) return '';
+  return `${fold(`Every figure is up to the moment ${moment.about}. All of it: --at end.`, width).join('\n')}\n`;
 }
 
 export const compareCommand: CommandModule<object, CompareArguments> = {
@@ -65,7 +63,7 @@ export const compareCommand: CommandModule<object, CompareArguments> = {
       .option('at', {
         type: 'string',
         describe:
-          'up to there: a sample label, #N for event N, peak, exit or end, or `judged`, where explain judges; default: the end',
+          'up to there: a sample label, #N for event N, judged, peak, exit or end; default: a recording up to where explain judges it, all else to the end',
       })
       .option('sites', {
         type: 'boolean',
@@ -84,26 +82,16 @@ export const compareCommand: CommandModule<object, CompareArguments> = {
     if (sitesOf) requireSites(sitesOf.events, sitesOf.workload, '--sites');
     let events: EventBuffer | undefined;
     let moment: JudgedTask['moment'] = null;
-    let hasExit = false;
-    const loadUpTo = async (given: CompareArguments, at: string) => {
-      const judged = await loadJudged(given, at);
-      moment = judged.moment;
-      return judged.task;
-    };
     const { comparison, runs, recorded } = await inBatch(argv, allocators.length * argv.seeds, (batch) =>
       compare({
         ...batch,
         load: loadOfSeeds(argv.workload, async (seed) => {
           const given = { ...argv, allocator: allocators[0]!, seed, prepared: read };
-          if (!record && argv.at === undefined) {
-            const batch = await loadForBatch(given);
-            hasExit ||= batch.hasExit;
-            return batch.task;
-          }
+          const judged = await loadJudged(given, argv.at);
+          moment = judged.moment;
+          if (!record) return judged.task;
           const load = read || !argv.engine || !events ? loadTask : describeTask;
-          const task = await (argv.at === undefined ? load(given) : loadUpTo(given, argv.at));
-          if (!record) return task;
-          hasExit ||= task.events !== undefined && task.events.exitRow >= 0;
+          const task = judged.task.events ? judged.task : await load(given);
           events ??= task.events;
           return { ...task, record };
         }),
@@ -115,7 +103,7 @@ export const compareCommand: CommandModule<object, CompareArguments> = {
     const bySite = sitesOf && (await import('../study/compare/sites.ts'));
     const sites =
       bySite && !comparison.partial
-        ? await interruptible((signal) => unlessInterrupted(bySite.compareSites(sitesOf!, allocators, signal)))
+        ? await interruptible((signal) => unlessInterrupted(bySite.compareSites(sitesOf!, allocators, argv.at, signal)))
         : undefined;
     await together(async () => {
       const pictures = record && (await import('../report/draw-pictures.ts'));
@@ -132,7 +120,7 @@ export const compareCommand: CommandModule<object, CompareArguments> = {
         (palette, width) =>
           comparisonText(told, palette, width) +
           alikeText(full, argv.seeds) +
-          momentText(moment, hasExit, width) +
+          momentText(moment, width) +
           (sites ? `\n${bySite!.comparedSitesText(sites, palette)}` : '') +
           (plot && `\n${plot}`),
         () => comparisonCsv(comparison),

@@ -33,7 +33,7 @@ export const explainCommand: CommandModule<object, ExplainArguments> = {
     answerOptions(siteOptions(machineOptions(yargs)), { json: 'the whole explanation', csv: 'its tables' })
       .option('at', {
         type: 'string',
-        describe: 'a sample label, #N for event N, peak, exit or end; default: before the exit began',
+        describe: 'a sample label, #N for event N, judged, peak, exit or end; default: judged, before the exit began',
       })
       .option('groups', { type: 'number', default: 10, describe: 'how many groups of pinning blocks to list' })
       .option('areas', { type: 'boolean', default: false, describe: 'list every heap, extent and slab of its own' })

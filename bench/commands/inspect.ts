@@ -1,6 +1,5 @@
 import type { Argv, CommandModule } from 'yargs';
 import { MODELS } from '../../allocators/index.ts';
-import { loadModel } from '../../allocators/load.ts';
 import type { ModelView } from '../../allocators/model.ts';
 import { UserError } from '../../sim/contract/assert.ts';
 import { suggestion } from '../../sim/contract/suggestion.ts';
@@ -16,7 +15,7 @@ import { KERNEL_VIEWS, STRACE } from '../report/views/kernel-views.ts';
 import { LockstepRun } from '../run/modes/lockstep.ts';
 import { inPieces } from '../run/pieces.ts';
 import type { RunOptions } from '../run/run-options.ts';
-import { rowsUntil } from '../run/stop-point.ts';
+import { loadForMoment, momentOf } from '../study/explain/moment-in-run.ts';
 
 interface InspectArguments extends MachineArguments {
   view: string;
@@ -37,7 +36,7 @@ export const inspectCommand: CommandModule<object, InspectArguments> = {
     )
       .option('at', {
         type: 'string',
-        describe: 'a sample label, or #N for event N; default: the end',
+        describe: 'a sample label, #N for event N, judged (where explain judges), peak, exit or end; default: the end',
       })
       .option('json', jsonOption('the text and what it is of')) as unknown as Argv<InspectArguments>,
   handler: async (argv) => {
@@ -94,8 +93,8 @@ async function inspect(options: RunOptions, view: string, at: string | undefined
       )}`,
     );
   }
-  await loadModel(options.spec);
-  const end = rowsUntil(options.events, at);
+  await loadForMoment(options);
+  const end = at === undefined ? options.events.length : momentOf(options, at).end;
   const run = new LockstepRun({ ...options, lastSampleOnly: true, ...(view === STRACE && { syscalls }) });
   const { signal } = options;
   await inPieces({

@@ -41,20 +41,19 @@ export function loadOfSeeds<T>(workload: string, load: (seed: number) => Promise
  */
 export async function loadForBatch(
   argv: TaskArguments & Pick<EngineArguments, 'engine'>,
-): Promise<{ task: LoadedTask; recorded: string; source: string; hasExit: boolean }> {
+): Promise<{ task: LoadedTask; recorded: string; source: string }> {
   const order = argv.engine === undefined && !argv.prepared ? passingOrder(argv) : undefined;
   const passing = order && (await prepareFile(argv, order));
   if (!order || !passing) {
     const task = await (argv.engine === undefined || argv.prepared ? loadTask : describeTask)(argv);
     const { events } = task;
-    const hasExit = events !== undefined && events.exitRow >= 0;
-    return { task, recorded: events ? recordedAllocator(events) : 'glibc', source: events?.source ?? '', hasExit };
+    return { task, recorded: events ? recordedAllocator(events) : 'glibc', source: events?.source ?? '' };
   }
   const { events } = passing;
   await events.close();
   const file = describeTraceFile(argv.workload, order, events);
   const task = { file, ...machineOf(passing), ...timing(argv, events, undefined) };
-  return { task, recorded: recordedAllocator(events), source: events.source, hasExit: events.exitRow >= 0 };
+  return { task, recorded: recordedAllocator(events), source: events.source };
 }
 
 /** The same as loadTask; where whoever executes the run can generate the events, they are left out. */

@@ -17,7 +17,7 @@ import { checkSiteOptions, requireSites, type SiteArguments, siteOptions, wantsS
 import { type TimeArguments, timeOptions, timing } from '../cli/time-options.ts';
 import { terminalWidth } from '../cli/width.ts';
 import { type PictureArguments, pictureOptions, recordingFor } from '../report/picture-options.ts';
-import type { ReportRun } from '../report/report-run.ts';
+import type { Recorded, ReportRun } from '../report/report-run.ts';
 import type { RunResult } from '../run/result.ts';
 import { runInMode } from '../run/run-in-mode.ts';
 import type { RunOptions } from '../run/run-options.ts';
@@ -163,7 +163,7 @@ async function runReading(argv: RunArguments, passes: boolean): Promise<void> {
       ...(progress && { onProgress: progress.update }),
     };
     done = records
-      ? await (await import('../study/record.ts')).recordRun({ ...whole!, ...more }, records)
+      ? await recorded({ ...whole!, ...more }, records)
       : { result: await runInMode({ ...(passing ?? whole!), ...more }) };
   } catch (error) {
     for (const sink of Object.values(sinks)) sink.discard();
@@ -193,6 +193,19 @@ async function runReading(argv: RunArguments, passes: boolean): Promise<void> {
     if (!argv.quiet && toStdout.length === 0) await showSummary(result, sites ?? '', plot ?? '');
     if (result.partial) process.exitCode = INTERRUPTED;
   });
+}
+
+/** A run with what pictures draw. A recording goes on to the exit of its program: it is judged where the program lived, as by explain. */
+async function recorded(options: RunOptions, records: Recorded): Promise<ReportRun> {
+  const [{ recordRun }, { isRecorded }] = await Promise.all([
+    import('../study/record.ts'),
+    import('../study/explain/going-down/final-frees.ts'),
+  ]);
+  if (records === 'samples' || !isRecorded(options.events.source)) return recordRun(options, records);
+  const { loadForMoment, momentOf } = await import('../study/explain/moment-in-run.ts');
+  await loadForMoment(options);
+  const { end, about } = momentOf(options, undefined);
+  return recordRun(options, records, end < options.events.length ? { event: end, about } : undefined);
 }
 
 /** Whether somebody asks for something at each event, or for its row afterwards. */

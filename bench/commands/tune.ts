@@ -13,10 +13,9 @@ import { DEFAULT_BOUNDS, parseBound } from '../study/tune/bounds.ts';
 import { tuneText } from '../study/tune/text.ts';
 import { tune } from '../study/tune/tune.ts';
 import { loadJudged } from './load-judged.ts';
-import { loadForBatch } from './load-task.ts';
 
 interface TuneArguments extends MachineArguments, TimeArguments, BatchArguments {
-  minimize: string;
+  minimize: string | undefined;
   keep: string[];
   options: string | undefined;
   budget: number;
@@ -30,8 +29,9 @@ export const tuneCommand: CommandModule<object, TuneArguments> = {
     batchOptions(timeOptions(machineOptions(yargs)))
       .option('minimize', {
         type: 'string',
-        default: 'rssPeakBytes',
-        describe: `what to improve: ${METRICS.filter((m) => m.deterministic)
+        describe: `what to improve; default: where a moment is judged rssBytes, what is resident there, else rssPeakBytes; one of ${METRICS.filter(
+          (m) => m.deterministic,
+        )
           .map((m) => m.name)
           .join(', ')}`,
       })
@@ -49,7 +49,7 @@ export const tuneCommand: CommandModule<object, TuneArguments> = {
       .option('at', {
         type: 'string',
         describe:
-          'judge there: a sample label, #N for event N, peak, exit or end; default: a recording before its exit began',
+          'judge there: a sample label, #N for event N, judged, peak, exit or end; default: a recording where explain judges it, all else at its end',
       })
       .option('budget', { type: 'number', default: 200, describe: 'most runs to make' })
       .example(
@@ -59,16 +59,19 @@ export const tuneCommand: CommandModule<object, TuneArguments> = {
   handler: async (argv) => {
     positive('budget', argv.budget);
     const keep = argv.keep.map(parseBound);
-    const { task: loaded, recorded, moment } = await loadJudged(argv, argv.at);
+    const { task: loaded, recorded, moment, programNs } = await loadJudged(argv, argv.at);
     const task = { ...loaded, seed: argv.seed };
     const search = (batch: RunAllOptions) =>
       tune({
         ...batch,
         task,
         moment,
-        ...(isBuiltIn(argv.workload) && { load: async (seed: number) => (await loadForBatch({ ...argv, seed })).task }),
+        programNs,
+        ...(isBuiltIn(argv.workload) && {
+          load: async (seed: number) => (await loadJudged({ ...argv, seed }, argv.at)).task,
+        }),
         allocator: argv.allocator ?? recorded,
-        objective: argv.minimize,
+        objective: argv.minimize ?? (moment ? 'rssBytes' : 'rssPeakBytes'),
         keep,
         ...(argv.options !== undefined && { options: argv.options.split(',') }),
         budget: argv.budget,

@@ -18,6 +18,7 @@ export function runKey(run: RunDescription): string {
     `${run.cpus} cpus`,
     ...(run.mode === 'lockstep' || run.pace === UNSAID.pace ? [] : [run.pace]),
     ...(run.touch === UNSAID.touch ? [] : [`touch ${run.touch}`]),
+    ...(run.until === null ? [] : [`at ${run.until}`]),
     ...(run.kernel === UNSAID.kernel ? [] : [`kernel ${run.kernel}`]),
   ];
   return `${workloadName(run)} / ${run.allocator} / ${rest.join(', ')}`;

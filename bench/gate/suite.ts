@@ -7,6 +7,7 @@ import { isBuiltIn, resolveWorkload } from '../../workloads/index.ts';
 import { chooseTime } from '../run/choose-time.ts';
 import type { RunResult } from '../run/result.ts';
 import type { Suite } from '../schema/gate.ts';
+import { upToMoment } from '../study/explain/up-to-moment.ts';
 import { orFinished } from '../study/parallel/finished.ts';
 import { type RunAllOptions, runAll } from '../study/parallel/run-all.ts';
 import type { RunTask } from '../study/parallel/run-task.ts';
@@ -42,13 +43,19 @@ async function tasksOf(suite: Suite, folder: string): Promise<RunTask[]> {
     const beside = join(folder, name);
     for (const seed of suite.seeds ?? [0]) {
       const loaded = await resolveWorkload(existsSync(beside) ? beside : name, { seed });
+      const { events, until } = await upToMoment(
+        { ...loaded, workload: loaded.name, cpus: suite.cpus?.[0] ?? loaded.cpus ?? hostCpus().length },
+        suite.at,
+        suite.allocators[0]!,
+      );
       for (const asked of suite.modes ?? [undefined]) {
         const time = chooseTime(loaded.events, loaded.time, { mode: asked });
         for (const cpus of suite.cpus ?? [loaded.cpus ?? hostCpus().length]) {
           for (const allocator of suite.allocators) {
             tasks.push({
-              events: loaded.events,
-              ...(!existsSync(beside) && isBuiltIn(name) && { generated: true }),
+              events,
+              ...(until !== undefined && { until }),
+              ...(!existsSync(beside) && isBuiltIn(name) && until === undefined && { generated: true }),
               workload: existsSync(beside) ? name : loaded.name,
               parameters: loaded.parameters,
               start: loaded.start,

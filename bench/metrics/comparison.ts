@@ -35,6 +35,8 @@ export interface Comparison {
   readonly pace: Pace;
   /** Why this mode and pace; null where the caller did not say. */
   readonly timeReason: string | null;
+  /** The moment that every figure is up to, as in --at; null: the end of the workload. */
+  readonly until: string | null;
   /** Which figures the times rest on; null where none is simulated. */
   readonly times: string | null;
   readonly cpus: number;
@@ -59,6 +61,7 @@ export function compareResults(runs: readonly (readonly RunResult[])[]): Compari
     mode: first.run.mode,
     pace: first.run.pace,
     timeReason: first.run.timeReason,
+    until: first.run.until,
     times: timeSource(first),
     cpus: first.run.cpus,
     seeds: runs[0]!.map((r) => r.run.seed),

@@ -16,6 +16,8 @@ export interface ReportRun {
   readonly result: RunResult;
   readonly heat?: HeatMap | null;
   readonly moments?: readonly MomentData[];
+  /** Where it is judged, if not at its end. */
+  readonly judged?: Judged;
   /** Lines of an explanation: what it is, and what would change it. */
   readonly verdict?: readonly string[];
   /** What that rests on. */

@@ -1,8 +1,11 @@
 import { bytes, count, counted, duration, percent } from '../../sim/contract/format.ts';
+import type { Bytes } from '../../sim/contract/units.ts';
+import type { Sample } from '../../sim/metrics/sample.ts';
 import { outOfOrderSentences } from '../run/out-of-order.ts';
 import type { RunResult } from '../run/result.ts';
 import { axisOf } from './axis.ts';
 import { shellWord } from './escape.ts';
+import { JUDGED } from './moments/recorder.ts';
 import { CLASSES, type ClassName, classBytes } from './names.ts';
 import type { MomentData, VerdictData } from './page-data.ts';
 import type { ReportRun } from './report-run.ts';
@@ -15,37 +18,53 @@ const SPOKEN_OF = 0.1;
 /** Waiting is spoken of as a cost from this share of the work on. */
 const COSTLY = 0.05;
 
+/** What a verdict is about: the moment that is judged, else where the run ended. */
+interface Looked extends Pick<Sample, 'rssBytes' | 'requestedBytes' | 'breakdown' | 'withinSlabsBytes'> {
+  /** Begins a sentence. */
+  readonly when: string;
+  /** Of its picture. */
+  readonly label: string;
+}
+
 /** Where the memory is and why, in words, from the result alone. */
 export function verdictOf(reported: ReportRun): VerdictData {
   const { result, moments = [], verdict } = reported;
-  const end = moments.find((m) => m.label === 'at the end');
-  const headline = headlineOf(result);
+  const judged = judgedIn(reported);
+  const looked = judged ?? { ...result.summary, when: endOf(result), label: 'at the end' };
+  const picture = moments.find((m) => m.label === looked.label);
+  const headline = headlineOf(looked, result.summary.rssPeakBytes);
   const sentences = [
     ...abortSentence(result),
     ...outOfOrderSentences([result]),
+    ...(judged && !verdict ? [`Judged ${reported.judged!.about}.`] : []),
     // An explanation says where and what in its own words.
-    ...(end && !verdict ? placeSentence(end) : []),
-    ...(verdict ? [] : otherClasses(result)),
+    ...(picture && !verdict ? placeSentence(picture) : []),
+    ...(verdict ? [] : otherClasses(looked)),
     ...siteSentence(reported),
     ...peakSentence(result),
+    ...(judged && !verdict ? endSentence(result) : []),
     ...failureSentence(result),
     ...waitingSentence(result),
-    ...(verdict ? [] : nextSentence(result)),
+    ...(verdict ? [] : nextSentence(result, looked)),
   ];
   return { headline, sentences };
 }
 
-function headlineOf(result: RunResult): string {
-  const { summary } = result;
-  const { rssBytes, requestedBytes } = summary;
-  if (summary.rssPeakBytes === 0) return 'Nothing was ever resident: this run allocated nothing.';
-  const when = result.abort
-    ? 'When the program aborts'
-    : result.partial
-      ? 'Where the run was interrupted'
-      : 'At the end';
-  if (rssBytes === 0) return `${when} nothing is resident: all of ${bytes(summary.rssPeakBytes)} went back.`;
-  const [most] = ranked(result);
+/** Undefined where it is the end, or the run did not come so far. */
+function judgedIn({ judged, result }: ReportRun): Looked | undefined {
+  const sample = judged && result.samples.find(({ label }) => label === `#${judged.event}`);
+  return sample && { ...sample, when: 'Before the program ends', label: JUDGED };
+}
+
+function endOf({ abort, partial }: RunResult): string {
+  return abort ? 'When the program aborts' : partial ? 'Where the run was interrupted' : 'At the end';
+}
+
+function headlineOf(looked: Looked, rssPeakBytes: Bytes): string {
+  const { when, rssBytes, requestedBytes } = looked;
+  if (rssPeakBytes === 0) return 'Nothing was ever resident: this run allocated nothing.';
+  if (rssBytes === 0) return `${when} nothing is resident: all of ${bytes(rssPeakBytes)} went back.`;
+  const [most] = ranked(looked);
   const share = percent(most!.bytes / rssBytes);
   const resident = `${when} ${bytes(rssBytes)} ${rssBytes === 1 ? 'is' : 'are'} resident`;
   if (most!.of.key === 'requested') {
@@ -55,8 +74,8 @@ function headlineOf(result: RunResult): string {
   return `${resident}${though}; ${share} of it is ${most!.of.phrase}.`;
 }
 
-function ranked({ summary }: RunResult): { readonly of: ClassName; readonly bytes: number }[] {
-  return CLASSES.map((of) => ({ of, bytes: classBytes(summary, of.key) })).sort((x, y) => y.bytes - x.bytes);
+function ranked(looked: Looked): { readonly of: ClassName; readonly bytes: number }[] {
+  return CLASSES.map((of) => ({ of, bytes: classBytes(looked, of.key) })).sort((x, y) => y.bytes - x.bytes);
 }
 
 function abortSentence({ abort }: RunResult): string[] {
@@ -120,9 +139,14 @@ export function placeName(name: string, areas: number): string {
   return `${count(areas)} ${name.includes(' of ') ? name.replace(' of ', 's of ') : name.endsWith('s') ? name : `${name}s`}`;
 }
 
-function otherClasses(result: RunResult): string[] {
-  const { rssBytes } = result.summary;
-  const others = ranked(result)
+function endSentence(result: RunResult): string[] {
+  const { rssBytes, requestedBytes } = result.summary;
+  return [`${endOf(result)} ${bytes(rssBytes)} are resident for ${bytes(requestedBytes)} requested.`];
+}
+
+function otherClasses(looked: Looked): string[] {
+  const { rssBytes } = looked;
+  const others = ranked(looked)
     .slice(1)
     .filter((c) => c.bytes >= rssBytes * SPOKEN_OF);
   if (rssBytes === 0 || others.length === 0) return [];
@@ -159,10 +183,9 @@ function waitingSentence({ run, summary, locks }: RunResult): string[] {
   ];
 }
 
-function nextSentence(result: RunResult): string[] {
-  const { run, summary } = result;
-  const { cached, pinned, returnable, metadata } = summary.breakdown;
-  if (cached + pinned + returnable + metadata < summary.rssBytes * 0.2 || summary.rssBytes === 0) return [];
+function nextSentence({ run }: RunResult, { breakdown, rssBytes }: Looked): string[] {
+  const { cached, pinned, returnable, metadata } = breakdown;
+  if (cached + pinned + returnable + metadata < rssBytes * 0.2 || rssBytes === 0) return [];
   const allocator = run.allocator.replaceAll("'", "'\\''");
   return [`What would change it, and at what cost: sim explain ${shellWord(run.workload)} --allocator='${allocator}'`];
 }

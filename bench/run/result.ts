@@ -33,6 +33,8 @@ export interface RunDescription {
   readonly pace: Pace;
   /** Why this mode and pace; null where the caller did not say. */
   readonly timeReason: string | null;
+  /** The moment that it ends at, as in --at; null: the end of the workload. */
+  readonly until: string | null;
   readonly touch: Touch;
   readonly kernel: KernelVersion;
   readonly seed: number;

@@ -37,6 +37,8 @@ export interface RunOptions<E extends TraceSummary = EventBuffer> {
   readonly pace?: Pace;
   /** Why this mode and pace (`chooseTime`). */
   readonly timeReason?: string;
+  /** The moment that the events were cut at, as in --at. */
+  readonly until?: string;
   readonly seed?: number;
   /** Over the trace's own `%touch`. */
   readonly touch?: Touch;
@@ -60,7 +62,7 @@ export interface RunOptions<E extends TraceSummary = EventBuffer> {
    * way are then dated by the end of their event.
    */
   readonly sampleIdleNs?: Ns;
-  /** In file order, samples before these rows too. Ascending. */
+  /** Samples too where so many events are done: in file order before these rows. Ascending. */
   readonly sampleBefore?: readonly number[];
   /** Called after each step of a run in which more became resident than ever before: the last call names the step of the peak. */
   readonly onRise?: (rise: Rise) => void;

@@ -58,6 +58,7 @@ export function describeRun(options: RunOptions<TraceSummary>, touch: Touch): Ru
     cpus: options.cpus,
     pace: options.pace ?? 'asap',
     timeReason: options.timeReason ?? null,
+    until: options.until ?? null,
     touch,
     kernel: options.kernel?.version ?? KERNEL_DEFAULTS.version,
     seed: options.seed ?? 0,

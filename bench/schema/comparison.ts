@@ -23,6 +23,7 @@ export const comparisonSchema = z.object({
   mode: runDescriptionSchema.shape.mode,
   pace: runDescriptionSchema.shape.pace,
   timeReason: runDescriptionSchema.shape.timeReason,
+  until: runDescriptionSchema.shape.until,
   times: z.string().nullable().default(null).describe('which figures the times rest on'),
   moment: z
     .object({ event: z.number().int().describe('events executed'), about: z.string() })

@@ -11,6 +11,10 @@ import {
 const bytes = z.number().describe('bytes');
 const event = z.number().int().nonnegative().describe('event index');
 
+const floorsSchema = z
+  .tuple([bytes, bytes, bytes, bytes])
+  .describe('least requested bytes in each quarter of the events');
+
 const areaSchema = z.object({
   name: z.string(),
   kind: z.enum(['heap', 'extent', 'slab', 'chunk', 'mapped', 'metadata']),
@@ -143,7 +147,31 @@ export const explanationSchema = z.object({
     .nullable()
     .default(null)
     .describe('what serves small objects of a program in Python: its own arenas, which no event tells of, or malloc'),
-  growth: z.object({ floors: z.tuple([bytes, bytes, bytes, bytes]), rises: z.boolean() }),
+  growth: z.object({
+    floors: floorsSchema,
+    rises: z.boolean(),
+    parts: z
+      .array(
+        z.object({
+          line: z.string().nullable().describe('that allocates it; null without call sites'),
+          sizes: z.tuple([bytes, bytes]).nullable().describe('requested, without call sites; null: grown by realloc'),
+          bytes: bytes.describe('that it grew by and holds'),
+          blocks: z.number().int(),
+          steps: z.number().int().describe('allocations and reallocs that it grew by, behind the first quarter'),
+          grownByRealloc: z
+            .number()
+            .int()
+            .describe('of the blocks those that realloc made larger, where they are most of it; else 0'),
+          floors: floorsSchema,
+        }),
+      )
+      .default([])
+      .describe('blocks of a line of code, or of about one size, of which there are ever more'),
+    freed: z
+      .object({ blocks: z.number().int(), bytes })
+      .default({ blocks: 0, bytes: 0 })
+      .describe('behind the first quarter of the events'),
+  }),
   process: recordedProcessSampleSchema
     .nullable()
     .default(null)

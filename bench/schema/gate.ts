@@ -55,6 +55,12 @@ export const suiteSchema = z
     cpus: z.array(z.number().int().positive()).optional().describe('simulated processors; default: the workload’s own'),
     seeds: z.array(z.number().int()).optional(),
     kernel: z.enum(['6.1', '6.18']).optional(),
+    at: z
+      .string()
+      .optional()
+      .describe(
+        'up to there, as --at of explain; default: a recording up to where explain judges it, all else to the end',
+      ),
   })
   .describe('every workload under every allocator, mode, number of processors and seed');
 export type Suite = z.infer<typeof suiteSchema>;

@@ -92,6 +92,7 @@ export const runDescriptionSchema = z.object({
   cpus: count,
   pace: z.enum(['asap', 'recorded', 'replay']),
   timeReason: z.string().nullable().default(null).describe('why this mode and pace'),
+  until: z.string().nullable().default(null).describe('the moment that it ends at, as in --at; null: the end'),
   touch: z.enum(['full', 'first', 'none']),
   kernel: z.enum(['6.1', '6.18']),
   seed: z.number().int(),

@@ -33,8 +33,9 @@ function closeSamples(
   wanted: readonly number[] = [],
 ): Pick<RunOptions, 'sampleBefore' | 'sampleEvery' | 'sampleIdleNs'> {
   const { events, mode = 'lockstep', pace, sampleEvery } = options;
+  const peaks = mode === 'lockstep' && !sampleEvery ? requestedPeakRows(events) : [];
   return {
-    ...(mode === 'lockstep' && !sampleEvery && { sampleBefore: ascending([...requestedPeakRows(events), ...wanted]) }),
+    sampleBefore: ascending([...peaks, ...wanted]),
     ...(pace === 'recorded' && { sampleIdleNs: idleNs(events) }),
     sampleEvery: sampleEvery || Math.max(1, Math.ceil(events.length / SAMPLES)),
   };
@@ -79,7 +80,7 @@ async function recordPages(options: RunOptions, judged?: Judged): Promise<Report
       moments.capture(sample, assembled);
     },
   });
-  const drawn = { result, heat: heat.finish(), moments: moments.finish() };
+  const drawn = { result, heat: heat.finish(), moments: moments.finish(), ...(judged && { judged }) };
   if (result.partial || !hasCallSites(events)) return drawn;
   try {
     const sites = inOrder ? inOrder.sites(result) : await sitesInOrder(plain(options), judged);

@@ -1,4 +1,4 @@
-import { writeFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { expect, test } from 'vitest';
 import { CLI_BUILT, sim } from '../helpers/cli.ts';
 import { requireThat } from '../helpers/require.ts';
@@ -20,7 +20,7 @@ const LINES = [
 /** Events up to the exit. */
 const LIVING = 121;
 
-test('tune judges a recording where explain does, compare where it is asked to', (context) => {
+test('every command that judges a moment judges a recording at the same one', (context) => {
   requireThat(context, CLI_BUILT, 'needs npm run build');
   const trace = `${temporaryFolder()}/a.htrace`;
   writeFileSync(trace, `${LINES.join('\n')}\n`);
@@ -40,12 +40,35 @@ test('tune judges a recording where explain does, compare where it is asked to',
   expect(tuned.best.value).toBeLessThan(tuned.from.value / 1.5);
 
   const compare = ['compare', trace, '--allocators', 'glibc,glibc:mmap_threshold=65536'];
-  const [atEnd, judged] = [told(compare), told([...compare, '--at', 'judged'])];
-  expect(atEnd.moment).toBeNull();
+  const [atEnd, judged] = [told([...compare, '--at', 'end']), told(compare)];
+  expect(atEnd).toMatchObject({ moment: null, until: null });
+  expect(told([...compare, '--at', 'judged'])).toMatchObject({ moment: judged.moment, until: 'judged' });
+  expect(told(['explain', trace, '--at', 'judged']).event).toBe(LIVING);
   expect(judged.moment).toEqual(tuned.moment);
   expect(judged.runs[0][0].summary.rssBytes).toBe(explained.sample.rssBytes);
   expect(atEnd.runs[0][0].summary.rssBytes).toBeLessThan(explained.sample.rssBytes);
   expect(told([...compare, '--at', '#79']).moment.event).toBe(80);
-  expect(sim(compare).stdout).toContain('--at judged compares where');
+  expect(sim(compare).stdout).toMatch(/B needs least memory where it is judged: .*All of it: --at end\./s);
+  expect(sim([...compare, '--at', 'peak']).stdout).toMatch(/needs? (least|less) memory at peak/);
   expect(sim([...compare, '--at', 'nowhere'])).toMatchObject({ status: 2 });
+});
+
+test('inspect and a suite of the gate take the moments that explain takes', (context) => {
+  requireThat(context, CLI_BUILT, 'needs npm run build');
+  const folder = temporaryFolder();
+  const trace = `${folder}/a.htrace`;
+  writeFileSync(trace, `${LINES.join('\n')}\n`);
+  const inUse = (...at: string[]) =>
+    Number(/in use bytes +=? *(\d+)/.exec(sim(['inspect', 'malloc_stats', trace, ...at]).stdout)![1]);
+  expect(inUse('--at', 'judged')).toBeGreaterThan(4_000_000);
+  expect(inUse()).toBeLessThan(100_000);
+
+  const results = (suite: object) => {
+    writeFileSync(`${folder}/suite.json`, JSON.stringify({ workloads: ['a.htrace'], allocators: ['glibc'], ...suite }));
+    sim(['gate', '--suite', `${folder}/suite.json`, '--save', `${folder}/base.json`]);
+    return JSON.parse(readFileSync(`${folder}/base.json`, 'utf8')).runs[0];
+  };
+  expect(results({}).run.until).toBe('judged');
+  expect(results({}).summary.requestedBytes).toBeGreaterThan(4_000_000);
+  expect(results({ at: 'end' })).toMatchObject({ run: { until: null }, summary: { requestedBytes: 8 } });
 });

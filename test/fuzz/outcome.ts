@@ -2,7 +2,7 @@ import { deepStrictEqual } from 'node:assert';
 import { UserError } from '../../sim/contract/assert.ts';
 import type { EventBuffer } from '../../sim/contract/event.ts';
 import type { TraceInput } from '../../workloads/trace/input.ts';
-import { createTraceParser } from '../../workloads/trace/parser.ts';
+import { createTraceParser } from '../../workloads/trace/text/parser.ts';
 
 export type Outcome = { readonly events: EventBuffer } | { readonly refusal: string };
 

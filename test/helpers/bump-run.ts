@@ -2,7 +2,7 @@ import type { AllocatorSpec } from '../../allocators/spec.ts';
 import type { RunOptions } from '../../bench/run/run-options.ts';
 import { bump } from '../../docs/examples/bump.ts';
 import type { EventBuffer } from '../../sim/contract/event.ts';
-import { createTraceParser } from '../../workloads/trace/parser.ts';
+import { createTraceParser } from '../../workloads/trace/text/parser.ts';
 
 export const BUMP: AllocatorSpec = { model: bump, version: '1', options: {}, given: {}, below: undefined };
 

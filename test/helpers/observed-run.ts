@@ -5,7 +5,7 @@ import { parseAllocator } from '../../allocators/spec.ts';
 import { LockstepRun } from '../../bench/run/modes/lockstep.ts';
 import type { RunOptions } from '../../bench/run/run-options.ts';
 import type { EventBuffer } from '../../sim/contract/event.ts';
-import { createTraceParser } from '../../workloads/trace/parser.ts';
+import { createTraceParser } from '../../workloads/trace/text/parser.ts';
 
 /** A gzipped file of `test/fixtures/FOLDER`, unpacked. */
 export const unpackedFixture = (folder: string, name: string): Buffer =>

@@ -9,7 +9,7 @@ import type { EventBuffer } from '../../sim/contract/event.ts';
 import { MAP_FIXED, PROT_NONE } from '../../sim/kernel/kernel.ts';
 import { FENCE_PAGE } from '../../sim/kernel/layout.ts';
 import type { Sample } from '../../sim/metrics/sample.ts';
-import { createTraceParser } from '../../workloads/trace/parser.ts';
+import { createTraceParser } from '../../workloads/trace/text/parser.ts';
 
 export const fixture = (name: string): string => fileURLToPath(new URL(`../fixtures/zend/${name}`, import.meta.url));
 

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { parseAllocator } from '../../allocators/spec.ts';
 import { LockstepRun } from '../../bench/run/modes/lockstep.ts';
-import { createTraceParser } from '../../workloads/trace/parser.ts';
+import { createTraceParser } from '../../workloads/trace/text/parser.ts';
 
 function abortOf(lines: string[]): LockstepRun['abort'] {
   const parser = createTraceParser({ staleFrees: true });

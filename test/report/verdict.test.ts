@@ -27,6 +27,21 @@ describe('the verdict of a report', () => {
     expect(sentences.at(-1)).toBe("What would change it, and at what cost: sim explain test --allocator='bump@1'");
   });
 
+  test.each(['lockstep', 'virtual'] as const)('%s: a program that exits is judged before', async (mode) => {
+    const run = await recordRun({ ...bumpOptions([...LINES, 'f 0 2']), mode }, 'pages', {
+      event: 3,
+      about: 'just before the program began to exit',
+    });
+    expect(run.moments!.map(({ label }) => label)).toContain('where it is judged');
+    const { headline, sentences } = verdictOf(run);
+    expect(headline).toMatch(/^Before the program ends 60\.0 KiB are resident for 19\.5 KiB requested; 53\.3 % of it/);
+    expect(sentences.slice(0, 2)).toEqual([
+      'Judged just before the program began to exit.',
+      'All of it lies in the main heap: 60.0 KiB.',
+    ]);
+    expect(sentences.some((s) => /^At the end .* resident for 0 B requested\.$/.test(s))).toBe(true);
+  });
+
   test('behind an explanation the end is not told: it is of one moment', async () => {
     const { headline, sentences } = verdictOf({ ...(await runWith(() => ({}))), verdict: ['Requested.'] });
     expect(headline).toMatch(/^At the end/);

@@ -4,7 +4,7 @@ import { summaryText } from '../../bench/report/text/summary.ts';
 import { outOfOrderSentences } from '../../bench/run/out-of-order.ts';
 import type { RunResult } from '../../bench/run/result.ts';
 import { runInMode } from '../../bench/run/run-in-mode.ts';
-import { createTraceParser } from '../../workloads/trace/parser.ts';
+import { createTraceParser } from '../../workloads/trace/text/parser.ts';
 
 const ROUNDS = 400;
 

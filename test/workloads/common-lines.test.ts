@@ -3,7 +3,8 @@ import type { EventBuffer } from '../../sim/contract/event.ts';
 import { createRandom, type Random } from '../../sim/contract/random.ts';
 import { openCommonLines } from '../../workloads/trace/common-lines.ts';
 import { SLOTS_MAX } from '../../workloads/trace/lines/layout.ts';
-import { createTraceParser, type Violation } from '../../workloads/trace/parser.ts';
+import { createTraceParser } from '../../workloads/trace/text/parser.ts';
+import type { Violation } from '../../workloads/trace/text/violation.ts';
 
 // A short text is read without the loop for the commonest lines: a text reads the same as a long one and as a short one.
 

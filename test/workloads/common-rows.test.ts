@@ -4,9 +4,9 @@ import { benchTrace } from '../../bench/benchmark/traces.ts';
 import type { EventBuffer } from '../../sim/contract/event.ts';
 import { resolveWorkload } from '../../workloads/index.ts';
 import { openCommonRows, PIECE_ROWS } from '../../workloads/trace/common-rows.ts';
-import { problemOf } from '../../workloads/trace/consistency.ts';
-import { createTraceParser } from '../../workloads/trace/parser.ts';
+import { problemOf } from '../../workloads/trace/consistency/problem.ts';
 import { TABLES } from '../../workloads/trace/rows/layout.ts';
+import { createTraceParser } from '../../workloads/trace/text/parser.ts';
 import { openWebAssembly } from '../../workloads/trace/web-assembly.ts';
 
 // WebAssembly looks at the rows that nearly all are, TypeScript can look at each: what they say of a trace is the same.

@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { EventBuffer } from '../../sim/contract/event.ts';
 import { type CutOptions, cutTrace } from '../../workloads/trace/cut.ts';
-import { createTraceParser } from '../../workloads/trace/parser.ts';
+import { createTraceParser } from '../../workloads/trace/text/parser.ts';
 import { formatTrace } from '../../workloads/trace/writer.ts';
 import { viewOf } from './naive-trace.ts';
 import { traceLines } from './trace-program.ts';

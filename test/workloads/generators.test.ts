@@ -4,8 +4,8 @@ import { describe, expect, it } from 'vitest';
 import { UserError } from '../../sim/contract/assert.ts';
 import { createEventBuilder } from '../../workloads/builder.ts';
 import { resolveWorkload, WORKLOADS } from '../../workloads/index.ts';
-import { createTraceParser } from '../../workloads/trace/parser.ts';
 import { traceStatistics } from '../../workloads/trace/statistics.ts';
+import { createTraceParser } from '../../workloads/trace/text/parser.ts';
 import { formatTrace } from '../../workloads/trace/writer.ts';
 import { viewOf } from './naive-trace.ts';
 

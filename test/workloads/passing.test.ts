@@ -8,9 +8,9 @@ import type { RunOptions } from '../../bench/run/run-options.ts';
 import type { EventBuffer, PassingTrace } from '../../sim/contract/event.ts';
 import { resolveWorkload } from '../../workloads/index.ts';
 import { writeTrace } from '../../workloads/trace/output.ts';
-import { createTraceParser } from '../../workloads/trace/parser.ts';
 import { openPassingTrace } from '../../workloads/trace/passing.ts';
 import { readTrace } from '../../workloads/trace/reader.ts';
+import { createTraceParser } from '../../workloads/trace/text/parser.ts';
 import { temporaryFolder } from '../helpers/temporary.ts';
 
 /** More than two pieces of rows. */

@@ -4,8 +4,8 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { UserError } from '../../sim/contract/assert.ts';
 import type { EventBuffer } from '../../sim/contract/event.ts';
-import { createTraceParser, type ParserOptions } from '../../workloads/trace/parser.ts';
 import { readTrace } from '../../workloads/trace/reader.ts';
+import { createTraceParser, type ParserOptions } from '../../workloads/trace/text/parser.ts';
 import { temporaryFolder } from '../helpers/temporary.ts';
 import { naiveTrace, viewOf } from './naive-trace.ts';
 import { traceLines } from './trace-program.ts';
@@ -171,6 +171,11 @@ describe('a broken trace', () => {
     expect(viewOf(events).rows.map((r) => r.event)).toEqual(['m', 'left out', 'left out', 'left out', 'f']);
     expect(events.skipped).toBe(3);
     expect(events.begins).toEqual([{ row: 1, thread: 1, id: 9 }]); // it began, whatever became of its event
+  });
+
+  it('keeps the number of an event whose wrong field begins with the sign of a header', () => {
+    const events = parse(trace('m 0 %1 5', 'm 0 1 5'), { onViolation: () => {} });
+    expect(viewOf(events).rows.map((r) => r.event)).toEqual(['left out', 'm']);
   });
 
   it('never fails with anything but a UserError: garbage', () => {

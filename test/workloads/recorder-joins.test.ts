@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { parseAllocator } from '../../allocators/spec.ts';
 import { runVirtual } from '../../bench/run/modes/virtual.ts';
-import { createTraceParser } from '../../workloads/trace/parser.ts';
+import { createTraceParser } from '../../workloads/trace/text/parser.ts';
 import { INCLUDES, recordingBench } from '../helpers/recorded.ts';
 
 /** Who makes a thread and who waits for it, of a trace: the lines in their order. */

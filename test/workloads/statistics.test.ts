@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
-import { createTraceParser } from '../../workloads/trace/parser.ts';
 import { readTrace } from '../../workloads/trace/reader.ts';
 import { traceStatistics } from '../../workloads/trace/statistics.ts';
+import { createTraceParser } from '../../workloads/trace/text/parser.ts';
 import { requireShared } from '../helpers/require.ts';
 
 describe('what is in a trace', () => {

@@ -5,8 +5,8 @@ import type { EventBuffer } from '../../sim/contract/event.ts';
 import { resolveWorkload } from '../../workloads/index.ts';
 import { createHtbInput } from '../../workloads/trace/binary.ts';
 import { writeTrace } from '../../workloads/trace/output.ts';
-import { createTraceParser } from '../../workloads/trace/parser.ts';
 import { readTrace } from '../../workloads/trace/reader.ts';
+import { createTraceParser } from '../../workloads/trace/text/parser.ts';
 import { temporaryFolder } from '../helpers/temporary.ts';
 
 let folder: string;

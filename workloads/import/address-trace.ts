@@ -1,7 +1,7 @@
 import { UserError } from '../../sim/contract/assert.ts';
 import { type EventBuffer, type Frame, NUMBER_MAX, type RecordedFacts } from '../../sim/contract/event.ts';
 import { type BlockId, createEventBuilder } from '../builder.ts';
-import { THREAD_ID_MAX } from '../trace/compiler.ts';
+import { THREAD_ID_MAX } from '../trace/compiler/limits.ts';
 
 /**
  * Events as tools report them, by addresses. An address names the block that was allocated there last; what makes no

@@ -1,6 +1,6 @@
 import type { BlockId } from '../builder.ts';
 import { BIG_BYTES } from '../trace/assumed-writes.ts';
-import type { Annotation } from '../trace/compiler.ts';
+import type { Annotation } from '../trace/compiler/trace-compiler.ts';
 import { type AddressTable, createAddressTable } from './address-table.ts';
 import { cutNumber, type LogRecord } from './log.ts';
 import type { PageRun } from './lookahead.ts';

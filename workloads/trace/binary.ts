@@ -12,7 +12,7 @@ import {
 } from '../../sim/contract/event.ts';
 import { NO_FRAME } from './call-sites.ts';
 import { roomForRows, sharedInt32, sharedUint32 } from './columns.ts';
-import { problemOf } from './consistency.ts';
+import { problemOf } from './consistency/problem.ts';
 import { checkedHeader, type HtbHeader, ROW_COLUMNS, WIDTH_OF_TYPE } from './htb-header.ts';
 import type { TraceInput } from './input.ts';
 import { createMarks } from './marks.ts';

@@ -16,7 +16,6 @@ import { openWebAssembly } from './web-assembly.ts';
 
 export { DEAD, OF_EMALLOC, OF_MALLOC, PIECE_ROWS } from './rows/layout.ts';
 
-export const CLOCK_LIMIT = 2 ** 53;
 /** Indices into `totals`. */
 export const CLOCK_NS = 0;
 export const SEES_REQUESTS = 1;

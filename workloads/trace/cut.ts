@@ -36,7 +36,8 @@ import {
   OP_WRITE,
 } from '../../sim/contract/event.ts';
 import { type Mallctl, setsValue, unpackMallctl } from '../../sim/contract/mallctl.ts';
-import { type Annotation, createTraceCompiler } from './compiler.ts';
+import { createTraceCompiler } from './compiler/compiler.ts';
+import type { Annotation } from './compiler/trace-compiler.ts';
 
 export interface CutOptions {
   /** Event numbers: the part is [from, to). */

@@ -1,6 +1,6 @@
 import type { UserError } from '../../sim/contract/assert.ts';
 import { type Frame, NUMBER_MAX, type Observation, type RecordedFacts, type Touch } from '../../sim/contract/event.ts';
-import { THREAD_ID_MAX, U32_MAX } from './compiler.ts';
+import { THREAD_ID_MAX, U32_MAX } from './compiler/limits.ts';
 
 export type ColumnType = 'u8' | 'u16' | 'u32';
 export const WIDTH_OF_TYPE = { u8: 1, u16: 2, u32: 4 } as const;

@@ -5,7 +5,8 @@ import { type EventBuffer, type Marks, OP_MASK, type Rows, type TraceSummary } f
 import { HTB_MAGIC, PREAMBLE_BYTES, readPreamble, summaryOf, widenHeads } from './binary.ts';
 import { sharedInt32, sharedUint32 } from './columns.ts';
 import { type CommonRows, openCommonRows, openStored, PIECE_ROWS, type Stored } from './common-rows.ts';
-import { createChecker, createObservationCheck, rowSiteProblem, siteTreeProblem } from './consistency.ts';
+import { createChecker } from './consistency/checker.ts';
+import { createObservationCheck, rowSiteProblem, siteTreeProblem } from './consistency/side-tables.ts';
 import { checkedHeader, type HtbHeader, ROW_COLUMNS, type StoredColumn, WIDTH_OF_TYPE } from './htb-header.ts';
 
 /** What a file turned out to be, while it was read, that cannot be used. */

@@ -5,11 +5,12 @@ import type { EventBuffer } from '../../sim/contract/event.ts';
 import { systemError } from '../files/system-error.ts';
 import { createHtbInput, HTB_MAGIC } from './binary.ts';
 import { roomForRows } from './columns.ts';
+import type { RowDrain } from './compiler/row-drain.ts';
 import { unpackerOf } from './compression.ts';
 import { columnsOfAll, Damage, headerOf, openRows, readSummary } from './htb-rows.ts';
 import type { TraceInput } from './input.ts';
-import { createTraceParser, type ParserOptions, type Violation } from './parser.ts';
-import type { RowDrain } from './row-drain.ts';
+import { createTraceParser, type ParserOptions } from './text/parser.ts';
+import type { Violation } from './text/violation.ts';
 import { concatenate, DamagedDataError, firstBytes, MAGIC_BYTES, unpacked } from './unpacked.ts';
 
 export interface ReadOptions {

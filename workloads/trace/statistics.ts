@@ -8,37 +8,26 @@ import {
   OP_BITS,
   OP_CALLOC,
   OP_CLOCK,
-  OP_CREATE,
-  OP_CTL,
   OP_ECALLOC,
   OP_EFREE,
   OP_EMALLOC,
   OP_EREALLOC,
-  OP_EXIT,
   OP_FORK,
   OP_FREE,
-  OP_GC,
-  OP_JOIN,
   OP_MALLOC,
   OP_MARKED,
   OP_MASK,
   OP_MEMALIGN,
-  OP_OPT,
   OP_REALLOC,
-  OP_REQUEST_BEGIN,
   OP_REQUEST_END,
-  OP_SAMPLE,
-  OP_SHUTDOWN,
   OP_SKIPPED,
-  OP_THREAD_BEGIN,
   OP_THREAD_EXIT,
-  OP_TRIM,
-  OP_WRITE,
   type RecordedFacts,
   type Touch,
 } from '../../sim/contract/event.ts';
 import type { Bytes, Ns } from '../../sim/contract/units.ts';
 import { assumedWrites } from './assumed-writes.ts';
+import { EVENT_FORMS, SIGNS } from './event-forms.ts';
 
 /** What there is in a trace, independent of any allocator. */
 export interface TraceStatistics {
@@ -80,39 +69,14 @@ export interface TraceStatistics {
   readonly recorded: RecordedFacts;
 }
 
-export const EVENT_NAMES: readonly string[] = names([
-  [OP_MALLOC, 'm'],
-  [OP_FREE, 'f'],
-  [OP_CALLOC, 'c'],
-  [OP_REALLOC, 'r'],
-  [OP_MEMALIGN, 'a'],
-  [OP_WRITE, 'w'],
-  [OP_EMALLOC, 'em'],
-  [OP_EFREE, 'ef'],
-  [OP_ECALLOC, 'ec'],
-  [OP_EREALLOC, 'er'],
-  [OP_REQUEST_BEGIN, 'eb'],
-  [OP_REQUEST_END, 'ee'],
-  [OP_TRIM, 'trim'],
-  [OP_OPT, 'opt'],
-  [OP_CLOCK, '+'],
-  [OP_SAMPLE, '='],
-  [OP_THREAD_BEGIN, 'tb'],
-  [OP_THREAD_EXIT, 'te'],
-  [OP_EXIT, 'exit'],
-  [OP_FORK, 'fork'],
-  [OP_GC, 'gc'],
-  [OP_SHUTDOWN, 'es'],
-  [OP_JOIN, 'tj'],
-  [OP_CREATE, 'tc'],
-  [OP_CTL, 'ctl'],
-  [OP_SKIPPED, 'left out'],
-]);
+/** What an event is called, by its operation. */
+export const EVENT_NAMES: readonly string[] = eventNames();
 
-function names(entries: readonly (readonly [number, string])[]): string[] {
-  const table: string[] = [];
-  for (const [op, name] of entries) table[op] = name;
-  return table;
+function eventNames(): string[] {
+  const names: string[] = [];
+  for (const { op, name } of [...EVENT_FORMS, ...SIGNS]) names[op] = name;
+  names[OP_SKIPPED] = 'left out';
+  return names;
 }
 
 export function traceStatistics(events: EventBuffer): TraceStatistics {

@@ -1,6 +1,6 @@
 import type { EventBuffer } from '../../sim/contract/event.ts';
-import type { Violation } from './parser.ts';
 import { readTrace } from './reader.ts';
+import type { Violation } from './text/violation.ts';
 
 /** What is wrong or odd about a trace. */
 export interface TraceCheck {

@@ -5,36 +5,17 @@ import {
   MARK_UNWRITTEN,
   markOf,
   OP_BITS,
-  OP_CALLOC,
   OP_CLOCK,
-  OP_CREATE,
   OP_CTL,
-  OP_ECALLOC,
-  OP_EFREE,
-  OP_EMALLOC,
-  OP_EREALLOC,
-  OP_EXIT,
-  OP_FORK,
-  OP_FREE,
-  OP_GC,
-  OP_JOIN,
-  OP_MALLOC,
   OP_MARKED,
   OP_MASK,
-  OP_MEMALIGN,
   OP_OPT,
-  OP_REALLOC,
-  OP_REQUEST_BEGIN,
-  OP_REQUEST_END,
   OP_SAMPLE,
-  OP_SHUTDOWN,
   OP_SKIPPED,
   OP_THREAD_BEGIN,
-  OP_THREAD_EXIT,
-  OP_TRIM,
-  OP_WRITE,
 } from '../../sim/contract/event.ts';
 import { formatMallctl, unpackMallctl } from '../../sim/contract/mallctl.ts';
+import { EVENT_FORMS } from './event-forms.ts';
 import { factLines, formatFrame } from './header-lines.ts';
 import { versionOf } from './version.ts';
 
@@ -42,38 +23,21 @@ import { versionOf } from './version.ts';
 interface LineForm {
   readonly name: string;
   readonly object: boolean;
-  readonly numbers: 0 | 1 | 2;
+  readonly numbers: number;
 }
 
-const FORMS: readonly (LineForm | undefined)[] = lineForms([
-  [OP_MALLOC, 'm', true, 1],
-  [OP_FREE, 'f', true, 0],
-  [OP_CALLOC, 'c', true, 2],
-  [OP_REALLOC, 'r', true, 1],
-  [OP_MEMALIGN, 'a', true, 2],
-  [OP_WRITE, 'w', true, 2],
-  [OP_EMALLOC, 'em', true, 1],
-  [OP_EFREE, 'ef', true, 0],
-  [OP_ECALLOC, 'ec', true, 2],
-  [OP_EREALLOC, 'er', true, 1],
-  [OP_REQUEST_BEGIN, 'eb', false, 0],
-  [OP_REQUEST_END, 'ee', false, 0],
-  [OP_TRIM, 'trim', false, 1],
-  [OP_THREAD_BEGIN, 'tb', false, 0],
-  [OP_THREAD_EXIT, 'te', false, 0],
-  [OP_EXIT, 'exit', false, 0],
-  [OP_FORK, 'fork', false, 0],
-  [OP_GC, 'gc', false, 0],
-  [OP_SHUTDOWN, 'es', false, 0],
-  [OP_JOIN, 'tj', false, 2],
-  [OP_CREATE, 'tc', false, 1],
-  // An event that was left out keeps its number: the thread is alive, so this line does nothing.
-  [OP_SKIPPED, 'tb', false, 0],
-]);
+/** By operation; undefined where a line is like no other. */
+const LINE_FORMS: readonly (LineForm | undefined)[] = lineForms();
 
-function lineForms(entries: readonly (readonly [number, string, boolean, 0 | 1 | 2])[]): (LineForm | undefined)[] {
+function lineForms(): (LineForm | undefined)[] {
   const forms: (LineForm | undefined)[] = [];
-  for (const [op, name, object, numbers] of entries) forms[op] = { name, object, numbers };
+  for (const { op, name, fields } of EVENT_FORMS) {
+    if (fields === 'own') continue;
+    const [subject, ...numbers] = fields.split(' ');
+    forms[op] = { name, object: subject === 'object', numbers: numbers.length };
+  }
+  // An event that was left out keeps its number: the thread is alive, so this line does nothing.
+  forms[OP_SKIPPED] = forms[OP_THREAD_BEGIN];
   return forms;
 }
 
@@ -140,7 +104,7 @@ export function* formatTrace(events: EventBuffer): Generator<Uint8Array> {
       threadId[begins[nextBegin]!.thread] = begins[nextBegin]!.id;
     }
     const op = head[row]! & OP_MASK;
-    const form = FORMS[op];
+    const form = LINE_FORMS[op];
     if (form) {
       text(form.name);
       number(threadId[head[row]! >>> OP_BITS]!);

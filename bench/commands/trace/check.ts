@@ -1,7 +1,7 @@
 import type { Argv, CommandModule } from 'yargs';
 import { csvText } from '../../../sim/contract/escape.ts';
 import { bytes, count, counted } from '../../../sim/contract/format.ts';
-import { violationMessage } from '../../../workloads/trace/parser.ts';
+import { violationMessage } from '../../../workloads/trace/text/violation.ts';
 import { checkTrace, type TraceCheck } from '../../../workloads/trace/validate.ts';
 import { writeData } from '../../cli/answer.ts';
 import { type AnswerArguments, answerOptions } from '../../cli/answer-options.ts';

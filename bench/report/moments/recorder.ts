@@ -14,7 +14,7 @@ const BEHIND_PEAK = 'just behind the peak';
 /** The label of a sample point at which a program has come to rest. */
 const IDLE = 'idle';
 
-/** What is looked at: samples before which event, and the first one by which so many pages were resident. */
+/** What is looked at: the sample where so many events are done, and the first one by which so many pages were resident. */
 interface Wanted {
   readonly judged?: number | undefined;
   readonly peakPages?: Pages | undefined;
@@ -24,6 +24,7 @@ interface Wanted {
 
 /** Keeps what is resident where it is judged, at the peak, at rest where the trace says so, and at the end. */
 export function createMomentRecorder(who: Holders, { judged, peakPages, lastFreed }: Wanted = {}) {
+  const judgedLabel = judged === undefined ? undefined : `#${judged}`;
   let peak: MomentData | undefined;
   let idle: MomentData | undefined;
   let verdictOn: MomentData | undefined;
@@ -35,7 +36,7 @@ export function createMomentRecorder(who: Holders, { judged, peakPages, lastFree
       const isThere = sample.rssBytes === residency.residentPeakPages() * PAGE_BYTES;
       peak = captureMoment(isThere ? AT_PEAK : BEHIND_PEAK, sample, assembled, who, lastFreed?.());
     }
-    if (sample.event === judged) verdictOn = captureMoment(JUDGED, sample, assembled, who, lastFreed?.());
+    if (sample.label === judgedLabel) verdictOn = captureMoment(JUDGED, sample, assembled, who, lastFreed?.());
     if (sample.label === IDLE) idle = captureMoment('at rest', sample, assembled, who, lastFreed?.());
     last = { sample, assembled };
   }

@@ -69,6 +69,9 @@ function memory(result: RunResult, palette: Palette): string[] {
       'lrr',
     ),
     ...outOfOrderSentences([result]).map((text) => `  ${palette.bold(text)}`),
+    ...(result.recordedProcess
+      ? [palette.dim('  the end is behind the exit of the program; sim explain tells of before')]
+      : []),
   );
   return lines;
 }

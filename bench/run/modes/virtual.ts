@@ -71,13 +71,15 @@ class VirtualRun extends Run<EventBuffer | PassingTrace> {
   }
 
   protected override proceed(events: number): boolean {
-    const { sampleEvery = 0 } = this.options;
-    const share = this.upToPeak(Math.min(events, this.nextSample - this.replay.done()));
+    const { sampleEvery = 0, sampleBefore = [] } = this.options;
+    const done = this.replay.done();
+    const wanted = sampleBefore.find((row) => row > done) ?? Infinity;
+    const share = this.upToPeak(Math.min(events, Math.min(this.nextSample, wanted) - done));
     const goesOn = this.timed(() => this.replay.run(share));
     const isPeak = this.peaks();
     const isDue = this.replay.done() >= this.nextSample;
     if (isDue) this.nextSample += sampleEvery;
-    if (goesOn && (isDue || isPeak)) this.passMoment();
+    if (goesOn && (isDue || isPeak || this.replay.done() === wanted)) this.passMoment();
     return goesOn;
   }
 

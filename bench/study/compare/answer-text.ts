@@ -1,6 +1,8 @@
 import { bytes, duration, percent } from '../../../sim/contract/format.ts';
 import type { Comparison, ComparisonCell } from '../../metrics/comparison.ts';
 import { metricNamed, metricText } from '../../metrics/index.ts';
+import { escapeLine } from '../../report/escape.ts';
+import { JUDGED } from '../explain/moment.ts';
 
 /** What differs by less than this share is not spoken of. */
 const WORTH_SAYING = 0.01;
@@ -16,17 +18,36 @@ const WAITS = ['lockWaitNs', 'waits for locks'] as const;
 /** Which one needs least memory, by how much, and what that costs against the first; nothing where there is nothing to choose. */
 export function answerSentences(c: Comparison, letters: readonly string[]): string[] {
   if (c.columns.length < 2 || c.same.some((group) => group.length === c.columns.length)) return [];
-  const peak = leastOf(c, 'rssPeakBytes');
-  const end = leastOf(c, 'rssBytes');
-  if (!peak) return [];
-  const sentences = [
-    peak.isFirst ? firstText(c, letters) : `${leastText(peak, letters, 'at its peak')}${costText(c, peak.index)}`,
-  ];
-  if (end && end.index !== peak.index && !end.isFirst) {
-    sentences.push(`${leastText(end, letters, 'at the end')}${costText(c, end.index)}`);
+  const sentences: string[] = [];
+  const told = new Set<number>();
+  for (const question of c.until === null ? [PEAK, END] : [momentOf(c.until), PEAK]) {
+    const least = leastOf(c, question.metric);
+    // What was asked for is answered in any case; the other one where that is another answer.
+    if (!least || (sentences.length > 0 && (least.isFirst || told.has(least.index)))) continue;
+    told.add(least.index);
+    sentences.push(
+      least.isFirst
+        ? firstText(c, letters, question)
+        : `${leastText(least, letters, question.when)}${costText(c, least.index)}`,
+      ...(least.isFirst ? [] : cheaperText(c, least, letters, question)),
+    );
   }
   return sentences;
 }
+
+interface Question {
+  readonly metric: string;
+  readonly when: string;
+}
+
+const PEAK: Question = { metric: 'rssPeakBytes', when: 'at its peak' };
+const END: Question = { metric: 'rssBytes', when: 'at the end' };
+
+/** `until` as in --at. */
+const momentOf = (until: string): Question => ({
+  metric: 'rssBytes',
+  when: until === JUDGED ? 'where it is judged' : `at ${escapeLine(until)}`,
+});
 
 interface Least {
   readonly index: number;
@@ -54,15 +75,32 @@ function leastText({ index, cell, first }: Least, letters: readonly string[], wh
   return `${letters[index]} needs least memory ${when}: ${bytes(cell.median)}, ${less} less than ${letters[0]}${sure}`;
 }
 
-function firstText(c: Comparison, letters: readonly string[]): string {
-  const medians = c.rows.find((row) => row.metric === 'rssPeakBytes')!.cells.map((cell) => cell?.median ?? Infinity);
+/** Who needs about as little, and of those takes the least work. */
+function cheaperText(c: Comparison, { index, cell }: Least, letters: readonly string[], question: Question): string[] {
+  const mediansOf = (metric: string) => c.rows.find((row) => row.metric === metric)?.cells.map((each) => each?.median);
+  const medians = mediansOf(question.metric)!;
+  const [metric, name] = mediansOf('cpuNs')?.[index] === undefined ? COSTS[2]! : COSTS[1]!;
+  const costs = mediansOf(metric) ?? [];
+  const own = costs[index] ?? 0;
+  const near = medians.flatMap((median, i) =>
+    i > 0 && i !== index && median !== undefined && median <= cell.median * (1 + WORTH_SAYING) ? [i] : [],
+  );
+  const cheapest = near.sort((i, j) => (costs[i] ?? Infinity) - (costs[j] ?? Infinity))[0];
+  if (cheapest === undefined || (costs[cheapest] ?? Infinity) >= own * (1 - WORTH_SAYING)) return [];
+  return [
+    `${letters[cheapest]} needs about as little, ${bytes(medians[cheapest]!)}, at ${percent(1 - costs[cheapest]! / own)} less ${name} than ${letters[index]}.`,
+  ];
+}
+
+function firstText(c: Comparison, letters: readonly string[], { metric, when }: Question): string {
+  const medians = c.rows.find((row) => row.metric === metric)!.cells.map((cell) => cell?.median ?? Infinity);
   const [own, ...others] = medians as [number, ...number[]];
   const least = Math.min(...others);
   if (least <= own * (1 + WORTH_SAYING)) {
-    return `None needs less memory at its peak than ${letters[0]}, ${bytes(own)}, by ${percent(WORTH_SAYING)} or more.`;
+    return `None needs less memory ${when} than ${letters[0]}, ${bytes(own)}, by ${percent(WORTH_SAYING)} or more.`;
   }
   const next = letters[medians.indexOf(least)];
-  return `${letters[0]} needs least memory at its peak: ${bytes(own)}; ${next} is next with ${percent(least / own - 1)} more.`;
+  return `${letters[0]} needs least memory ${when}: ${bytes(own)}; ${next} is next with ${percent(least / own - 1)} more.`;
 }
 
 /** Against the first: what grows by more than is worth a word; else what grows at all, as it reads. */

@@ -8,7 +8,7 @@ import { bySiteSteps } from '../explain/by-site.ts';
 import { loadForMoment, momentSteps } from '../explain/moment-in-run.ts';
 import { diffText, siteLines } from '../explain/site-text.ts';
 
-/** Resident bytes by call stack under each allocator, at the moment that `explain` judges, in file order. */
+/** Resident bytes by call stack under each allocator, at one moment, in file order. */
 export interface ComparedSites {
   /** Which moment it is: completes "resident …". */
   readonly about: string;
@@ -19,12 +19,13 @@ export interface ComparedSites {
 export async function compareSites(
   options: Omit<RunOptions, 'spec'>,
   allocators: readonly string[],
+  at: string | undefined,
   signal?: AbortSignal,
 ): Promise<ComparedSites> {
   const specs = allocators.map((allocator) => parseAllocator(allocator, options.cpus));
   for (const spec of specs) await loadModel(spec);
   await loadForMoment({ ...options, spec: specs[0]! });
-  const moment = await breathing(momentSteps({ ...options, spec: specs[0]! }, undefined), signal);
+  const moment = await breathing(momentSteps({ ...options, spec: specs[0]! }, at), signal);
   const compared: ComparedSites['allocators'][number][] = [];
   for (const [i, spec] of specs.entries()) {
     const sites = (await breathing(bySiteSteps({ ...options, spec }, moment.end), signal)) ?? [];

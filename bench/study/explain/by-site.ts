@@ -186,7 +186,8 @@ function merged(events: SitedEvents, { held, pinned, freed }: Sums): StackBytes[
   return [...stacks.values()].sort((x, y) => order(y) - order(x) || y.pinned - x.pinned);
 }
 
-function stackOf({ frames, siteFrame, siteParent }: EventBuffer, site: number): string[] {
+/** A call stack, outermost caller first. */
+export function stackOf({ frames, siteFrame, siteParent }: EventBuffer, site: number): string[] {
   const stack: string[] = [];
   for (let s = site; s !== 0; s = siteParent[s]!) stack.push(frameText(frames[siteFrame[s]!]!));
   return stack.length > 0 ? stack.reverse() : [UNKNOWN];

@@ -12,17 +12,23 @@ import {
 import type { Bytes, Ns } from '../../../sim/contract/units.ts';
 import { visitObjects } from '../../run/object-events.ts';
 import { nsOf } from './going-down/pauses.ts';
+import { EIGHTHS, eighthsOf, type Floors, isRising, quartersOf } from './growth/floors.ts';
+import { type Freed, type GrowingPart, watchParts } from './growth/growing-parts.ts';
 
 /** How the program's own demand moved: a leak shows as a floor that keeps rising. */
 export interface Growth {
-  /** Least requested bytes within each quarter of the events of its life, the end of that with the last. */
-  readonly floors: readonly [Bytes, Bytes, Bytes, Bytes];
+  /** Least requested bytes within each quarter of the events of its life: of the first, in which all begins with nothing, within its second half; the end with the last. */
+  readonly floors: Floors;
   /**
    * Whether each quarter's floor is higher than the one before, the last by at least a tenth, and the last eighth's not below that of the
    * eighth before: what falls at the end is no leak. Of the events and, where the trace has times, of the time: what is loaded at first and then kept
    * is many events and little time.
    */
   readonly rises: boolean;
+  /** Of what is bounded and what is not, the latter: the largest first. */
+  readonly parts: readonly GrowingPart[];
+  /** What the program freed behind the first quarter of its events: one that frees next to nothing may be building what it needs. */
+  readonly freed: Freed;
 }
 
 /** What the events alone tell of rows [0, end), as if no allocation failed. */
@@ -54,12 +60,14 @@ export function demandOf(events: EventBuffer, end: number, hasLayer: boolean, li
   const wholeNs = timeUntil(events, lives);
   const inEvents = eighthsOf(lives);
   const inTime = eighthsOf(wholeNs);
+  const parts = watchParts(events, lives, wholeNs);
   const largeFrees = { rows: [] as number[], sizes: [] as number[] };
   const optionRows: number[] = [];
   const frees = hasLayer ? MALLOCS : ALL;
   let sum = 0;
   let ns = 0;
-  const set = (slot: number, size: Bytes) => {
+  const set = (row: number, slot: number, size: Bytes) => {
+    if (row < lives) parts.set(row, ns, slot, requested[slot]!, size);
     sum += size - requested[slot]!;
     requested[slot] = size;
   };
@@ -80,11 +88,11 @@ export function demandOf(events: EventBuffer, end: number, hasLayer: boolean, li
     },
     sized(row, slot, size) {
       leave(row, slot);
-      set(slot, size);
+      set(row, slot, size);
     },
     freed(row, slot) {
       leave(row, slot);
-      set(slot, 0);
+      set(row, slot, 0);
     },
     advanced(step) {
       if (ns < wholeNs) inTime.holds(sum, ns, ns + step);
@@ -92,27 +100,15 @@ export function demandOf(events: EventBuffer, end: number, hasLayer: boolean, li
     },
   });
   if (lives === end) endLife();
-  const growth = growthOf(inEvents.floors, lives);
-  const rises = growth.rises && (wholeNs === 0 || growthOf(inTime.floors, lives).rises);
-  return { growth: { ...growth, rises }, largeFrees, optionRows };
-}
-
-const EIGHTHS = 8;
-
-/** The least that is held in each eighth of a length, of events or of time. */
-function eighthsOf(length: number): {
-  readonly floors: Float64Array;
-  holds(sum: Bytes, from: number, to: number): void;
-} {
-  const floors = new Float64Array(EIGHTHS).fill(Infinity);
-  const eighth = Math.max(1, Math.ceil(length / EIGHTHS));
-  const at = (place: number) => Math.min(EIGHTHS - 1, Math.floor(place / eighth));
-  return {
-    floors,
-    holds(sum, from, to) {
-      for (let e = at(from), last = at(to); e <= last; e++) if (sum < floors[e]!) floors[e] = sum;
-    },
+  const rises = isRising(inEvents.floors) && (wholeNs === 0 || isRising(inTime.floors));
+  const isLong = lives >= LEAST_EVENTS;
+  const growth = {
+    floors: quartersOf(inEvents.floors),
+    rises: isLong && rises,
+    parts: isLong ? parts.growing() : [],
+    freed: parts.freed,
   };
+  return { growth, largeFrees, optionRows };
 }
 
 /** The recorded time of rows [0, end). */
@@ -124,17 +120,4 @@ export function timeUntil(events: EventBuffer, end: number): Ns {
 }
 
 /** Of a shorter run nothing can be said. */
-const EVENTS_AN_EIGHTH = 16;
-
-function growthOf(eighths: Float64Array, events: number): Growth {
-  for (let e = 1; e < EIGHTHS; e++) if (eighths[e] === Infinity) eighths[e] = eighths[e - 1]!;
-  const quarter = (q: number): Bytes => Math.min(eighths[2 * q]!, eighths[2 * q + 1]!);
-  const floors = [quarter(0), quarter(1), quarter(2), quarter(3)] as const;
-  const [first, second, third, fourth] = floors;
-  const isLong = events >= EIGHTHS * EVENTS_AN_EIGHTH;
-  const lasts = eighths[EIGHTHS - 1]! >= eighths[EIGHTHS - 2]!;
-  return {
-    floors,
-    rises: isLong && first < second && second < third && fourth >= third * 1.1 && fourth > 0 && lasts,
-  };
-}
+const LEAST_EVENTS = 16 * EIGHTHS;

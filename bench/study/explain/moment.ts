@@ -13,11 +13,14 @@ export interface Moment {
   readonly about: string;
 }
 
-const KEYWORDS: readonly string[] = ['peak', 'exit', 'end'];
+/** `--at` for the moment that is taken where nobody says. */
+export const JUDGED = 'judged';
+
+const KEYWORDS: readonly string[] = [JUDGED, 'peak', 'exit', 'end'];
 
 /**
- * `at`: a sample's label, `#N`, or one of `peak`, `exit`, `end` where no sample is labelled so; by default the last moment
- * before the program goes down, where that is known or can be told, else the end. undefined where the events alone do not tell.
+ * `at`: a sample's label, `#N`, or one of `judged`, `peak`, `exit`, `end` where no sample is labelled so; by default, and as `judged`, the last
+ * moment before the program goes down, where that is known or can be told, else the end. undefined where the events alone do not tell.
  */
 export function momentFromEvents(events: EventBuffer, at: string | undefined): Moment | undefined {
   if (at !== undefined && (!KEYWORDS.includes(at) || events.labels.includes(at))) {

@@ -9,7 +9,8 @@ import { adviceSentences, hasLead, leadOf } from './advice-text.ts';
 import { countedName, groupAreas } from './area-groups.ts';
 import { assumedSentences } from './assumed-text.ts';
 import type { Explanation, Facts, Verdict, VerdictKind } from './explanation.ts';
-import { growthSentences } from './growth-text.ts';
+import { growthSentences, leakText } from './growth/growth-text.ts';
+import { type Unbounded, unboundedOf } from './growth/unbounded.ts';
 import { atWork } from './mechanisms/at-work.ts';
 import { type Finding, WORTH_FINDING } from './mechanisms/mechanism.ts';
 import { lookText } from './process-at.ts';
@@ -23,8 +24,6 @@ import type { WhatIf } from './what-if.ts';
 const WORTH_A_SENTENCE = 0.02;
 /** Shares below this read as 0.0 %. */
 const WORTH_A_SHARE = 0.0005;
-/** What grows like a leak has so much of its live blocks throughout the last quarter of the run; else they are those of the moment. */
-const STAYS = 0.5;
 /** A group that holds so much of what is pinned is the whole story. */
 const MOST = 0.5;
 /** Other heaps that hold less than this share are said not to be the cause. */
@@ -43,8 +42,8 @@ export function judge(
   allowed: Allowed = {},
 ): Verdict {
   const findings = atWork(found, facts, whatIf);
-  const { sample, growth } = facts;
-  const { breakdown, rssBytes } = sample;
+  const { breakdown, rssBytes } = facts.sample;
+  const unbounded = findings.some(({ isNoLeak }) => isNoLeak) ? null : unboundedOf(facts);
   const free = breakdown.pinned + breakdown.returnable;
   const request = facts.returns.find((r) => !r.flushesCaches) ?? facts.returns[0];
   const policy = Math.max(0, Math.min(free, request.returnsBytes + unreachedBytes(facts, request)));
@@ -59,8 +58,7 @@ export function judge(
   let kind: VerdictKind = 'nothing';
   if (rssBytes > 0) {
     kind = largest(shares);
-    const stays = growth.rises && growth.floors[3] >= breakdown.requested * STAYS;
-    if (kind === 'in use' && stays && !findings.some((f) => f.isNoLeak)) kind = 'leak';
+    if (kind === 'in use' && unbounded?.isAtWork) kind = 'leak';
   }
   const advice = adviseOn(facts, findings, whatIf, allowed);
   const place = placeSentences(facts, kind, shares);
@@ -70,11 +68,11 @@ export function judge(
   return {
     kind,
     shares,
-    headline: headline(kind, shares, facts),
+    headline: headline(kind, shares, facts, unbounded),
     sentences: [
       ...abortSentences(facts),
       ...shareSentences(facts),
-      ...growthSentences(facts, kind),
+      ...growthSentences(facts, kind, unbounded),
       ...processSentences(facts),
       ...findings.flatMap((f) => f.sentences),
       ...overlapSentence(facts, findings),
@@ -116,7 +114,7 @@ function largest(shares: Verdict['shares']): keyof Verdict['shares'] {
   return entries.reduce((best, entry) => (entry[1] > best[1] ? entry : best))[0];
 }
 
-function headline(kind: VerdictKind, shares: Verdict['shares'], facts: Facts): string {
+function headline(kind: VerdictKind, shares: Verdict['shares'], facts: Facts, unbounded: Unbounded | null): string {
   const { sample, growth, run } = facts;
   const rss = sample.rssBytes;
   const part = (value: Bytes) => `${bytes(value)} of ${bytes(rss)} resident (${percent(value / rss)})`;
@@ -124,7 +122,7 @@ function headline(kind: VerdictKind, shares: Verdict['shares'], facts: Facts): s
     case 'nothing':
       return 'Nothing is resident.';
     case 'leak':
-      return `Leak, or a program that needs ever more: ${part(shares['in use'])} are what it asked for and holds, and the least sum of that rises from quarter to quarter of the run.`;
+      return `Leak, or a program that needs ever more: ${part(shares['in use'])} are what it asked for and holds, and ${leakText(unbounded!, facts)}.`;
     case 'in use':
       return `Requested: ${part(shares['in use'])} are what the program asked for and holds.`;
     case 'rounding':

@@ -140,5 +140,3 @@ export function whatIfOf(
 
 export const callsOf = (syscalls: Readonly<Record<string, number>>): number =>
   Object.values(syscalls).reduce((sum, n) => sum + n, 0);
-
-export { withOption } from './setting.ts';

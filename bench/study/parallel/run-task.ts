@@ -27,6 +27,7 @@ export interface RunTask {
   readonly mode: Mode;
   readonly pace: Pace;
   readonly timeReason?: string;
+  readonly until?: string;
   readonly seed: number;
   readonly touch?: Touch;
   readonly kernel?: Partial<KernelOptions>;

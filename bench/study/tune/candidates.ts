@@ -15,9 +15,9 @@ const MIB = 1024 * KIB;
 export const SETTINGS: Readonly<Record<string, Readonly<Record<string, readonly OptionValue[]>>>> = {
   glibc: {
     arena_max: [1, 2, 4, 8],
-    mmap_threshold: [64 * KIB, 128 * KIB, 256 * KIB, 512 * KIB, MIB, 4 * MIB, 32 * MIB],
-    trim_threshold: [64 * KIB, 128 * KIB, 256 * KIB, MIB, 16 * MIB, 256 * MIB],
-    top_pad: [0, 16 * KIB, 64 * KIB, MIB, 16 * MIB],
+    mmap_threshold: [16 * KIB, 32 * KIB, 64 * KIB, 128 * KIB, 256 * KIB, 512 * KIB, MIB, 4 * MIB, 32 * MIB],
+    trim_threshold: [64 * KIB, 128 * KIB, 256 * KIB, MIB, 16 * MIB, 64 * MIB, 256 * MIB],
+    top_pad: [0, 16 * KIB, 64 * KIB, MIB, 16 * MIB, 64 * MIB],
     mxfast: [0, 64],
     tcache_count: [0, 1, 2, 16, 32, 127],
     tcache_max: [128, 256, 512],
@@ -26,7 +26,7 @@ export const SETTINGS: Readonly<Record<string, Readonly<Record<string, readonly 
   jemalloc: {
     narenas: [1, 2, 4, 8],
     dirty_decay_ms: [0, 100, 1000, 5000, 30000, -1],
-    muzzy_decay_ms: [1000, 10000],
+    muzzy_decay_ms: [0, 1000, 10000],
     background_thread: [true],
     tcache: [false],
     tcache_max: [1024, 4096, 8192, 65536],

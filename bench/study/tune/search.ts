@@ -2,9 +2,10 @@ import type { OptionValue } from '../../../allocators/model.ts';
 import { type AllocatorSpec, formatAllocator, parseAllocator } from '../../../allocators/spec.ts';
 import { UserError } from '../../../sim/contract/assert.ts';
 import { suggestion } from '../../../sim/contract/suggestion.ts';
+import type { Bytes } from '../../../sim/contract/units.ts';
 import type { Metric } from '../../metrics/metric.ts';
 import type { Mode, RunResult } from '../../run/result.ts';
-import { withOption } from '../explain/what-if.ts';
+import { applySetting, type Setting, withOption } from '../explain/setting.ts';
 import { type Bound, isWithin, worsening } from './bounds.ts';
 import { candidateValues, DEBUGGING, settingValues } from './candidates.ts';
 import { fewValues, type Pair, pairsOf } from './pairs.ts';
@@ -30,6 +31,8 @@ export interface SearchOptions {
   readonly objective: Metric;
   readonly bounds: readonly Bound[];
   readonly dimensions: readonly Dimension[];
+  /** Settings of several options that belong together, for a peak: tried first. */
+  readonly together: (rssPeakBytes: Bytes) => readonly Setting[];
   readonly budget: number;
   readonly mode: Mode;
   /** Runs them in parallel; null for what has no such figure. */
@@ -84,8 +87,8 @@ function startMeasuring({ budget, isInterrupted = () => false, measure }: Search
 }
 
 /**
- * One option after another: all values of an option are run in parallel, the best within the bounds stays, until a whole
- * round brings nothing. Then options that work on the same thing are tried two at a time, and what that brings begins another round.
+ * Settings that belong together, and every value of every option alone, of which the best within the bounds is taken: what is found is at least as good. From there one option after another:
+ * all values of an option are run in parallel, the best stays, until a whole round brings nothing. Then options that work on the same thing are tried two at a time, and what that brings begins another round.
  * At the end every setting that was taken is taken back again, and stays away as long as that costs less than WORTH_IT in all.
  */
 export async function search(options: SearchOptions): Promise<Found> {
@@ -106,6 +109,15 @@ export async function search(options: SearchOptions): Promise<Found> {
     if (best !== from) steps.push({ point: best, runs: runs() });
     return best !== from;
   };
+  const alone = (each: Dimension) => each.values.map((value) => withOption(start, each.option, value));
+  take(await measure([...togetherFrom(base, options), ...dimensions.flatMap(alone)]));
+  for (const each of dimensions) {
+    const isOther = (spec: AllocatorSpec) => {
+      const point = measuring.seen(spec);
+      return point !== undefined && !isSame(point.result, base.result);
+    };
+    if (alone(each).some(isOther)) changes.add(each.option);
+  }
   let settled = false;
   while (!settled && !isOver()) {
     settled = true;
@@ -125,6 +137,14 @@ export async function search(options: SearchOptions): Promise<Found> {
   const { best: pick, dropped } = await leanest({ base, best }, options, measuring);
   const inert = dimensions.map((d) => d.option).filter((option) => !changes.has(option) && !isOver());
   return { base, best: pick, points, steps, settled, inert, dropped };
+}
+
+/** As far as the options are among those that are tried. */
+function togetherFrom({ spec, result }: Point, { dimensions, together, cpus }: SearchOptions): AllocatorSpec[] {
+  const isTried = (name: string) => dimensions.some(({ option }) => option === name);
+  return together(result.summary.rssPeakBytes)
+    .filter(({ options }) => Object.keys(options).every(isTried))
+    .flatMap((setting) => applySetting(spec, setting, cpus) ?? []);
 }
 
 /** Two options at a time, from where neither helps alone. An option counts as changing something where the other one alone does not do the same. */

@@ -5,7 +5,7 @@ import { findOriginal } from '../../../bench/evidence/verify/real.ts';
 import { verificationText } from '../../../bench/evidence/verify/text.ts';
 import { verify } from '../../../bench/evidence/verify/verify.ts';
 import { createRandom } from '../../../sim/contract/random.ts';
-import { createTraceParser } from '../../../workloads/trace/parser.ts';
+import { createTraceParser } from '../../../workloads/trace/text/parser.ts';
 import { requireThat } from '../../helpers/require.ts';
 
 const SIZES = [16, 48, 100, 3000, 20000, 60000, 200000];

@@ -7,7 +7,7 @@ import { verificationText } from '../../../bench/evidence/verify/text.ts';
 import { verify } from '../../../bench/evidence/verify/verify.ts';
 import type { EventBuffer } from '../../../sim/contract/event.ts';
 import { resolveWorkload } from '../../../workloads/index.ts';
-import { createTraceParser } from '../../../workloads/trace/parser.ts';
+import { createTraceParser } from '../../../workloads/trace/text/parser.ts';
 import { requireThat, requireTool } from '../../helpers/require.ts';
 
 /** The version that this machine has, or the test is skipped. */

@@ -3,7 +3,7 @@ import { parseAllocator } from '../../../allocators/spec.ts';
 import { runInMode } from '../../../bench/run/run-in-mode.ts';
 import type { RunOptions } from '../../../bench/run/run-options.ts';
 import { readProgramOrder } from '../../../sim/replay/program-order-reader.ts';
-import { createTraceParser } from '../../../workloads/trace/parser.ts';
+import { createTraceParser } from '../../../workloads/trace/text/parser.ts';
 import { defineArea } from '../area.ts';
 import { orRefused } from '../refusal.ts';
 

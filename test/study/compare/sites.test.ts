@@ -5,7 +5,7 @@ import { eventsWithSites } from '../../helpers/bump-run.ts';
 test('by line of code under each allocator, and what differs', async () => {
   const events = eventsWithSites();
   const allocators = ['glibc:mmap_threshold=33554432', 'glibc', 'glibc:tcache_count=7,mmap_threshold=33554432'];
-  const compared = await compareSites({ events, workload: 'test', cpus: 1 }, allocators);
+  const compared = await compareSites({ events, workload: 'test', cpus: 1 }, allocators, undefined);
   const freed = compared.allocators.map(({ sites }) => sites.reduce((sum, site) => sum + site.freed, 0));
   expect(freed[0]! - freed[1]!).toBeGreaterThan(390000); // mappings that their free has unmapped
   const text = comparedSitesText(compared);

@@ -46,7 +46,11 @@ describe('explain', () => {
   });
 
   test('what has grown from quarter to quarter is called a leak', () => {
-    const lines = Array.from({ length: 400 }, (_, i) => `m 0 ${i + 1} 5000`);
+    const lines = Array.from({ length: 400 }, (_, i) => [
+      `m 0 ${i + 1} 5000`,
+      `m 0 ${1000 + i} 90`,
+      `f 0 ${1000 + i}`,
+    ]).flat();
     expect(explain({ ...bumpOptions(lines), whatIf: false }).verdict.kind).toBe('leak');
   });
 

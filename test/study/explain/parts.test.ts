@@ -86,7 +86,12 @@ describe('growth', () => {
     ]);
     expect(floors(leak.flat()).rises).toBe(true);
     const steady = Array.from({ length: 100 }, (_, i) => [`m 0 ${i} 1000`, `f 0 ${i}`]);
-    expect(floors(steady.flat())).toEqual({ floors: [0, 0, 0, 0], rises: false });
+    expect(floors(steady.flat())).toMatchObject({
+      floors: [0, 0, 0, 0],
+      rises: false,
+      parts: [],
+      freed: { blocks: 75 },
+    });
   });
 
   test('what is loaded at first and then kept rises by events alone: no growth where there are times', () => {
@@ -140,7 +145,7 @@ describe('the verdict', () => {
       ...facts,
       sample: { ...facts.sample, rssBytes, breakdown: whole },
       returns: [{ ...facts.returns[0], returnsBytes }],
-      growth: { floors: [1, 2, 3, lastFloor], rises },
+      growth: { floors: [1, 2, 3, lastFloor], rises, parts: [], freed: { blocks: 1000, bytes: 1000 } },
       pinning: [],
     });
   };

@@ -1,14 +1,13 @@
-import { bytes, counted } from '../../../../sim/contract/format.ts';
+import { counted } from '../../../../sim/contract/format.ts';
 import { PAGE_BYTES } from '../../../../sim/contract/units.ts';
 import type { Setting } from '../setting.ts';
 import { callsOf } from '../what-if.ts';
 import type { Mechanism } from './mechanism.ts';
+import { highThresholds } from './shared-settings.ts';
 
 /** What spares less than this share of the faults is no answer. */
 export const FEWER_FAULTS = 0.5;
 const MIB = 1 << 20;
-
-const powerAbove = (value: number): number => 2 ** Math.ceil(Math.log2(Math.max(1, value)));
 
 /** The same pages are given back and taken anew, over and over: each time a system call, and a fault for every page. */
 export const backAndForth: Mechanism = {
@@ -18,23 +17,8 @@ export const backAndForth: Mechanism = {
     const peakPages = rssPeakBytes / PAGE_BYTES;
     // Each page of the peak comes in once, whatever is set.
     if (peakPages === 0 || peakPages > faults * (1 - FEWER_FAULTS)) return undefined;
-    const keep = Math.max(64 * MIB, 2 * powerAbove(rssPeakBytes));
     const settings: Setting[] = [
-      {
-        allocator: 'glibc',
-        options: { trim_threshold: keep },
-        about: `the free end of the heap stays up to ${bytes(keep)}, and blocks from 128 KiB on are mapped`,
-      },
-      {
-        allocator: 'glibc',
-        options: { mmap_threshold: 32 * MIB, trim_threshold: keep },
-        about: `blocks below 32 MiB come from the heap, and its free end stays up to ${bytes(keep)}`,
-      },
-      {
-        allocator: 'glibc',
-        options: { mmap_threshold: 4 * MIB, trim_threshold: 64 * MIB },
-        about: 'blocks below 4 MiB come from the heap, and its free end stays up to 64 MiB',
-      },
+      ...highThresholds(rssPeakBytes),
       { allocator: 'glibc', options: { top_pad: 64 * MIB }, about: 'the heap grows and is cut by 64 MiB at once' },
       { allocator: 'jemalloc', options: { dirty_decay_ms: 10000 }, about: 'free pages stay for up to 10 s' },
       { allocator: 'jemalloc', options: { dirty_decay_ms: -1 }, about: 'free pages stay for ever' },

@@ -4,7 +4,7 @@ import { timeUntil } from '../demand.ts';
 import { isRecorded } from '../going-down/final-frees.ts';
 import { type Mechanism, type Situation, WORTH_FINDING } from './mechanism.ts';
 import { atPaces } from './other-paces.ts';
-import { BACKGROUND_THREAD } from './shared-settings.ts';
+import { BACKGROUND_THREAD, PAGES_AT_ONCE, WITHIN_A_SECOND } from './shared-settings.ts';
 
 /** Dirty and muzzy pages of jemalloc: their time runs out, but only a thread that allocates looks at the clock. */
 export const idlePages: Mechanism = {
@@ -33,16 +33,8 @@ export const idlePages: Mechanism = {
       settings: [
         BACKGROUND_THREAD,
         { allocator: 'jemalloc', options: { dirty_decay_ms: 1000 }, about: 'free pages go back within a second' },
-        {
-          allocator: 'jemalloc',
-          options: { background_thread: true, dirty_decay_ms: 1000, muzzy_decay_ms: 0 },
-          about: 'a thread of its own returns free pages within a second',
-        },
-        {
-          allocator: 'jemalloc',
-          options: { dirty_decay_ms: 0, muzzy_decay_ms: 0 },
-          about: 'free pages go back at once',
-        },
+        WITHIN_A_SECOND,
+        PAGES_AT_ONCE,
       ],
     };
   },

@@ -1,6 +1,10 @@
+import { bytes } from '../../../../sim/contract/format.ts';
+import type { Bytes } from '../../../../sim/contract/units.ts';
 import type { Setting } from '../setting.ts';
 
-// Settings that a mechanism proposes and people reach for anyway.
+// Settings that a mechanism proposes, and that people reach for anyway or `tune` tries too.
+
+const MIB = 1 << 20;
 
 export const FIXED_MMAP_THRESHOLD: Setting = {
   allocator: 'glibc',
@@ -32,4 +36,43 @@ export const JEMALLOC_ONE_ARENA: Setting = {
   allocator: 'jemalloc',
   options: { narenas: 1 },
   about: 'all threads share one arena',
+};
+
+/** For jemalloc's idle pages, by more than one option. */
+export const WITHIN_A_SECOND: Setting = {
+  allocator: 'jemalloc',
+  options: { background_thread: true, dirty_decay_ms: 1000, muzzy_decay_ms: 0 },
+  about: 'a thread of its own returns free pages within a second',
+};
+export const PAGES_AT_ONCE: Setting = {
+  allocator: 'jemalloc',
+  options: { dirty_decay_ms: 0, muzzy_decay_ms: 0 },
+  about: 'free pages go back at once',
+};
+
+const powerAbove = (value: number): number => 2 ** Math.ceil(Math.log2(Math.max(1, value)));
+
+/** What the end of a heap may hold, so that memory up to a peak never goes back. */
+const keptAtEnd = (rssPeakBytes: Bytes): Bytes => Math.max(64 * MIB, 2 * powerAbove(rssPeakBytes));
+
+/** For memory that goes back and forth: glibc's thresholds, fixed and high. */
+export const highThresholds = (rssPeakBytes: Bytes): readonly Setting[] => {
+  const keep = keptAtEnd(rssPeakBytes);
+  return [
+    {
+      allocator: 'glibc',
+      options: { trim_threshold: keep },
+      about: `the free end of the heap stays up to ${bytes(keep)}, and blocks from 128 KiB on are mapped`,
+    },
+    {
+      allocator: 'glibc',
+      options: { mmap_threshold: 32 * MIB, trim_threshold: keep },
+      about: `blocks below 32 MiB come from the heap, and its free end stays up to ${bytes(keep)}`,
+    },
+    {
+      allocator: 'glibc',
+      options: { mmap_threshold: 4 * MIB, trim_threshold: 64 * MIB },
+      about: 'blocks below 4 MiB come from the heap, and its free end stays up to 64 MiB',
+    },
+  ];
 };

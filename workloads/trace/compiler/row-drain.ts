@@ -1,4 +1,4 @@
-import type { EventBuffer } from '../../sim/contract/event.ts';
+import type { EventBuffer } from '../../../sim/contract/event.ts';
 
 /** Takes rows out of a compiler as they come, a piece at a time: a trace of any length then needs room for one piece. */
 export interface RowDrain {

@@ -1,4 +1,4 @@
-import { IDS_MAX } from './lines/layout.ts';
+import { IDS_MAX } from '../lines/layout.ts';
 
 /** Maps the live object ids of a trace to their slots (> 0). */
 export interface IdTable {

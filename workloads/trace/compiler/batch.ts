@@ -1,4 +1,4 @@
-import { ROWS_MAX } from './lines/layout.ts';
+import { ROWS_MAX } from '../lines/layout.ts';
 
 /**
  * Events on their way from the parser to the compiler: those that consist of numbers only, as they stand in the lines.

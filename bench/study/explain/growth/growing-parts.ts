@@ -1,0 +1,256 @@
+import type { EventBuffer } from '../../../../sim/contract/event.ts';
+import type { Bytes, Ns } from '../../../../sim/contract/units.ts';
+import { ownLine } from '../../../report/sites/frames.ts';
+import { hasCallSites, stackOf } from '../by-site.ts';
+import { EIGHTHS, eighthAt, type Floors, isGrowing, quartersOf } from './floors.ts';
+
+/** Blocks of one line of code or of about one size, of which ever more live while others may be bounded. */
+export interface GrowingPart {
+  /** Where they are allocated; null for a trace without call sites. */
+  readonly line: string | null;
+  /** Without call sites: the least and the largest requested size; null for blocks that realloc made grow. */
+  readonly sizes: readonly [Bytes, Bytes] | null;
+  /** What it grew by and still holds; of the first and the last quarter no more than of those between: what was there at first, and what is about to be freed, is no growth. */
+  readonly bytes: Bytes;
+  /** Live blocks. */
+  readonly blocks: number;
+  /** Allocations and reallocs that it grew by, behind the first quarter. */
+  readonly steps: number;
+  /** Of the blocks those that realloc made larger, where they are most of the bytes; else 0. */
+  readonly grownByRealloc: number;
+  /** As those of the whole (Growth). */
+  readonly floors: Floors;
+}
+
+/** Blocks by when they came: in each quarter of the events, in each half of the time. */
+const COHORTS = 4 * 2;
+/** What grows to the end of the time has so much of it of the second half; what is loaded at first and then kept has not. */
+const LATE = 1 / 8;
+/** Fewer steps a quarter are no row; blocks of about one size may be anybody's, and fewer of them come and go by chance. */
+const FEW = 4;
+const FEW_OF_A_SIZE = 32;
+
+/** What a program freed. */
+export interface Freed {
+  readonly blocks: number;
+  readonly bytes: Bytes;
+}
+
+/** What is known of a part while it is followed. */
+interface Part {
+  readonly line: string | null;
+  readonly sizes: readonly [Bytes, Bytes] | null;
+  sum: Bytes;
+  blocks: number;
+  /** Of these, what realloc made larger. */
+  grownBytes: Bytes;
+  grownBlocks: number;
+  /** Least sum in each eighth of the events. */
+  readonly floors: Float64Array;
+  /** Live bytes, and the steps that they came in, by when. */
+  readonly stayed: Float64Array;
+  readonly steps: Float64Array;
+}
+
+/** Follows the blocks of each part up to the row `lives`. */
+export function watchParts(events: EventBuffer, lives: number, wholeNs: Ns) {
+  const parts: Part[] = [];
+  const partFor = chooser(events, (line, sizes) => {
+    const cohorts = () => new Float64Array(COHORTS);
+    const begun = { sum: 0, blocks: 0, grownBytes: 0, grownBlocks: 0, floors: new Float64Array(EIGHTHS) };
+    return parts.push({ line, sizes, ...begun, stayed: cohorts(), steps: cohorts() }) - 1;
+  });
+  const partOf = new Int32Array(events.objectSlots);
+  const cohortOf = new Uint8Array(events.objectSlots);
+  /** Of a block that realloc made grow, its bytes by cohort. */
+  const grown = new Map<number, Float64Array>();
+  const eighthOf = eighthAt(lives);
+  let eighth = 0;
+  let isLate = false;
+  const freed = { blocks: 0, bytes: 0 };
+
+  function reach(row: number, ns: Ns): void {
+    isLate = ns * 2 >= wholeNs;
+    for (const e = eighthOf(row); eighth < e; ) {
+      eighth++;
+      for (const part of parts) part.floors[eighth] = part.sum;
+    }
+  }
+
+  const cohort = () => (eighth >> 1) * 2 + (isLate ? 1 : 0);
+
+  function lowers({ floors, sum }: Part): void {
+    if (sum < floors[eighth]!) floors[eighth] = sum;
+  }
+
+  function enter(index: number, slot: number, bytes: Bytes, at: number): void {
+    const part = parts[index]!;
+    partOf[slot] = index;
+    cohortOf[slot] = at;
+    part.sum += bytes;
+    part.blocks++;
+    part.stayed[at]! += bytes;
+    part.steps[at]!++;
+  }
+
+  function leave(slot: number, bytes: Bytes): Part {
+    const part = parts[partOf[slot]!]!;
+    part.sum -= bytes;
+    part.blocks--;
+    const pieces = grown.get(slot);
+    if (pieces) {
+      part.grownBytes -= bytes;
+      part.grownBlocks--;
+      for (let c = 0; c < COHORTS; c++) part.stayed[c]! -= pieces[c]!;
+    } else {
+      part.stayed[cohortOf[slot]!]! -= bytes;
+      part.steps[cohortOf[slot]!]!--;
+    }
+    return part;
+  }
+
+  /** A realloc: what the block has more is of now, what it has less it lost last. */
+  function resize(row: number, slot: number, old: Bytes, size: Bytes): void {
+    const before = grown.get(slot);
+    const from = leave(slot, old);
+    if (!before && size <= old) enter(partFor(row, size), slot, size, cohortOf[slot]!);
+    else enterInPieces(row, slot, size, piecesOf(before, slot, old, size));
+    lowers(from);
+  }
+
+  function piecesOf(before: Float64Array | undefined, slot: number, old: Bytes, size: Bytes): Float64Array {
+    const pieces = before ?? new Float64Array(COHORTS);
+    if (!before) pieces[cohortOf[slot]!] = old;
+    if (size > old) pieces[cohort()]! += size - old;
+    for (let c = COHORTS - 1, less = old - size; less > 0; c--) {
+      const lost = Math.min(less, pieces[c]!);
+      pieces[c]! -= lost;
+      less -= lost;
+    }
+    grown.set(slot, pieces);
+    return pieces;
+  }
+
+  function enterInPieces(row: number, slot: number, size: Bytes, pieces: Float64Array): void {
+    const index = partFor(row, null);
+    const part = parts[index]!;
+    partOf[slot] = index;
+    part.sum += size;
+    part.grownBytes += size;
+    part.grownBlocks++;
+    part.blocks++;
+    part.steps[cohort()]!++;
+    for (let c = 0; c < COHORTS; c++) part.stayed[c]! += pieces[c]!;
+  }
+
+  return {
+    /** A block comes (`old` is 0), goes (`size` is 0) or changes its size. */
+    set(row: number, ns: Ns, slot: number, old: Bytes, size: Bytes): void {
+      reach(row, ns);
+      if (old > 0 && size > 0) resize(row, slot, old, size);
+      else if (size > 0) enter(partFor(row, size), slot, size, cohort());
+      else if (old > 0) {
+        lowers(leave(slot, old));
+        grown.delete(slot);
+        if (eighth < 2) return;
+        freed.blocks++;
+        freed.bytes += old;
+      }
+    },
+    /** Behind the first quarter of the events. */
+    freed: freed as Freed,
+    /** Those that grow to the end, the largest first. */
+    growing(): GrowingPart[] {
+      reach(lives, wholeNs);
+      const found = parts.filter((part) => grows(part, wholeNs > 0));
+      // Of many sizes some seem to grow by chance, where all of what is replaced now and then fills up together.
+      const isChance = !hasCallSites(events) && !growTogether([...new Set([...found, ...parts.filter(isLasting)])]);
+      return isChance ? [] : found.map(described).sort((x, y) => y.bytes - x.bytes);
+    },
+  };
+}
+
+function byQuarter(cohorts: Float64Array): Floors {
+  const quarter = (q: number) => cohorts[2 * q]! + cohorts[2 * q + 1]!;
+  return [quarter(0), quarter(1), quarter(2), quarter(3)];
+}
+
+/** Of what lasts so much came in the second and the third quarter, and is not replaced by now. */
+const LASTING = 1 / 4;
+
+function isLasting({ stayed, sum }: Part): boolean {
+  const [, early, late] = byQuarter(stayed);
+  return early + late > 0 && early + late >= sum * LASTING;
+}
+
+function growTogether(parts: readonly Part[]): boolean {
+  const sumOf = (which: 'floors' | 'stayed', i: number) => parts.reduce((total, part) => total + part[which][i]!, 0);
+  const stayed = Float64Array.from({ length: COHORTS }, (_, c) => sumOf('stayed', c));
+  return isGrowing(
+    Float64Array.from({ length: EIGHTHS }, (_, e) => sumOf('floors', e)),
+    byQuarter(stayed),
+  );
+}
+
+function grows({ sizes, floors, stayed, steps, sum }: Part, hasTime: boolean): boolean {
+  const [, early, late] = byQuarter(steps);
+  const few = sizes === null ? FEW : FEW_OF_A_SIZE;
+  if (Math.min(early, late) < few || !isGrowing(floors, byQuarter(stayed))) return false;
+  return !hasTime || stayed.reduce((total, bytes, c) => total + (c % 2) * bytes, 0) >= sum * LATE;
+}
+
+function described({ line, sizes, blocks, grownBytes, grownBlocks, sum, floors, stayed, steps }: Part): GrowingPart {
+  const within = ([first, early, late, last]: Floors): number => {
+    const most = Math.max(early, late);
+    return Math.min(first, most) + early + late + Math.min(last, most);
+  };
+  const [, early, late, last] = byQuarter(steps);
+  return {
+    line,
+    sizes,
+    bytes: within(byQuarter(stayed)),
+    blocks,
+    steps: early + late + last,
+    grownByRealloc: grownBytes * 2 > sum ? grownBlocks : 0,
+    floors: quartersOf(floors),
+  };
+}
+
+type NewPart = (line: string | null, sizes: readonly [Bytes, Bytes] | null) => number;
+
+/** Which part a block belongs to, by the row that gave it its size; `size` is null where realloc made it grow. */
+function chooser(events: EventBuffer, newPart: NewPart): (row: number, size: Bytes | null) => number {
+  const known = new Map<string | number, number>();
+  const find = (key: string | number, make: () => number): number => {
+    let part = known.get(key);
+    if (part === undefined) known.set(key, (part = make()));
+    return part;
+  };
+  if (!hasCallSites(events)) {
+    return (_, size) => {
+      if (size === null) return find(0, () => newPart(null, null));
+      const sizes = classOf(size);
+      return find(sizes[1], () => newPart(null, sizes));
+    };
+  }
+  const { sites } = events;
+  const bySite = new Int32Array(events.siteParent.length).fill(-1);
+  return (row) => {
+    const site = sites[row]!;
+    if (bySite[site]! < 0) {
+      const line = ownLine(stackOf(events, site));
+      bySite[site] = find(line, () => newPart(line, null));
+    }
+    return bySite[site]!;
+  };
+}
+
+const GRAIN: Bytes = 16;
+const SIZES_A_DOUBLING = 4;
+
+/** Sizes that are taken together: four a doubling, none less than 16 bytes apart. */
+function classOf(size: Bytes): readonly [Bytes, Bytes] {
+  const step = Math.max(GRAIN, 2 ** Math.ceil(Math.log2(size) - 1) / SIZES_A_DOUBLING);
+  const most = Math.ceil(size / step) * step;
+  return [most - step + 1, most];
+}

@@ -1,0 +1,33 @@
+import type { Bytes } from '../../../../sim/contract/units.ts';
+import type { Facts } from '../explanation.ts';
+import { WORTH_FINDING } from '../mechanisms/mechanism.ts';
+import type { Freed, GrowingPart } from './growing-parts.ts';
+
+/** What grows as a whole has so much of its live blocks throughout the last quarter of the run; else they are those of the moment. */
+const STAYS = 0.5;
+
+/** What the program holds ever more of. */
+export interface Unbounded {
+  /** Empty where only all of it together is known to grow. */
+  readonly parts: readonly GrowingPart[];
+  readonly bytes: Bytes;
+  /** The program freed no fewer other blocks meanwhile, or no fewer bytes: what it does goes on, and this alone stays. Else it may be building what it needs. */
+  readonly isAtWork: boolean;
+}
+
+/** What grows without end, where it is worth a word. A block that realloc makes grow is no leak: somebody holds it. */
+export function unboundedOf({ growth, sample }: Pick<Facts, 'growth' | 'sample'>): Unbounded | null {
+  const { rssBytes, breakdown, liveBlocks } = sample;
+  const parts = growth.parts.filter(({ grownByRealloc }) => grownByRealloc === 0);
+  const sum = (of: readonly GrowingPart[], what: 'bytes' | 'steps') => of.reduce((total, p) => total + p[what], 0);
+  const bytes = sum(parts, 'bytes');
+  if (rssBytes === 0) return null;
+  if (bytes >= rssBytes * WORTH_FINDING)
+    return { parts, bytes, isAtWork: isMuch(growth.freed, sum(parts, 'steps'), bytes) };
+  const byRealloc = sum(growth.parts, 'bytes') - bytes;
+  const stays = growth.rises && growth.floors[3] >= breakdown.requested * STAYS;
+  if (!stays || byRealloc >= breakdown.requested * STAYS) return null;
+  return { parts: [], bytes: breakdown.requested, isAtWork: isMuch(growth.freed, liveBlocks, breakdown.requested) };
+}
+
+const isMuch = (freed: Freed, blocks: number, bytes: Bytes): boolean => freed.blocks >= blocks || freed.bytes >= bytes;
