@@ -84,7 +84,7 @@ export const PRICES_6_12: KernelPrices = {
   writeEndedOfGroupUs: 0.29,
   reclaimCallUs: 20,
   reclaimPassUs: 6.5,
-  freedUs: 3.67,
+  freedUs: 3.6,
   bufferedUs: 1.42,
 };
 

@@ -197,7 +197,13 @@ export const GENERATION: FigureClass = figure(constant(40));
 
 /** Of a group, in bytes. */
 export const GROUP: Readonly<Record<string, FigureClass>> = {
-  anon: figure(EXACT, ['swapping', band(0.25, 8 * 1048576)], AT_LIMIT(12288)),
+  anon: figure(
+    EXACT,
+    ['swapping', band(0.25, 8 * 1048576)],
+    // The README's "a few MB".
+    ['lazyfree under reclaim', constant(4 * 1048576)],
+    AT_LIMIT(12288),
+  ),
   shmem: figure(EXACT, VICTIM, ['swapping', band(0.25, 8 * 1048576)]),
   file: figure(
     EXACT,

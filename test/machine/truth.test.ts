@@ -45,7 +45,7 @@ const DIFFERS: Readonly<Record<string, RegExp>> = {
   // Each run of kswapd begins by emptying what the lists of the processor have grown to (up to 0.6 ms): pressure is 15 to 25 % less here, and more where it runs
   // for the first time.
   d_madv_free: / some: band/,
-  h_kswapd: /^machine b(240|280|320|360) .* some: band/,
+  h_kswapd: / some: band/,
   t_thrash_psi: / some: band/,
   // Whether somebody who comes to a group of dirty cache has room without its flusher: 3 MB of 41 decide that.
   f_cgroup_max: /^machine e_oom_group .*nr_written: /,
