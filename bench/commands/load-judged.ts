@@ -1,4 +1,6 @@
+import type { Ns } from '../../sim/contract/units.ts';
 import { isRecorded } from '../study/explain/going-down/final-frees.ts';
+import { programTime } from '../study/explain/program-time.ts';
 import { upToMoment } from '../study/explain/up-to-moment.ts';
 import { loadForBatch, loadTask } from './load-task.ts';
 
@@ -11,14 +13,17 @@ export interface JudgedTask {
   readonly recorded: string;
   /** Completes "Judged …"; null where all of it is run. */
   readonly moment: { readonly event: number; readonly about: string } | null;
+  /** Processor time of the recorded program up to there; null: it is not known. */
+  readonly programNs: Ns | null;
 }
 
 /** `at` as for explain; without it a recording is judged where explain judges it, and everything else at its end. */
 export async function loadJudged(argv: BatchArguments, at: string | undefined): Promise<JudgedTask> {
   const batch = await loadForBatch(argv);
   const { recorded } = batch;
-  if (at === undefined && !isRecorded(batch.source)) return { ...batch, moment: null };
+  if (at === undefined && !isRecorded(batch.source)) return { ...batch, moment: null, programNs: null };
   const { generated: _, ...task } = batch.task.events ? batch.task : await loadTask(argv);
   const { events, until, moment } = await upToMoment({ ...task, events: task.events! }, at, argv.allocator);
-  return { task: until === undefined ? batch.task : { ...task, events, until }, recorded, moment };
+  const programNs = programTime(task.events!, moment?.event ?? task.events!.length);
+  return { task: until === undefined ? batch.task : { ...task, events, until }, recorded, moment, programNs };
 }

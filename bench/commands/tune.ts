@@ -59,13 +59,14 @@ export const tuneCommand: CommandModule<object, TuneArguments> = {
   handler: async (argv) => {
     positive('budget', argv.budget);
     const keep = argv.keep.map(parseBound);
-    const { task: loaded, recorded, moment } = await loadJudged(argv, argv.at);
+    const { task: loaded, recorded, moment, programNs } = await loadJudged(argv, argv.at);
     const task = { ...loaded, seed: argv.seed };
     const search = (batch: RunAllOptions) =>
       tune({
         ...batch,
         task,
         moment,
+        programNs,
         ...(isBuiltIn(argv.workload) && {
           load: async (seed: number) => (await loadJudged({ ...argv, seed }, argv.at)).task,
         }),

@@ -28,7 +28,10 @@ function worker(log: string[]) {
   return { work, finish };
 }
 
-const settled = () => new Promise((resolve) => setImmediate(resolve));
+/** What has finished has told, and the next has been let in. */
+async function settled() {
+  for (let i = 0; i < 2; i++) await new Promise((resolve) => setImmediate(resolve));
+}
 const log: string[] = [];
 afterEach(() => void log.splice(0));
 
@@ -36,7 +39,7 @@ describe('where memory comes to an end', () => {
   test('what began last is ended, and begins again when another has finished; from then on there is one fewer', async () => {
     const { work, finish } = worker(log);
     const told: number[] = [];
-    const gate = createMemoryGate(2, (width) => told.push(width));
+    const gate = createMemoryGate(2, { onFewer: (width) => told.push(width) });
     const all = Promise.all(['a', 'b', 'c', 'd'].map((name) => gate.run(work(name))));
     await settled();
     expect(log).toEqual(['+a', '+b']);
@@ -50,19 +53,24 @@ describe('where memory comes to an end', () => {
     expect(log).toEqual(['+a', '+b', 'xb', '-a', '+c', '-c', '+d', '-d', '+b', '-b']);
   });
 
-  test('of those that wait the one of the highest rank is let in, asked when there is room; of equal ones the first', async () => {
+  test('which of those that wait is let in is chosen when there is room, and what has finished has told', async () => {
     const { work, finish } = worker(log);
-    const gate = createMemoryGate(1);
-    let rankOfD = 0;
-    const ranks = [() => 1, () => 1, undefined, () => rankOfD];
-    const all = Promise.all(['a', 'b', 'c', 'd'].map((name, i) => gate.run(work(name), ranks[i])));
+    const asked: string[][] = [];
+    const gate = createMemoryGate<string>(1, {
+      choose: (waiting) => {
+        asked.push([...waiting]);
+        return waiting.length - 1;
+      },
+    });
+    const begin = (name: string) => gate.run(work(name), name);
+    const a = begin('a');
+    const others = [begin('b'), begin('c')];
+    const afterA = a.then(() => begin('d'));
     await settled();
-    rankOfD = 2;
-    await finish('a');
-    rankOfD = 0;
-    for (const name of ['d', 'b', 'c']) await finish(name);
-    expect(await all).toEqual(['a', 'b', 'c', 'd']);
-    expect(log).toEqual(['+a', '-a', '+d', '-d', '+b', '-b', '+c', '-c']);
+    for (const name of ['a', 'd', 'c', 'b']) await finish(name);
+    expect(await Promise.all([a, ...others, afterA])).toEqual(['a', 'b', 'c', 'd']);
+    expect(log).toEqual(['+a', '-a', '+d', '-d', '+c', '-c', '+b', '-b']);
+    expect(asked).toEqual([['b', 'c', 'd'], ['b', 'c'], ['b']]);
   });
 
   test('of two gates the one waits for the other; what cannot be ended goes on', async () => {

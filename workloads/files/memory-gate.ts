@@ -1,3 +1,5 @@
+import { setImmediate } from 'node:timers/promises';
+
 /**
  * Work that goes on beside other work, and what becomes of it when memory comes to an end: that which began last is ended, and begins again when
  * another has finished. So there are fewer at a time where memory is short, and one alone has all of it.
@@ -12,55 +14,53 @@ interface Active {
 const active: Active[] = [];
 const waitingForFinish: (() => void)[] = [];
 
-interface Waiting {
-  readonly enter: () => void;
-  readonly rank: (() => number) | undefined;
+/** `About` is what work is known by. */
+export interface MemoryGate<About = void> {
+  /** Executes work when it is let in; `endBy` takes what ends it. It is called again where it was ended, and must be as if it had not begun. */
+  run<T>(work: (endBy: (end: () => void) => void) => Promise<T>, about: About): Promise<T>;
 }
 
-export interface MemoryGate {
-  /**
-   * Executes work when it is let in; `endBy` takes what ends it. It is called again where it was ended, and must be as if it had not begun.
-   * `rank` is asked whenever one of those that wait is let in: the highest goes before.
-   */
-  run<T>(work: (endBy: (end: () => void) => void) => Promise<T>, rank?: () => number): Promise<T>;
+export interface MemoryGateOptions<About> {
+  /** Told how many are let in at a time from now on. */
+  readonly onFewer?: (width: number) => void;
+  /** Which of those that wait, in the order in which they came, is let in next. Default: the first. */
+  readonly choose?: ((waiting: readonly About[]) => number) | undefined;
 }
 
-/** Lets so many in at a time, of equal rank in the order in which they come. `onFewer` is told how many that are from now on. */
-export function createMemoryGate(width: number, onFewer?: (width: number) => void): MemoryGate {
+/** Lets so many in at a time. */
+export function createMemoryGate<About = void>(
+  width: number,
+  { onFewer, choose = () => 0 }: MemoryGateOptions<About> = {},
+): MemoryGate<About> {
   let allowed = width;
   let free = width;
-  const waiting: Waiting[] = [];
+  const waiting: { readonly about: About; readonly enter: () => void }[] = [];
 
-  async function enter(rank: Waiting['rank']): Promise<void> {
+  async function enter(about: About): Promise<void> {
     if (free > 0) free--;
-    else await new Promise<void>((enter) => waiting.push({ enter, rank }));
+    else await new Promise<void>((enter) => waiting.push({ about, enter }));
   }
 
-  function leave(): void {
+  /** What comes because something has finished is there to choose from. */
+  async function leave(): Promise<void> {
+    await setImmediate();
     if (waiting.length === 0) {
       free++;
       return;
     }
-    let best = 0;
-    let highest = -Infinity;
-    waiting.forEach(({ rank }, at) => {
-      const own = rank?.() ?? 0;
-      if (own <= highest) return;
-      [best, highest] = [at, own];
-    });
-    const [next] = waiting.splice(best, 1);
+    const [next] = waiting.splice(choose(waiting.map(({ about }) => about)), 1);
     next!.enter();
   }
 
   function narrow(): void {
     if (allowed > 1) onFewer?.(--allowed);
-    else leave();
+    else void leave();
   }
 
   return {
-    async run(work, rank) {
+    async run(work, about) {
       for (;;) {
-        await enter(rank);
+        await enter(about);
         const own: Active = { end: undefined, isEnded: false };
         active.push(own);
         try {
@@ -70,7 +70,7 @@ export function createMemoryGate(width: number, onFewer?: (width: number) => voi
         } finally {
           active.splice(active.indexOf(own), 1);
           if (!own.isEnded) {
-            leave();
+            void leave();
             for (const resume of waitingForFinish.splice(0)) resume();
           }
         }

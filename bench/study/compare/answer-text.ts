@@ -29,6 +29,7 @@ export function answerSentences(c: Comparison, letters: readonly string[]): stri
       least.isFirst
         ? firstText(c, letters, question)
         : `${leastText(least, letters, question.when)}${costText(c, least.index)}`,
+      ...(least.isFirst ? [] : cheaperText(c, least, letters, question)),
     );
   }
   return sentences;
@@ -72,6 +73,23 @@ function leastText({ index, cell, first }: Least, letters: readonly string[], wh
   const less = percent(1 - cell.median / first.median);
   const sure = cell.differsFromFirst ? '' : ', which other seeds do not confirm';
   return `${letters[index]} needs least memory ${when}: ${bytes(cell.median)}, ${less} less than ${letters[0]}${sure}`;
+}
+
+/** Who needs about as little, and of those takes the least work. */
+function cheaperText(c: Comparison, { index, cell }: Least, letters: readonly string[], question: Question): string[] {
+  const mediansOf = (metric: string) => c.rows.find((row) => row.metric === metric)?.cells.map((each) => each?.median);
+  const medians = mediansOf(question.metric)!;
+  const [metric, name] = mediansOf('cpuNs')?.[index] === undefined ? COSTS[2]! : COSTS[1]!;
+  const costs = mediansOf(metric) ?? [];
+  const own = costs[index] ?? 0;
+  const near = medians.flatMap((median, i) =>
+    i > 0 && i !== index && median !== undefined && median <= cell.median * (1 + WORTH_SAYING) ? [i] : [],
+  );
+  const cheapest = near.sort((i, j) => (costs[i] ?? Infinity) - (costs[j] ?? Infinity))[0];
+  if (cheapest === undefined || (costs[cheapest] ?? Infinity) >= own * (1 - WORTH_SAYING)) return [];
+  return [
+    `${letters[cheapest]} needs about as little, ${bytes(medians[cheapest]!)}, at ${percent(1 - costs[cheapest]! / own)} less ${name} than ${letters[index]}.`,
+  ];
 }
 
 function firstText(c: Comparison, letters: readonly string[], { metric, when }: Question): string {

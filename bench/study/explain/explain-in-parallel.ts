@@ -42,7 +42,8 @@ async function explainWith(
   const { spec, events, ...plain } = options;
   const looking = heard(runner.run([{ observe: { ...plain, allocator: formatAllocator(spec) }, events }]));
   const end = endForEarly(options);
-  const early = begin(end === undefined ? [] : usualTrials(options, end));
+  let onRun = () => {};
+  const early = begin(end === undefined ? [] : usualTrials(options, end), () => onRun());
   const looked = (await Promise.allSettled([looking]))[0];
   if (looked.status === 'rejected') throw signal?.aborted ? new Interrupted('interrupted') : looked.reason;
   const observed = looked.value[0]!;
@@ -55,12 +56,16 @@ async function explainWith(
         const weighed = await weigh(options, observed, shared, trials, timings);
         return conclude(options, observed, shared, trials, false, weighed);
       }
-      // A processor that finds no trial left begins with what comes next: mostly the best so far stays the best.
-      const onFree = () => {
-        if (left() >= workers) return;
-        for (const trial of advisedTrials(options, observed, shared, trials)) timings.begin(trial);
+      // What is advised will be timed, and held against the run as it is: that comes first where both are made in one machine, whatever is advised then. A
+      // processor that finds no trial left begins with the best so far, which mostly stays the best.
+      onRun = () => {
+        const advised = advisedTrials(options, observed, shared, trials);
+        if (advised.some(timings.isOfOneShape)) timings.begin(null);
+        if (left() < workers) for (const trial of advised) timings.begin(trial);
       };
-      await Promise.all([early, begin(trials, onFree)]);
+      const later = begin(trials, () => onRun());
+      onRun();
+      await Promise.all([early, later]);
     } catch (error) {
       if (!(error instanceof BatchInterrupted)) throw error;
       return conclude(options, observed, shared, trials, true);

@@ -50,8 +50,8 @@ export const keepsOrder = ({ summary }: RunResult, { requestedPeakBytes }: Event
  */
 export const otherOrders = (timed: RunTask, { threadSlots, source }: EventBuffer): RunTask[] =>
   [
-    { ...timed, cpus: threadSlots },
     { ...timed, cpus: 1, pace: 'asap' as const },
+    { ...timed, cpus: threadSlots },
     ...(isRecorded(source) && timed.cpus > 1 ? [{ ...timed, pace: 'asap' as const }] : []),
   ].filter((task) => task.cpus !== timed.cpus || task.pace !== timed.pace);
 

@@ -6,6 +6,7 @@ import type { RunResult } from '../../run/result.ts';
 import type { RunOptions } from '../../run/run-options.ts';
 import type { Runner } from '../parallel/run-all.ts';
 import type { RunTask } from '../parallel/run-task.ts';
+import { shapeOf } from '../parallel/task-shape.ts';
 import type { RunTimes } from './explanation.ts';
 import { keepsOrder, otherOrders, otherSeeds, sharesHeaps } from './orders.ts';
 import { callsOf, type OrderRange, type Trial, taskOf } from './what-if.ts';
@@ -23,30 +24,64 @@ export interface Timings {
   of(trial: Trial): Promise<Timed | undefined>;
   /** The same as it is; `inOrders`: in other orders too, for what is held against a setting that is run in them. */
   asItIs(inOrders: boolean): Promise<Timed | undefined>;
+  /** By the runs that have ended, in whatever orders; undefined as long as the timed one has not. */
+  soFar(trial: Trial | null): Timed | undefined;
   /** What it leaves with other seeds. */
   again(trial: Trial | null): Promise<OrderRange | null>;
-  /** That of a setting and as it is, for whoever will ask. */
-  begin(trial: Trial): void;
+  /** That of a setting and as it is, for whoever will ask; null: as it is alone, in no other order. */
+  begin(trial: Trial | null): void;
+  /** Whether it is run in the machine of the run as it is. */
+  isOfOneShape(trial: Trial): boolean;
+  /** `heardOf` is called after each run. */
+  onRun(heardOf: () => void): void;
 }
 
 /** Up to row `end`. */
 export function createTimings(options: RunOptions, end: number, runner: Runner): Timings {
-  const threads = options.events.threadSlots;
+  const { events } = options;
+  const threads = events.threadSlots;
   const taskIn = (trial: Trial | null) => (trial ? timedTrial(options, trial) : timedAsItIs(options, end));
+  const ended = new Map<Trial | null, { first: RunResult | undefined; readonly others: RunResult[] }>();
+  let tell = () => {};
 
-  const timedOf = onceForEach((trial) => runTimed([taskIn(trial)], runner));
-  const othersOf = onceForEach((trial) => runTimed(otherOrders(taskIn(trial), options.events), runner));
+  function endedOf(trial: Trial | null) {
+    const known = ended.get(trial) ?? { first: undefined, others: [] };
+    ended.set(trial, known);
+    return known;
+  }
+
+  const first = onceForEach(async (trial) => {
+    const result = await runTimed(taskIn(trial), runner);
+    endedOf(trial).first = result;
+    tell();
+    return result;
+  });
+
+  async function inOther(trial: Trial | null, task: RunTask): Promise<RunResult | undefined> {
+    const result = await runTimed(task, runner);
+    if (result) endedOf(trial).others.push(result);
+    tell();
+    return result;
+  }
+  const others = onceForEach((trial) =>
+    Promise.all(otherOrders(taskIn(trial), events).map((task) => inOther(trial, task))),
+  );
+
+  const timedBy = (run: RunResult, inOthers: readonly RunResult[]): Timed => ({
+    times: timesOf(run, threads),
+    orders: threads > 1 ? rangeOf([run, ...inOthers], options) : null,
+  });
 
   async function time(trial: Trial | null, inOrders: boolean): Promise<Timed | undefined> {
-    const [timed, others] = await Promise.all([timedOf(trial), inOrders && threads > 1 ? othersOf(trial) : []]);
-    if (!timed || !others) return undefined;
-    const orders = threads > 1 ? rangeOf([...timed, ...others], options) : null;
-    return { times: timesOf(timed[0]!, threads), orders };
+    const [run, results] = await Promise.all([first(trial), inOrders && threads > 1 ? others(trial) : []]);
+    const inOthers = whole(results);
+    return run && inOthers && timedBy(run, inOthers);
   }
 
   async function withSeeds(trial: Trial | null): Promise<OrderRange | null> {
-    const results = await runTimed(otherSeeds(taskIn(trial)), runner);
-    return results ? rangeOf(results, options) : null;
+    const results = await Promise.all(otherSeeds(taskIn(trial)).map((task) => runTimed(task, runner)));
+    const ends = whole(results);
+    return ends ? rangeOf(ends, options) : null;
   }
 
   const of = (trial: Trial) => time(trial, sharesHeaps(trial));
@@ -54,10 +89,16 @@ export function createTimings(options: RunOptions, end: number, runner: Runner):
   return {
     of,
     asItIs,
+    soFar(trial) {
+      const { first: run, others: inOthers } = endedOf(trial);
+      return run && timedBy(run, inOthers);
+    },
+    isOfOneShape: (trial) => shapeOf(taskIn(trial)) === shapeOf(taskIn(null)),
+    onRun: (heardOf) => void (tell = heardOf),
     again: onceForEach(withSeeds),
     begin(trial) {
-      heard(of(trial));
-      heard(asItIs(sharesHeaps(trial)));
+      if (trial) heard(of(trial));
+      heard(asItIs(trial !== null && sharesHeaps(trial)));
     },
   };
 }
@@ -117,10 +158,16 @@ function timesOf({ summary, run, samples }: RunResult, threads: number): RunTime
   };
 }
 
+/** undefined where one is. */
+function whole(results: readonly (RunResult | undefined)[]): RunResult[] | undefined {
+  const there = results.filter((result) => result !== undefined);
+  return there.length === results.length ? there : undefined;
+}
+
 /** undefined where virtual time does not take the events. */
-async function runTimed(tasks: readonly RunTask[], runner: Runner): Promise<RunResult[] | undefined> {
+async function runTimed(task: RunTask, runner: Runner): Promise<RunResult | undefined> {
   try {
-    return (await runner.run(tasks)).map(({ result }) => result);
+    return (await runner.run([task]))[0]!.result;
   } catch (error) {
     if (error instanceof UserError) return undefined;
     throw error;

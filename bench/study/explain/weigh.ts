@@ -116,6 +116,34 @@ export const advisedTrials = (
   trials: readonly Trial[],
 ): Trial[] => candidates(options, observed, shared, trials, UNWEIGHED).advised.map(({ trial }) => trial);
 
+const firstUntimed = (all: readonly Candidate[], { times }: Weighed): Trial | undefined =>
+  all.find(({ trial }) => !times.has(trial))?.trial;
+
+/** What runs have told so far. */
+interface Learned {
+  readonly orders: ReadonlyMap<Trial, OrderRange>;
+  readonly times: ReadonlyMap<Trial, RunTimes>;
+  readonly asItIs: Timed | undefined;
+  /** With other seeds. */
+  readonly asItIsAgain: OrderRange | null;
+}
+
+function weighedOf({ facts }: Observed, { orders, times, asItIs, asItIsAgain }: Learned): Weighed {
+  const others = wider(asItIs?.orders ?? null, asItIsAgain);
+  const asItIsOrders = others && wider(rangeOf(facts.sample), others);
+  return { orders, times, asItIs: { times: asItIs?.times ?? null, orders: asItIsOrders } };
+}
+
+function withTimed(before: Learned, trial: Trial, timed: Timed, asItIs: Timed): Learned {
+  const times = new Map(before.times).set(trial, timed.times);
+  return { ...withOrders(before, trial, timed.orders), times, asItIs };
+}
+
+function withOrders(before: Learned, trial: Trial, own: OrderRange | null): Learned {
+  const range = wider(own, before.orders.get(trial) ?? null);
+  return range ? { ...before, orders: new Map(before.orders).set(trial, range) } : before;
+}
+
 /**
  * Runs what would be advised in virtual time, and in other orders of the threads' calls, until the advice
  * stands: what turns out to be too slow or too uncertain makes room for the next best. Where what it saves is not far beyond what orders change, with
@@ -128,43 +156,43 @@ export async function weigh(
   trials: readonly Trial[],
   timings: Timings,
 ): Promise<Weighed> {
-  const orders = new Map<Trial, OrderRange>();
-  const times = new Map<Trial, RunTimes>();
+  let learned: Learned = { orders: new Map(), times: new Map(), asItIs: undefined, asItIsAgain: null };
   const again = new Set<Trial>();
-  let known = UNWEIGHED;
   let inOrders = false;
-  let asItIs: Timed | undefined;
-  let asItIsAgain: OrderRange | null = null;
-  const learn = (trial: Trial, own: OrderRange | null) => {
-    const range = wider(own, orders.get(trial) ?? null);
-    if (range) orders.set(trial, range);
-    const others = wider(asItIs?.orders ?? null, asItIsAgain);
-    const asItIsOrders = others && wider(rangeOf(observed.facts.sample), others);
-    known = { orders, times, asItIs: { times: asItIs?.times ?? null, orders: asItIsOrders } };
-  };
   for (;;) {
+    const known = weighedOf(observed, learned);
     const { forMemory, all } = candidates(options, observed, shared, trials, known);
-    const untimed = all.find(({ trial }) => !times.has(trial));
+    const untimed = firstUntimed(all, known);
     if (untimed) {
-      inOrders ||= sharesHeaps(untimed.trial);
-      const [timed, base] = await Promise.all([timings.of(untimed.trial), timings.asItIs(inOrders)]);
-      if (!timed || !base) return known;
-      times.set(untimed.trial, timed.times);
-      asItIs = base;
-      learn(untimed.trial, timed.orders);
+      inOrders ||= sharesHeaps(untimed);
+      timings.onRun(() => beginNext(untimed));
+      const [timed, asItIs] = await Promise.all([timings.of(untimed), timings.asItIs(inOrders)]);
+      if (!timed || !asItIs) return known;
+      learned = withTimed(learned, untimed, timed, asItIs);
       continue;
     }
-    const close = forMemory.find(({ trial, whatIf }) => !again.has(trial) && isClose(whatIf));
+    const close = forMemory.find(({ trial, whatIf }) => !again.has(trial) && isClose(whatIf, known));
     if (!close) return known;
     again.add(close.trial);
-    const [own, base] = await Promise.all([timings.again(close.trial), timings.again(null)]);
-    asItIsAgain = base;
-    learn(close.trial, own);
+    const [own, asItIsAgain] = await Promise.all([timings.again(close.trial), timings.again(null)]);
+    learned = { ...withOrders(learned, close.trial, own), asItIsAgain };
+  }
+
+  /**
+   * Begins what comes next, should the orders that are still to come change nothing: others of its shape are over by then, and wait with their
+   * machines.
+   */
+  function beginNext(trial: Trial): void {
+    const [timed, asItIs] = [timings.soFar(trial), timings.soFar(null)];
+    if (!timed || !asItIs || learned.times.has(trial)) return;
+    const guess = weighedOf(observed, withTimed(learned, trial, timed, asItIs));
+    const next = firstUntimed(candidates(options, observed, shared, trials, guess).all, guess);
+    if (next) timings.begin(next);
   }
 
   /** As much again as orders change leaves too little of what it saves. */
-  function isClose(whatIf: WhatIf): boolean {
-    const facts = { ...observed.facts, ...known.asItIs };
+  function isClose(whatIf: WhatIf, { asItIs }: Weighed): boolean {
+    const facts = { ...observed.facts, ...asItIs };
     if (!whatIf.orders || !facts.orders) return false;
     const spread = widthOf(whatIf.orders) + widthOf(facts.orders);
     return savedBytes(facts, whatIf) - spread < enoughBytes(facts);

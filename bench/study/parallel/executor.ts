@@ -1,4 +1,12 @@
+import type { WaitingTask } from './choose-task.ts';
 import type { OutcomeOf, Task } from './task.ts';
+
+export interface TaskOrder {
+  /** What is to be known of a task while it waits. Throws the user's mistake as a UserError. */
+  about(task: Task): WaitingTask;
+  /** The place of the one that is best made next, as things are when it is asked. */
+  choose(waiting: readonly WaitingTask[]): number;
+}
 
 /** Where runs are made: threads of this process, or workers anywhere behind a queue. */
 export interface Executor {
@@ -9,8 +17,8 @@ export interface Executor {
    * signal of the batch has come. `endBy` takes what ends this run at once, as long as that can be done: it throws then, and may be made again.
    */
   execute<T extends Task>(task: T, endBy?: (end: () => void) => void): Promise<OutcomeOf<T>>;
-  /** What is highest is made first, as things are when it is asked. Without it the order is of no account. */
-  rankOf?(task: Task): () => number;
+  /** Without it tasks are made in the order in which they come. */
+  readonly order?: TaskOrder;
   close(): Promise<void>;
 }
 

@@ -4,6 +4,7 @@ import type { Piscina } from 'piscina';
 import { UserError } from '../../../sim/contract/assert.ts';
 import { operationSet } from '../../../sim/contract/operation-set.ts';
 import { hasRoomForThreads } from '../../../workloads/files/address-space.ts';
+import { chooseTask } from './choose-task.ts';
 import type { Expected } from './execute-task.ts';
 import { type Executor, RunCrashed } from './executor.ts';
 import { createInline } from './inline.ts';
@@ -59,6 +60,8 @@ function lengthOf(task: Task): number | undefined {
   if ('file' in task) return task.file?.rows;
   return 'events' in task ? task.events?.length : undefined;
 }
+
+const isVirtual = (task: Task): boolean => 'mode' in task && task.mode === 'virtual';
 
 /** Threads that nobody has taken yet, the next one last. */
 const ahead: Piscina<SentTask, TaskOutcome>[] = [];
@@ -131,8 +134,7 @@ export function createLanes(width: number, { started = 0, usesOwn = false, ...op
 
   function isLong(events: number | undefined, task: Task, shape: string | undefined): boolean {
     if (events === undefined) return !isAlone;
-    const isVirtual = 'mode' in task && task.mode === 'virtual';
-    return events >= (isVirtual || shape !== undefined ? LONG_KEPT_EVENTS : LONG_EVENTS);
+    return events >= (isVirtual(task) || shape !== undefined ? LONG_KEPT_EVENTS : LONG_EVENTS);
   }
 
   function takesHere(lane: Lane, known: number | undefined, task: Task, shape: string | undefined): boolean {
@@ -142,11 +144,17 @@ export function createLanes(width: number, { started = 0, usesOwn = false, ...op
 
   return {
     width,
-    /** Rather a run for which a machine waits, rather not one for which a machine is at work: another would be made. */
-    rankOf(task) {
-      const shape = shapeOf(task);
-      const isOf = (lane: Lane) => shape !== undefined && lane.shape === shape;
-      return () => (idle.some(isOf) ? 2 : lanes.some(isOf) ? 0 : 1);
+    order: {
+      about(task) {
+        const shape = shapeOf(task);
+        return { shape, isLong: isVirtual(task) && isLong(lengthOf(task), task, shape) };
+      },
+      choose: (waiting) =>
+        chooseTask(waiting, {
+          idle: idle.map((lane) => lane.shape),
+          atWork: lanes.filter((lane) => !idle.includes(lane)).map((lane) => lane.shape),
+          mayGrow: lanes.length < LANES_MAX * width,
+        }),
     },
     async execute<T extends Task>(task: T, endBy?: (end: () => void) => void): Promise<OutcomeOf<T>> {
       const shape = shapeOf(task);

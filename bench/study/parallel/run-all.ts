@@ -2,6 +2,7 @@ import { availableParallelism } from 'node:os';
 import { Interrupted } from '../../../sim/contract/assert.ts';
 import { counted } from '../../../sim/contract/format.ts';
 import { createMemoryGate, type MemoryGate } from '../../../workloads/files/memory-gate.ts';
+import type { WaitingTask } from './choose-task.ts';
 import { type Executor, RunCrashed } from './executor.ts';
 import { BatchFailed, BatchInterrupted } from './finished.ts';
 import { type FinishedRuns, openFinishedRuns } from './finished-runs.ts';
@@ -99,7 +100,7 @@ function runnerFor(options: RunAllOptions, isOneBatch: boolean): Runner {
           failures.push(line);
           onFailed?.(line);
         }
-      }, executor.rankOf?.(at.task));
+      }, executor.order?.about(at.task));
       return true;
     }
 
@@ -149,13 +150,14 @@ async function open(options: RunAllOptions, isOneBatch: boolean): Promise<Opened
   const hasLanes = workers >= 1 && hasThreads();
   const executor = hasLanes ? createLanes(workers, { ...options, started, usesOwn }) : createInline(options);
   const finishedRuns = resume === undefined ? NOTHING_KEPT : openFinishedRuns(resume);
-  return { executor, finishedRuns, gate: createMemoryGate(executor.width, tellFewer) };
+  const gateOptions = { onFewer: tellFewer, choose: executor.order?.choose };
+  return { executor, finishedRuns, gate: createMemoryGate(executor.width, gateOptions) };
 }
 
 interface Opened {
   readonly executor: Executor;
   readonly finishedRuns: FinishedRuns;
-  readonly gate: MemoryGate;
+  readonly gate: MemoryGate<WaitingTask | undefined>;
 }
 
 const NOTHING_KEPT: FinishedRuns = { get: async () => undefined, put: async () => {}, giveUp: () => {} };

@@ -1,9 +1,10 @@
 import { UserError } from '../../../sim/contract/assert.ts';
+import type { Ns } from '../../../sim/contract/units.ts';
 import { metricNamed } from '../../metrics/index.ts';
 import type { Metric } from '../../metrics/metric.ts';
 import type { RunResult } from '../../run/result.ts';
 
-/** How much worse a figure may become: by so many percent of the beginning, and by `slack` in any case. */
+/** How much worse a figure may become: by so many percent of the beginning, or by `slack` where that is more. `metric=PERCENT`, or `metric=any`. */
 export interface Bound {
   readonly metric: string;
   /** null: as much as it likes. */
@@ -22,11 +23,19 @@ export const DEFAULT_BOUNDS: readonly Bound[] = [
   { metric: 'faults', percent: 50, slack: 1000 },
 ];
 
-/** The defaults, but for the goal, with what was asked for in their place. `metric=PERCENT`, or `metric=any`. */
-export function boundsFor(objective: string, asked: readonly Bound[]): Bound[] {
+/**
+ * The defaults, but for the goal, with what was asked for in their place. Work may grow by its share of what the program takes in all (`programNs`),
+ * where that was recorded.
+ */
+export function boundsFor(objective: string, asked: readonly Bound[], programNs: Ns | null = null): Bound[] {
   const named = new Set(asked.map((b) => b.metric));
   for (const { metric } of asked) metricNamed(metric);
-  return [...DEFAULT_BOUNDS.filter((b) => b.metric !== objective && !named.has(b.metric)), ...asked];
+  const bounds = [...DEFAULT_BOUNDS.filter((b) => b.metric !== objective && !named.has(b.metric)), ...asked];
+  return bounds.map((bound) =>
+    bound.metric === 'cpuNs' && bound.percent !== null && programNs !== null
+      ? { ...bound, slack: Math.max(bound.slack, (programNs * bound.percent) / 100) }
+      : bound,
+  );
 }
 
 export function parseBound(text: string): Bound {

@@ -87,8 +87,8 @@ function startMeasuring({ budget, isInterrupted = () => false, measure }: Search
 }
 
 /**
- * One option after another: all values of an option are run in parallel, the best within the bounds stays, until a whole
- * round brings nothing. Then options that work on the same thing are tried two at a time, and what that brings begins another round.
+ * Settings that belong together, and every value of every option alone, of which the best within the bounds is taken: what is found is at least as good. From there one option after another:
+ * all values of an option are run in parallel, the best stays, until a whole round brings nothing. Then options that work on the same thing are tried two at a time, and what that brings begins another round.
  * At the end every setting that was taken is taken back again, and stays away as long as that costs less than WORTH_IT in all.
  */
 export async function search(options: SearchOptions): Promise<Found> {
@@ -109,7 +109,15 @@ export async function search(options: SearchOptions): Promise<Found> {
     if (best !== from) steps.push({ point: best, runs: runs() });
     return best !== from;
   };
-  take(await measure(togetherFrom(base, options)));
+  const alone = (each: Dimension) => each.values.map((value) => withOption(start, each.option, value));
+  take(await measure([...togetherFrom(base, options), ...dimensions.flatMap(alone)]));
+  for (const each of dimensions) {
+    const isOther = (spec: AllocatorSpec) => {
+      const point = measuring.seen(spec);
+      return point !== undefined && !isSame(point.result, base.result);
+    };
+    if (alone(each).some(isOther)) changes.add(each.option);
+  }
   let settled = false;
   while (!settled && !isOver()) {
     settled = true;

@@ -22,7 +22,7 @@ export function tuneText(result: TuneResult, palette: Palette = PLAIN, width = 8
       ? `${objective} ${metricText(metric, from.value)} → ${palette.bold(metricText(metric, best.value))}${change}`
       : `${objective} ${metricText(metric, from.value)}: ${nothingText(result, palette)}`,
     ...fold(`  ${palette.bold(best.allocator)}`, width, '    '),
-    ...(gained ? [] : reachedText(result).flatMap((text) => fold(text, width, '  '))),
+    ...(gained ? beyondText(result) : reachedText(result)).flatMap((text) => fold(text, width, '  ')),
     '',
     ...frontLines(result, palette, width),
     '',
@@ -39,27 +39,41 @@ function nothingText({ settled, runs, refuted }: TuneResult, palette: Palette): 
 }
 
 /** How far the search got where it found nothing: the nearest within the bounds, and what there is beyond them. */
-function reachedText({ points, from, objective, columns: names }: TuneResult): string[] {
-  const metric = metricNamed(objective);
-  const isBetter = (x: number, y: number) => (metric.better === 'lower' ? x < y : x > y);
-  const best = (isOne: (p: TunePoint) => boolean) =>
-    points
-      .filter((p) => !p.failed && isOne(p) && p.allocator !== from.allocator && p.figures[objective] !== null)
-      .reduce<TunePoint | undefined>(
-        (x, y) => (x && !isBetter(y.figures[objective]!, x.figures[objective]!) ? x : y),
-        undefined,
-      );
-  const within = best((p) => p.withinBounds);
-  const beyond = best((p) => !p.withinBounds && isBetter(p.figures[objective]!, from.value));
-  const value = (p: TunePoint) => metricText(metric, p.figures[objective] ?? null);
+function reachedText(result: TuneResult): string[] {
+  const within = bestOf(result, (p) => p.withinBounds);
+  const nearest = within
+    ? [`Of the rest within the bounds the best has ${valueText(result, within)}: ${within.allocator}.`]
+    : [];
+  return [...nearest, ...beyondText(result)];
+}
+
+/** What costs more than the bounds let it. */
+function beyondText(result: TuneResult): string[] {
+  const { points, best, objective, columns: names } = result;
+  const beyond = bestOf(result, (p) => !p.withinBounds);
+  if (!beyond || !isBetter(objective, beyond.figures[objective]!, best.value)) return [];
   const work = names.includes('cpuNs') ? 'cpuNs' : 'faults';
-  const price = (p: TunePoint) =>
-    `${SHORT[work] ?? work} ${metricText(metricNamed(work), p.figures[work] ?? null)} instead of ${metricText(metricNamed(work), points[0]!.figures[work] ?? null)}`;
+  const text = ({ figures }: TunePoint) => metricText(metricNamed(work), figures[work] ?? null);
   return [
-    ...(within ? [`Of the rest within the bounds the best has ${value(within)}: ${within.allocator}.`] : []),
-    ...(beyond ? [`Beyond them there is ${value(beyond)}, at ${price(beyond)}: ${beyond.allocator}.`] : []),
+    `Beyond the bounds there is ${valueText(result, beyond)}, at ${SHORT[work] ?? work} ${text(beyond)} instead of ${text(points[0]!)}: ${beyond.allocator}.`,
   ];
 }
+
+/** Of those that were tried. */
+function bestOf({ points, from, objective }: TuneResult, isOne: (p: TunePoint) => boolean): TunePoint | undefined {
+  return points
+    .filter((p) => !p.failed && isOne(p) && p.allocator !== from.allocator && p.figures[objective] !== null)
+    .reduce<TunePoint | undefined>(
+      (x, y) => (x && !isBetter(objective, y.figures[objective]!, x.figures[objective]!) ? x : y),
+      undefined,
+    );
+}
+
+const isBetter = (objective: string, x: number, y: number): boolean =>
+  metricNamed(objective).better === 'lower' ? x < y : x > y;
+
+const valueText = ({ objective }: TuneResult, { figures }: TunePoint): string =>
+  metricText(metricNamed(objective), figures[objective] ?? null);
 
 const indented = (text: string) => text.replace(/^/gm, '  ');
 
@@ -149,5 +163,6 @@ function remarks({ settled, runs, bounds, inert, dropped, validation, refuted, m
 
 function boundText({ metric, percent: p, slack }: Bound): string {
   if (p === null) return `${metric} any`;
-  return `${metric} +${p} %${slack > 0 ? ` or +${metricText(metricNamed(metric), slack)}` : ''}`;
+  const ofProgram = metric === 'cpuNs' ? ', of what the program takes in all' : '';
+  return `${metric} +${p} %${slack > 0 ? ` or +${metricText(metricNamed(metric), slack)}${ofProgram}` : ''}`;
 }

@@ -1,5 +1,6 @@
 import { type AllocatorSpec, formatAllocator, parseAllocator } from '../../../allocators/spec.ts';
 import { Interrupted, UserError } from '../../../sim/contract/assert.ts';
+import type { Ns } from '../../../sim/contract/units.ts';
 import { metricNamed } from '../../metrics/index.ts';
 import type { Metric } from '../../metrics/metric.ts';
 import type { ReportRun } from '../../report/report-run.ts';
@@ -21,6 +22,8 @@ export interface TuneOptions extends RunAllOptions {
   readonly task: Omit<RunTask, 'allocator'>;
   /** Where the task ends, if that is before the workload does. */
   readonly moment?: JudgedMoment | null;
+  /** Processor time that the recorded program took up to there, of all threads; null: it is not known. */
+  readonly programNs?: Ns | null;
   /** The workload for another seed, for the validation; without it the task with that seed. */
   readonly load?: (seed: number) => Promise<Omit<RunTask, 'allocator' | 'seed'>>;
   /** Where the search begins, as in --allocator. */
@@ -143,7 +146,7 @@ async function tuneWith(options: TuneOptions, runner: Runner): Promise<TuneResul
       `found '${objective.name}', expected a figure of the program: this one is the simulator's own speed`,
     );
   }
-  const bounds = boundsFor(objective.name, options.keep ?? []);
+  const bounds = boundsFor(objective.name, options.keep ?? [], options.programNs);
   const start = parseAllocator(options.allocator, task.cpus);
   let partial = false;
   const found = await search({

@@ -127,6 +127,15 @@ describe('the answer of a comparison', () => {
     expect(await answerOf([{}], [{ rssPeakBytes: 1 << 19 }])).toContain('at no more time, work, faults or calls.');
   });
 
+  test('who needs about as little and works less is named too', async () => {
+    const half = { rssPeakBytes: 1 << 19, cpuNs: 3000 };
+    expect(await answerOf([{}], [half], [{ rssPeakBytes: (1 << 19) + 4096, cpuNs: 750 }])).toBe(
+      'B needs least memory at its peak: 512.0 KiB, 50.0 % less than A, at 200.0 % more work. C needs about as little, 516.0 KiB, at 75.0 % less work than B.',
+    );
+    expect(await answerOf([{}], [half], [{ rssPeakBytes: (1 << 19) + 8192, cpuNs: 750 }])).not.toContain('C needs');
+    expect(await answerOf([{}], [half], [{ ...half, cpuNs: 2990 }])).not.toContain('C needs');
+  });
+
   test('what grows by less than is worth a word is not said to be no more', async () => {
     const half = { rssPeakBytes: 1 << 19 };
     expect(await answerOf([{}], [{ ...half, cpuNs: 1004, faults: 101 }])).toMatch(

@@ -40,28 +40,37 @@ async function adviceWhere(
   for (const trial of shared.claim(trials)) shared.keep(trial, (await runner.run([trial.task]))[0]!.result);
   await runner.close();
   const again: (Trial | null)[] = [];
+  const timed: Trial[] = [];
+  const begun: (Trial | null)[] = [];
+  let tell = () => {};
   const asItIsInOrders: boolean[] = [];
   const timedAs = (bytes: number, allocator: string): Timed => ({
     times: { cpuNs: 1000, lockWaitNs: 0, faults: faultsOf(allocator), syscalls: 0, threadNs: 1000 },
     orders: only(bytes + offBytes),
   });
+  const settingTimed = (trial: Trial) => timedAs(shared.of(trial)!.samples.at(-1)!.rssBytes, trial.task.allocator);
   const timings: Timings = {
     async of(trial) {
-      return timedAs(shared.of(trial)!.samples.at(-1)!.rssBytes, trial.task.allocator);
+      timed.push(trial);
+      tell();
+      return settingTimed(trial);
     },
     async asItIs(inOrders) {
       asItIsInOrders.push(inOrders);
       return timedAs(sample.rssBytes, '');
     },
+    soFar: (trial) => (trial ? settingTimed(trial) : timedAs(sample.rssBytes, '')),
+    isOfOneShape: () => true,
+    onRun: (heardOf) => void (tell = heardOf),
     async again(trial) {
       again.push(trial);
       return trial ? seeds.setting : seeds.asItIs;
     },
-    begin() {},
+    begin: (trial) => void begun.push(trial),
   };
   const weighed = await weigh(options, observed, shared, trials, timings);
   const { verdict, orders } = conclude(options, observed, shared, trials, false, weighed);
-  return { again, asItIsInOrders, verdict, orders, rssBytes: sample.rssBytes };
+  return { again, asItIsInOrders, verdict, orders, timed, begun, rssBytes: sample.rssBytes };
 }
 
 const only = (bytes: number): OrderRange => ({ leastBytes: bytes, mostBytes: bytes, leftOut: 0 });
@@ -120,3 +129,10 @@ test.each([
     expect(verdict.advice?.setting).toBe(setting);
   },
 );
+
+test('what is timed next is begun once the runs that have ended tell it', async () => {
+  const seeds = { asItIs: only(0), setting: only(0) };
+  const { timed, begun } = await adviceWhere(0, seeds, BUFFERS, () => 50_000);
+  expect(timed.length).toBeGreaterThan(1);
+  expect(begun).toEqual(timed.slice(1));
+});

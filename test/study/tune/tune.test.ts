@@ -1,9 +1,12 @@
 import { describe, expect, test } from 'vitest';
-import { parseAllocator } from '../../../allocators/spec.ts';
+import { formatAllocator, parseAllocator } from '../../../allocators/spec.ts';
+import { metricNamed } from '../../../bench/metrics/index.ts';
 import { LockstepRun } from '../../../bench/run/modes/lockstep.ts';
+import type { RunResult } from '../../../bench/run/result.ts';
 import { withOption } from '../../../bench/study/explain/setting.ts';
+import { type Bound, boundsFor, parseBound } from '../../../bench/study/tune/bounds.ts';
 import { candidateValues, DEBUGGING } from '../../../bench/study/tune/candidates.ts';
-import { addsTo, dimensionsOf } from '../../../bench/study/tune/search.ts';
+import { addsTo, dimensionsOf, search } from '../../../bench/study/tune/search.ts';
 import { tuneText } from '../../../bench/study/tune/text.ts';
 import { tune } from '../../../bench/study/tune/tune.ts';
 import { eventsOf } from '../../helpers/bump-run.ts';
@@ -115,6 +118,42 @@ describe('tune', () => {
       expect(figures['rssBytes'], allocator).toBeGreaterThan(result.from.value * 0.9);
     }
     expect(result.inert).toEqual(['arena_max']);
+  });
+
+  test('what is found is as good as any single setting, whatever comes before it in the order of the options', async () => {
+    const start = parseAllocator('glibc@2.36', 1);
+    const values: Readonly<Record<string, number>> = {
+      'glibc@2.36:mxfast=0': 95,
+      'glibc@2.36:tcache_count=0': 60,
+      'glibc@2.36:mxfast=0,tcache_count=0': 97,
+      'glibc@2.36:mxfast=0,tcache_count=1': 90,
+    };
+    const found = await search({
+      start,
+      cpus: 1,
+      objective: metricNamed('rssBytes'),
+      bounds: [],
+      dimensions: [
+        { option: 'mxfast', values: [0] },
+        { option: 'tcache_count', values: [0, 1] },
+      ],
+      together: () => [],
+      budget: 100,
+      mode: 'lockstep',
+      measure: async (specs) =>
+        specs.map((spec) => {
+          const value = values[formatAllocator(spec)] ?? 100;
+          return { spec, value, result: { abort: null, summary: { rssBytes: value } } as unknown as RunResult };
+        }),
+    });
+    expect(formatAllocator(found.best.spec)).toBe('glibc@2.36:tcache_count=0');
+  });
+
+  test('work may grow by a share of what the recorded program takes in all', () => {
+    const cpuOf = (bounds: readonly Bound[]) => bounds.find(({ metric }) => metric === 'cpuNs');
+    expect(cpuOf(boundsFor('rssBytes', []))).toEqual({ metric: 'cpuNs', percent: 10, slack: 0 });
+    expect(cpuOf(boundsFor('rssBytes', [], 700e6))).toEqual({ metric: 'cpuNs', percent: 10, slack: 70e6 });
+    expect(cpuOf(boundsFor('rssBytes', [parseBound('cpuNs=any')], 700e6))).toEqual(parseBound('cpuNs=any'));
   });
 
   test('keeps to its limits and its budget', async () => {
