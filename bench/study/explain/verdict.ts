@@ -4,7 +4,16 @@ import { CLASSES, classBytes, className } from '../../report/names.ts';
 import { shortFrame } from '../../report/sites/frames.ts';
 import { RESERVED } from '../../run/areas.ts';
 import type { Paste } from '../paste.ts';
-import { type Advised, type Allowed, advisedIn, adviseOn, LEAST_SAVING, NO_ADVICE, WORTH_IT } from './advice.ts';
+import {
+  type Advised,
+  type Allowed,
+  advisedIn,
+  adviseOn,
+  enoughBytes,
+  LEAST_SAVING,
+  NO_ADVICE,
+  WORTH_IT,
+} from './advice.ts';
 import { adviceSentences, hasLead, leadOf } from './advice-text.ts';
 import { countedName, groupAreas } from './area-groups.ts';
 import { assumedSentences } from './assumed-text.ts';
@@ -14,9 +23,11 @@ import { type Unbounded, unboundedOf } from './growth/unbounded.ts';
 import { atWork } from './mechanisms/at-work.ts';
 import { findingSentences } from './mechanisms/finding-text.ts';
 import { type Finding, WORTH_FINDING } from './mechanisms/mechanism.ts';
+import { savedBytes } from './orders.ts';
 import { farOffSentences, processSentences } from './process-text.ts';
 import { TRIM_IN_PYTHON } from './python.ts';
 import { onlyEndsSentence, returnSentences, unreachedBytes } from './return-text.ts';
+import { setsDefaults } from './setting.ts';
 import { siteSentences } from './site-text.ts';
 import { changeSentences, givenSentences } from './tunable-text.ts';
 import type { WhatIf } from './what-if.ts';
@@ -65,14 +76,13 @@ export function judge(
   const advice = farOff.length > 0 ? NO_ADVICE : adviseOn(facts, findings, whatIf, allowed);
   const place = placeSentences(facts, kind, shares);
   const isFree = IS_FREE.has(kind);
-  const answer = farOff.length > 0 ? [] : adviceSentences(facts, advice, whatIf, partial, isFree, allowed);
+  const answer = farOff.length > 0 ? farOff : adviceSentences(facts, advice, whatIf, partial, isFree, allowed);
   const advised = advisedIn(advice, isFree);
   return {
     kind,
     shares,
     headline: headline(kind, shares, facts, unbounded),
     sentences: [
-      ...farOff,
       ...abortSentences(facts),
       ...shareSentences(facts),
       ...growthSentences(facts, kind, unbounded),
@@ -84,7 +94,7 @@ export function judge(
       ...onlyEndsSentence(facts, findings),
       ...pinningSentences(facts, kind, shares['fragmentation by pinning']),
       ...siteSentences(facts),
-      ...changeSentences(facts.tunableChanges),
+      ...changeSentences(facts.tunableChanges, raisesMatter(facts, whatIf)),
       ...givenSentences(facts),
       ...answer,
       ...assumedSentences(facts, whatIf, allowed),
@@ -115,6 +125,15 @@ const pastesOf = (advised: readonly Advised[], isFree: boolean): Verdict['pastes
     const { paste } = one.whatIf;
     return paste ? [{ ...paste, lead: hasLead(one, advised, isFree) ? leadOf(one) : '' }] : [];
   });
+
+/** Whether a threshold that does not rise makes a difference; unless it was run, it may. */
+function raisesMatter(facts: Facts, whatIf: readonly WhatIf[]): boolean {
+  const fixed = whatIf.filter(({ setting, failed }) => !failed && setsDefaults(setting));
+  return (
+    fixed.length === 0 ||
+    fixed.some((w) => savedBytes(facts, w) >= enoughBytes(facts) || w.faults > facts.sample.faults * (1 + WORTH_IT))
+  );
+}
 
 function largest(shares: Verdict['shares']): keyof Verdict['shares'] {
   const entries = Object.entries(shares) as [keyof Verdict['shares'], Bytes][];

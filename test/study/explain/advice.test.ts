@@ -114,9 +114,26 @@ describe('what a setting saves against what it costs', () => {
     const at = { label: 'x', event: 1, heap: 10 * MIB, anonymous: 0, stack: 0, data: 0 };
     const process = { ...at, files: 0, recorder: 0, vmRss: 6 * MIB, difference: -4 * MIB, inBlocks: -4 * MIB };
     const far = judge({ ...facts, process }, [], [setting({})]);
-    expect(far).toMatchObject({ advice: null, answer: [], pastes: [] });
-    expect(far.sentences[0]).toMatch(/had 4\.00 MiB less in its heap than is simulated here \(40\.0 %\)/);
-    expect(judge({ ...facts, process, processEventsLater: 9 }, [], [setting({})]).advice).not.toBeNull();
+    expect(far).toMatchObject({ advice: null, pastes: [] });
+    expect(far.answer.join()).toMatch(/had 4\.00 MiB less in its heap than is simulated here \(40\.0 %\)/);
+    // At a look at which about as much is simulated it counts, at one of another state not.
+    expect(judge({ ...facts, process, processEventsLater: 9 }, [], [setting({})]).advice).toBeNull();
+    const other = judge({ ...facts, process: { ...process, heap: MIB }, processEventsLater: 9 }, [], [setting({})]);
+    expect(other.advice).not.toBeNull();
+    expect(other.sentences.join(' ')).toContain('There the heap was another, 1.00 MiB: what is judged here was not');
+  });
+
+  test('that a threshold was raised is told where a fixed one makes a difference', () => {
+    const raise = { mmap_threshold: [131072, 1 << 20] as const };
+    const tunableChanges = [
+      { event: 3, cause: 'free', causedBy: 'free' as const, blockBytes: 1 << 20, changes: raise },
+    ];
+    const told = (...whatIf: WhatIf[]) => judge({ ...facts, tunableChanges }, [], whatIf).sentences.join(' ');
+    const fixed = { setting: 'mmap_threshold=131072' };
+    expect(told()).toContain('The mmap threshold was raised');
+    expect(told(setting(fixed))).toContain('The mmap threshold was raised');
+    expect(told(setting({ ...fixed, rssBytes: 9.9 * MIB }))).not.toContain('raised');
+    expect(told(setting({ ...fixed, rssBytes: 9.9 * MIB, faults: 9000 }))).toContain('raised');
   });
 
   test('a mechanism whose settings were run and help nothing says so', () => {
