@@ -2,6 +2,32 @@ import { describe, expect, it } from 'vitest';
 import { ASSUMED_WRITES } from '../../workloads/trace/assumed-writes.ts';
 import { INCLUDES, recordingBench } from '../helpers/recorded.ts';
 
+it('a block of many pages is looked at, however much was spent on smaller ones that come and go', async (context) => {
+  const bench = recordingBench(context);
+  const program = bench.compile(
+    'index.c',
+    `${INCLUDES}
+    enum { INDEX = 300 << 20 };
+    int main(void) {
+      for (int i = 0; i < 6000; i++) {
+        size_t size = 30000 + i * 7919u % 870000;
+        char *page = malloc(size), *line = malloc(size / 3);
+        memset(page, i, size / (1 + i % 4));
+        memset(line, i, size / 6);
+        free(page);
+        free(line);
+      }
+      char *index = malloc(INDEX);
+      for (size_t at = 0; at < INDEX; at += 1 << 20) index[at] = 1;
+      return index[0] - 1;
+    }`,
+  );
+  expect(bench.record(['-o', 'index.htb', '--', program]).status).toBe(0);
+  expect(bench.text('index.htb')).toContain(' 314572800 ~');
+  const { summary } = await bench.replay('index.htb', 'glibc@2.36');
+  expect(summary.rssBytes).toBeLessThan(8 << 20);
+});
+
 it('a forked process has written to the pages that became its own, not to those that it shares', (context) => {
   const bench = recordingBench(context);
   const program = bench.compile(

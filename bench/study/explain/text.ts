@@ -25,7 +25,7 @@ interface Shown {
 
 const wrapper = (width: number) => (text: string) => fold(`  ${text}`, width, '  ');
 
-/** An explanation for people: the verdict first, then what it rests on; `everyArea` lists areas of one kind one by one. */
+/** An explanation for people: the verdict and its answer first, then what they rest on; `everyArea` lists areas of one kind one by one. */
 export function explanationText(
   e: Explanation,
   palette: Palette = PLAIN,
@@ -41,6 +41,7 @@ export function explanationText(
 function headlines(e: Explanation, { palette, width }: Shown): string[] {
   const { sample, verdict } = e;
   const wrap = wrapper(width);
+  const why = verdict.sentences.filter((sentence) => !verdict.answer.includes(sentence));
   const lines: string[] = [];
   lines.push(
     ...fold(
@@ -51,7 +52,8 @@ function headlines(e: Explanation, { palette, width }: Shown): string[] {
     ...wrap(palette.dim(`judged ${e.moment.about}`)),
     '',
     ...wrap(palette.bold(verdict.headline)),
-    ...verdict.sentences.flatMap(wrap),
+    ...verdict.answer.flatMap(wrap),
+    ...(why.length > 0 ? ['', palette.bold('Why'), ...why.flatMap(wrap)] : []),
   );
   return lines;
 }

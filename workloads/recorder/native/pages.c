@@ -197,7 +197,7 @@ static unsigned char marks_of(const struct arrival *a, uintptr_t first, uintptr_
 
 static void allocated(const void *p, size_t size, size_t kept, enum mark marks)
 {
-	if (size > WATCH_BYTES_MAX || !is_affordable()) return;
+	if (size > WATCH_BYTES_MAX || !is_affordable(size)) return;
 	struct stopwatch look = begin_look(size);
 	int fd = open_pagemap();
 	if (fd < 0) return;

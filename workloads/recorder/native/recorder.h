@@ -173,9 +173,10 @@ static inline int may_be_big(const void *p) { return UNLIKELY(big_filter[big_has
 
 /* budget.c: the time that looks may take. */
 void begin_budget(void);
-int is_affordable(void);
+int is_affordable(size_t size);
 struct stopwatch {
 	unsigned weight; /* it stands for so many looks */
+	int magnitude;   /* of the block */
 	uint64_t begun;
 };
 struct stopwatch begin_look(size_t size);
