@@ -162,6 +162,7 @@ export const explanationSchema = z.object({
             .number()
             .int()
             .describe('of the blocks those that realloc made larger, where they are most of it; else 0'),
+          hasStopped: z.boolean().describe('next to nothing of it came in the last quarter of the recorded time'),
           floors: floorsSchema,
         }),
       )
@@ -171,6 +172,7 @@ export const explanationSchema = z.object({
       .object({ blocks: z.number().int(), bytes })
       .default({ blocks: 0, bytes: 0 })
       .describe('behind the first quarter of the events'),
+    reallocBytes: bytes.default(0).describe('what lives of blocks that realloc made larger'),
   }),
   process: recordedProcessSampleSchema
     .nullable()
@@ -181,6 +183,11 @@ export const explanationSchema = z.object({
     .int()
     .default(0)
     .describe('from the moment to that look, negative where it was before'),
+  forked: z
+    .object({ event, bytes: bytes.describe('resident of the heap there') })
+    .nullable()
+    .default(null)
+    .describe('where another process forked it; null: nowhere'),
   assumedWriteBytes: bytes
     .default(0)
     .describe('of large blocks over the whole run: taken as written, though the recording did not see it'),

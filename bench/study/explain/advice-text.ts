@@ -42,14 +42,15 @@ export function adviceSentences(
       ...orderSentences(facts, w),
       ...(lowers === 'memory' && advice.version ? [versionSentence(facts, advice.version)] : []),
       ...timeSentences(facts, w),
-      ...(lowers === 'faults' ? [] : tooDearSentences(facts, w, whatIf, allowed)),
+      ...(lowers === 'faults' ? [] : passedOver(facts, w, advice.costly, whatIf, allowed)),
     );
   }
   if (isFree && advice.faults && !advice.memory) {
     if (!partial) sentences.push(`For less memory: ${none}`);
     sentences.push(...costlySentences(facts, advice.costly, allowed));
   }
-  if (advised.length > 0) return sentences;
+  if (advice.memory) sentences.push(...costlySentences(facts, advice.costly, allowed));
+  if (advised.length > 0) return [...sentences, ...(facts.times ? [LOCALITY] : [])];
   if (advice.uncertain) {
     sentences.push(
       `It may help, but within what the order of the threads’ calls changes: with ${savingText(facts, advice.uncertain)}`,
@@ -170,6 +171,9 @@ function timeSentences(facts: Facts, w: WhatIf): string[] {
   ];
 }
 
+const LOCALITY =
+  'What the program’s own accesses take where its blocks lie otherwise (caches) is not priced: time the program before it is kept.';
+
 const signed = (share: number): string => `${share > 0 ? '+' : ''}${percent(share)}`;
 
 /** The same as a share of what the program takes in all. */
@@ -180,16 +184,32 @@ function ofProgram(facts: Facts, w: WhatIf): string {
   return `of the ${duration(programNs)} of processor time that the recorded program took in all that is ${signed(moreWork(facts, w))}`;
 }
 
-/** Settings that save more than what is advised, and were timed and passed over. */
-function tooDearSentences(facts: Facts, best: WhatIf, whatIf: readonly WhatIf[], allowed: Allowed): string[] {
-  const { times } = facts;
-  if (!times) return [];
-  return whatIf
-    .filter((w) => w !== best && w.cpuNs !== null && worstBytes(w) < worstBytes(best) && isTooSlow(facts, w, allowed))
-    .map(
-      (w) =>
-        `${w.setting} would leave ${bytes(worstBytes(w))}, but takes ${percent(moreWork(facts, w))} more work${facts.programNs === null ? '' : ' of the program'}: more than it saves.`,
-    );
+/** Settings that save more than what is advised, or seem to, and why they are not. `costly` is told at length. */
+function passedOver(
+  facts: Facts,
+  best: WhatIf,
+  costly: WhatIf | null,
+  whatIf: readonly WhatIf[],
+  allowed: Allowed,
+): string[] {
+  const least = costly ? worstBytes(costly) : worstBytes(best);
+  const others = whatIf.filter((w) => w !== best && w !== costly && !w.failed);
+  const ofProgram = facts.programNs === null ? '' : ' of the program';
+  return [
+    ...others
+      .filter((w) => facts.times && w.cpuNs !== null)
+      .filter((w) => worstBytes(w) < least && isTooSlow(facts, w, allowed))
+      .map(
+        (w) =>
+          `${w.setting} would leave ${bytes(worstBytes(w))}, but takes ${percent(moreWork(facts, w))} more work${ofProgram}: more than it saves.`,
+      ),
+    ...others
+      .filter((w) => w.orders && w.rssBytes < best.rssBytes && worstBytes(w) > worstBytes(best))
+      .map(
+        (w) =>
+          `${w.setting} leaves ${bytes(w.rssBytes)} in the order of the trace and up to ${bytes(worstBytes(w))} in others, so it is not advised.`,
+      ),
+  ];
 }
 
 function residentText({ sample }: Facts, { rssBytes }: WhatIf): string {

@@ -20,6 +20,9 @@ const MORE_MEMORY = 2;
 /** Of what a setting saves for its work: by so much less it is still as good. */
 const NO_MATTER = 0.1;
 
+/** What saves so many times as much as what is advised is named beside it, at its price. */
+const FAR_MORE = 2;
+
 /** Each page more that stays resident must spare so many faults. */
 const FAULTS_A_PAGE = 8;
 
@@ -31,11 +34,13 @@ export interface Advice {
   readonly faults: WhatIf | null;
   /** A newer version that does as well, or helps where nothing else does. */
   readonly version: WhatIf | null;
-  /** Lowers the resident bytes, but moves memory back and forth for it. */
+  /** Lowers the resident bytes, and far more than `memory` where there is one, for more than a fair price. */
   readonly costly: WhatIf | null;
   /** Lowers the resident bytes in some orders of the threads' calls, and not in others. */
   readonly uncertain: WhatIf | null;
 }
+
+export const NO_ADVICE: Advice = { memory: null, faults: null, version: null, costly: null, uncertain: null };
 
 /** Pages that come in anew, and calls, as it is and with the setting: in virtual time where threads that share heaps were timed. */
 function takenOf(facts: Facts, w: WhatIf): { faults: [number, number]; syscalls: [number, number] } {
@@ -139,8 +144,13 @@ export function adviseOn(
     findings,
     saving.filter((w) => fair(w) && isVersion(w)),
   );
-  if (memory) return { memory, faults, version: faults ? null : version, costly: null, uncertain: null };
   const unfair = saving.filter((w) => !fair(w) && !isVersion(w));
+  if (memory) {
+    // What saves far more is worth knowing, whatever it takes.
+    const far = unfair.filter((w) => savedBytes(facts, w) >= FAR_MORE * savedBytes(facts, memory));
+    const costly = cheapestOfBest(facts, findings, mostForItsPrice(facts, far));
+    return { memory, faults, version: faults ? null : version, costly, uncertain: null };
+  }
   const costly = cheapestOfBest(facts, findings, mostForItsPrice(facts, unfair));
   if (faults) return { memory, faults, version: null, costly, uncertain: null };
   return {

@@ -3,6 +3,7 @@ import { type Bytes, PAGE_BYTES } from '../../../sim/contract/units.ts';
 import { type Allowed, enoughBytes, isFair, WORTH_IT } from './advice.ts';
 import type { Facts } from './explanation.ts';
 import { savedBytes } from './orders.ts';
+import { isComparable } from './process-text.ts';
 import type { WhatIf } from './what-if.ts';
 
 /** So much of the faults that come with a setting makes it another one. */
@@ -13,9 +14,9 @@ const MOST = 0.5;
  * simulated, and where a setting was passed over for its price, which is less if those pages were not written.
  */
 export function assumedSentences(facts: Facts, whatIf: readonly WhatIf[], allowed: Allowed = {}): string[] {
-  const { assumedWriteBytes: assumed, sample, process, processEventsLater } = facts;
+  const { assumedWriteBytes: assumed, sample, process } = facts;
   if (assumed === 0 || sample.rssBytes === 0) return [];
-  const missing: Bytes = processEventsLater === 0 ? Math.max(0, -(process?.inBlocks ?? 0)) : 0;
+  const missing: Bytes = isComparable(facts) ? Math.max(0, -process!.inBlocks) : 0;
   const isLess = missing >= sample.rssBytes * WORTH_IT && assumed >= missing;
   const dearer = whatIf.filter((w) => !isFair(facts, w, allowed) && isDearer(facts, w)).map(({ setting }) => setting);
   if (!isLess && dearer.length === 0) return [];

@@ -29,6 +29,8 @@ export interface Growth {
   readonly parts: readonly GrowingPart[];
   /** What the program freed behind the first quarter of its events: one that frees next to nothing may be building what it needs. */
   readonly freed: Freed;
+  /** What lives of blocks that realloc made larger. */
+  readonly reallocBytes: Bytes;
 }
 
 /** What the events alone tell of rows [0, end), as if no allocation failed. */
@@ -107,6 +109,7 @@ export function demandOf(events: EventBuffer, end: number, hasLayer: boolean, li
     rises: isLong && rises,
     parts: isLong ? parts.growing() : [],
     freed: parts.freed,
+    reallocBytes: parts.reallocBytes(),
   };
   return { growth, largeFrees, optionRows };
 }

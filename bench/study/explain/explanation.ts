@@ -67,6 +67,12 @@ export interface RunTimes {
   readonly threadNs: Ns;
 }
 
+/** Where the process was forked by another one, and what of that one's heap was resident. */
+export interface Forked {
+  readonly event: number;
+  readonly bytes: Bytes;
+}
+
 /** Where the resident bytes are at one point of a run, and why they stay. */
 export interface Explanation {
   readonly schema: typeof EXPLANATION_SCHEMA;
@@ -96,6 +102,8 @@ export interface Explanation {
   readonly process: RecordedProcessSample | null;
   /** Events from the moment to that look, negative where it was before; 0: with no allocation and no free between. */
   readonly processEventsLater: number;
+  /** Of a process that another one forked; null for others. */
+  readonly forked: Forked | null;
   /** Bytes of large blocks that the recording has as written though nobody saw it (assumedWrites); 0 where there are none. */
   readonly assumedWriteBytes: Bytes;
   /** What serves the small objects of a program in Python; null for any other. */

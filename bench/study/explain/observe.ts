@@ -22,7 +22,7 @@ import { momentOf } from './moment-in-run.ts';
 import type { Observed, ObserveOptions } from './observed.ts';
 import { findPinning, heldPages } from './pinning.ts';
 import { createPricing, priceOfCalls } from './priced-work.ts';
-import { nearestLook, notingResident, processAt } from './process-at.ts';
+import { forkedAt, forkRow, nearestLook, notingResident, processAt } from './process-at.ts';
 import { programTime } from './program-time.ts';
 import { pythonObjects } from './python.ts';
 import { collectRanges, keptPages, reportAreas, sumOfAreas } from './ranges.ts';
@@ -44,7 +44,9 @@ export function observe(options: ObserveOptions): Observed {
   const lives = moment.kind === 'exit' ? lifeEnd(events, moment.end) : moment.end;
   const demanded = demandOf(events, moment.end, hasLayer, lives);
   const look = nearestLook(events, moment.end);
-  const noted = notingResident(session, look?.eventsLater ? look.row : moment.end);
+  const lookedAt = look?.eventsLater ? look.row : moment.end;
+  const fork = forkRow(events, moment.end);
+  const noted = notingResident(session, fork === undefined ? [lookedAt] : [fork, lookedAt]);
   const tunableChanges = replacingNoLoop(() => runWatchingTunables(noted, events, moment.end, demanded));
   const demand = session.row === moment.end ? demanded : demandOf(events, session.row, hasLayer);
 
@@ -79,6 +81,7 @@ export function observe(options: ObserveOptions): Observed {
     growth: demand.growth,
     process: null,
     processEventsLater: 0,
+    forked: forkedAt(fork, noted),
     assumedWriteBytes: assumedWrites(events, session.row),
     python: pythonObjects(events),
     threads: events.threadSlots,
@@ -91,10 +94,9 @@ export function observe(options: ObserveOptions): Observed {
     ? (siteBytes(events, last, { assembled, areas, ranges, blocks, sums: found.sample }) ?? null)
     : null;
   const facts = { ...found, sites };
-  const failedAllocations = session.failedRows.length;
   const situation = {
     facts,
-    failedAllocations,
+    failedAllocations: session.failedRows.length,
     assembled,
     experiment,
     blocks,
@@ -107,7 +109,8 @@ export function observe(options: ObserveOptions): Observed {
   const findings = sample.rssBytes === 0 ? [] : findMechanisms(situation);
   // The machine is needed no more: it may go on to a later look.
   if (look && look.eventsLater > 0) noted.advance(look.row);
-  return { facts: { ...facts, ...(look && processAt(events, look, noted.residentBytes())) }, findings, callsNs };
+  const process = look && processAt(events, look, noted.residentBytes(lookedAt));
+  return { facts: { ...facts, ...process }, findings, callsNs };
 }
 
 /** Where nothing lives any more, with where it last did. */

@@ -3,6 +3,7 @@ import {
   type Observation,
   OP_CLOCK,
   OP_EXIT,
+  OP_FORK,
   OP_MASK,
   OP_SAMPLE,
   OP_SKIPPED,
@@ -11,7 +12,7 @@ import { counted } from '../../../sim/contract/format.ts';
 import { type Bytes, PAGE_BYTES } from '../../../sim/contract/units.ts';
 import type { LockstepRun } from '../../run/modes/lockstep.ts';
 import { isLook, processSample } from '../../run/recorded-process.ts';
-import type { Facts } from './explanation.ts';
+import type { Facts, Forked } from './explanation.ts';
 
 /** A look of the recorder at the process that stands for a moment. */
 export interface Look {
@@ -39,16 +40,18 @@ function eventsLater({ head }: EventBuffer, { row }: Observation, end: number): 
 
 const GOES_BY: ReadonlySet<number> = new Set([OP_SAMPLE, OP_CLOCK, OP_EXIT, OP_SKIPPED]);
 
-/** `run`, which notes what is resident at row `at` on its way. */
-export function notingResident(run: LockstepRun, at: number): Noting {
-  let bytes: Bytes | undefined;
+/** `run`, which notes what is resident at those rows on its way. */
+export function notingResident(run: LockstepRun, rows: readonly number[]): Noting {
+  const bytes = new Map<number, Bytes>();
+  const ahead = [...rows].sort((x, y) => x - y);
   return {
     assembled: run.assembled,
-    residentBytes: () => bytes,
+    residentBytes: (row) => bytes.get(row),
     advance(row) {
-      if (bytes === undefined && row >= at) {
+      for (let at = ahead[0]; at !== undefined && at <= row; at = ahead[0]) {
+        ahead.shift();
         run.advance(at);
-        if (run.row === at) bytes = run.assembled.machine.kernel.residency.residentPages() * PAGE_BYTES;
+        if (run.row === at) bytes.set(at, run.assembled.machine.kernel.residency.residentPages() * PAGE_BYTES);
       }
       run.advance(row);
     },
@@ -57,8 +60,17 @@ export function notingResident(run: LockstepRun, at: number): Noting {
 
 interface Noting extends Pick<LockstepRun, 'advance' | 'assembled'> {
   /** undefined where the run did not come so far. */
-  residentBytes(): Bytes | undefined;
+  residentBytes(row: number): Bytes | undefined;
 }
+
+/** The last fork that the process came from, before row `end`. */
+export function forkRow({ head }: EventBuffer, end: number): number | undefined {
+  for (let row = end - 1; row >= 0; row--) if ((head[row]! & OP_MASK) === OP_FORK) return row;
+  return undefined;
+}
+
+export const forkedAt = (row: number | undefined, noted: Noting): Forked | null =>
+  row === undefined ? null : { event: row, bytes: noted.residentBytes(row) ?? 0 };
 
 /** `1,234 events later` */
 export const lookText = (eventsLater: number): string =>

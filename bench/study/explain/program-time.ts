@@ -3,14 +3,14 @@ import type { Ns } from '../../../sim/contract/units.ts';
 
 /**
  * The processor time of the recorded program up to row `end`, all threads, without what the recorder took of it: what its first look from there on
- * says, by the share of the events before. Null where the recording has no such look.
+ * says, or the last one before, by the share of the events. Null where the recording has no such look.
  */
 export function programTime({ observations }: Pick<EventBuffer, 'observations'>, end: number): Ns | null {
-  for (const look of observations) {
-    const ns = look.row >= end ? ownNs(look) : undefined;
-    if (ns !== undefined) return look.row === 0 ? ns : ns * (end / look.row);
-  }
-  return null;
+  const looks = observations.filter((look) => ownNs(look) !== undefined);
+  const look = looks.find(({ row }) => row >= end) ?? looks.at(-1);
+  if (!look) return null;
+  const ns = ownNs(look)!;
+  return look.row === 0 ? ns : ns * (end / look.row);
 }
 
 function ownNs({ values }: Observation): Ns | undefined {

@@ -3,10 +3,10 @@ import type { RunDescription } from '../../run/result.ts';
 import type { Explanation, Facts } from './explanation.ts';
 import type { TunableChange } from './tunable-changes.ts';
 
-/** What changed thresholds mean, for the names that people ask about. */
-export function changeSentences(changes: readonly TunableChange[]): string[] {
+/** What changed thresholds mean, for the names that people ask about; `raised`: those that were raised too. */
+export function changeSentences(changes: readonly TunableChange[], raised = true): string[] {
   const sentences: string[] = [];
-  const raises = changes.filter((c) => c.causedBy !== 'mallopt' && c.changes['mmap_threshold']);
+  const raises = changes.filter((c) => raised && c.causedBy !== 'mallopt' && c.changes['mmap_threshold']);
   const last = raises.at(-1);
   if (last) {
     const [from] = raises[0]!.changes['mmap_threshold']!;

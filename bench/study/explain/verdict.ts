@@ -4,7 +4,16 @@ import { CLASSES, classBytes, className } from '../../report/names.ts';
 import { shortFrame } from '../../report/sites/frames.ts';
 import { RESERVED } from '../../run/areas.ts';
 import type { Paste } from '../paste.ts';
-import { type Advised, type Allowed, advisedIn, adviseOn, LEAST_SAVING, WORTH_IT } from './advice.ts';
+import {
+  type Advised,
+  type Allowed,
+  advisedIn,
+  adviseOn,
+  enoughBytes,
+  LEAST_SAVING,
+  NO_ADVICE,
+  WORTH_IT,
+} from './advice.ts';
 import { adviceSentences, hasLead, leadOf } from './advice-text.ts';
 import { countedName, groupAreas } from './area-groups.ts';
 import { assumedSentences } from './assumed-text.ts';
@@ -12,10 +21,13 @@ import type { Explanation, Facts, Verdict, VerdictKind } from './explanation.ts'
 import { growthSentences, leakText } from './growth/growth-text.ts';
 import { type Unbounded, unboundedOf } from './growth/unbounded.ts';
 import { atWork } from './mechanisms/at-work.ts';
+import { findingSentences } from './mechanisms/finding-text.ts';
 import { type Finding, WORTH_FINDING } from './mechanisms/mechanism.ts';
-import { lookText } from './process-at.ts';
-import { ARENAS_SENTENCE, TRIM_IN_PYTHON } from './python.ts';
+import { savedBytes } from './orders.ts';
+import { farOffSentences, processSentences } from './process-text.ts';
+import { TRIM_IN_PYTHON } from './python.ts';
 import { onlyEndsSentence, returnSentences, unreachedBytes } from './return-text.ts';
+import { setsDefaults } from './setting.ts';
 import { siteSentences } from './site-text.ts';
 import { changeSentences, givenSentences } from './tunable-text.ts';
 import type { WhatIf } from './what-if.ts';
@@ -58,12 +70,13 @@ export function judge(
   let kind: VerdictKind = 'nothing';
   if (rssBytes > 0) {
     kind = largest(shares);
-    if (kind === 'in use' && unbounded?.isAtWork) kind = 'leak';
+    if (kind === 'in use' && unbounded?.isAtWork && !unbounded.hasStopped) kind = 'leak';
   }
-  const advice = adviseOn(facts, findings, whatIf, allowed);
+  const farOff = farOffSentences(facts);
+  const advice = farOff.length > 0 ? NO_ADVICE : adviseOn(facts, findings, whatIf, allowed);
   const place = placeSentences(facts, kind, shares);
   const isFree = IS_FREE.has(kind);
-  const answer = adviceSentences(facts, advice, whatIf, partial, isFree, allowed);
+  const answer = farOff.length > 0 ? farOff : adviceSentences(facts, advice, whatIf, partial, isFree, allowed);
   const advised = advisedIn(advice, isFree);
   return {
     kind,
@@ -74,14 +87,14 @@ export function judge(
       ...shareSentences(facts),
       ...growthSentences(facts, kind, unbounded),
       ...processSentences(facts),
-      ...findings.flatMap((f) => f.sentences),
+      ...findings.flatMap((f) => findingSentences(f, facts, whatIf)),
       ...overlapSentence(facts, findings),
       ...place,
       ...returnSentences(facts),
       ...onlyEndsSentence(facts, findings),
       ...pinningSentences(facts, kind, shares['fragmentation by pinning']),
       ...siteSentences(facts),
-      ...changeSentences(facts.tunableChanges),
+      ...changeSentences(facts.tunableChanges, raisesMatter(facts, whatIf)),
       ...givenSentences(facts),
       ...answer,
       ...assumedSentences(facts, whatIf, allowed),
@@ -95,7 +108,11 @@ export function judge(
       ...findings.flatMap(({ remedies = [] }) => remedies),
       ...(advice.faults && !isFree ? [] : requestRemedy(facts)),
     ],
-    mechanisms: findings.map(({ mechanism, bytes: held, sentences }) => ({ name: mechanism, bytes: held, sentences })),
+    mechanisms: findings.map((f) => ({
+      name: f.mechanism,
+      bytes: f.bytes,
+      sentences: findingSentences(f, facts, whatIf),
+    })),
   };
 }
 
@@ -108,6 +125,15 @@ const pastesOf = (advised: readonly Advised[], isFree: boolean): Verdict['pastes
     const { paste } = one.whatIf;
     return paste ? [{ ...paste, lead: hasLead(one, advised, isFree) ? leadOf(one) : '' }] : [];
   });
+
+/** Whether a threshold that does not rise makes a difference; unless it was run, it may. */
+function raisesMatter(facts: Facts, whatIf: readonly WhatIf[]): boolean {
+  const fixed = whatIf.filter(({ setting, failed }) => !failed && setsDefaults(setting));
+  return (
+    fixed.length === 0 ||
+    fixed.some((w) => savedBytes(facts, w) >= enoughBytes(facts) || w.faults > facts.sample.faults * (1 + WORTH_IT))
+  );
+}
 
 function largest(shares: Verdict['shares']): keyof Verdict['shares'] {
   const entries = Object.entries(shares) as [keyof Verdict['shares'], Bytes][];
@@ -186,20 +212,6 @@ function overlapSentence({ sample }: Facts, findings: readonly Finding[]): strin
   const sum = findings.reduce((total, f) => total + (OF_FREE.has(f.mechanism) ? f.bytes : 0), 0);
   if (sum <= cached + pinned + returnable) return [];
   return ['These figures overlap: some of the free bytes are kept by more than one of these.'];
-}
-
-/** What the real process has beside what is judged here. */
-function processSentences({ process, processEventsLater, python }: Facts): string[] {
-  if (!process) return [];
-  const own = process.anonymous + process.stack + process.data;
-  const had =
-    processEventsLater === 0
-      ? 'has'
-      : `had, when the recorder looked nearest to here (${lookText(processEventsLater)}),`;
-  return [
-    `That is the heap. The recorded process ${had} ${bytes(own)} of its own beside it (stacks, data of programs and libraries, other mappings) and ${bytes(process.files)} of files.`,
-    ...(python === 'arenas' ? [ARENAS_SENTENCE] : []),
-  ];
 }
 
 /** Where most of it is. Said of the free part where that is the question, else of all. */

@@ -100,6 +100,57 @@ describe('what a setting saves against what it costs', () => {
     expect(isFair(facts, setting({ lockWaitNs: 501 }), {})).toBe(false);
   });
 
+  test('what saves far more for more than a fair price is named beside what is advised, with that price', () => {
+    const fair = setting({ rssBytes: 9 * MIB });
+    const dear = setting({ setting: 'mmap_threshold=131072', rssBytes: 2 * MIB, cpuNs: 3000 });
+    const { advice, answer } = judge(facts, [], [fair, dear]);
+    expect(advice).toBe(fair);
+    expect(answer.join(' ')).toMatch(/^With top_pad=0 .* At a price: with mmap_threshold=131072 .* is not priced/);
+    expect(answer.join(' ')).not.toContain('would leave 2.00 MiB, but');
+    expect(adviseOn(facts, [], [fair, { ...dear, rssBytes: 8.5 * MIB }]).costly).toBeNull();
+  });
+
+  test('nothing is advised where the recorded process held far less than is simulated', () => {
+    const at = { label: 'x', event: 1, heap: 10 * MIB, anonymous: 0, stack: 0, data: 0 };
+    const process = { ...at, files: 0, recorder: 0, vmRss: 6 * MIB, difference: -4 * MIB, inBlocks: -4 * MIB };
+    const far = judge({ ...facts, process }, [], [setting({})]);
+    expect(far).toMatchObject({ advice: null, pastes: [] });
+    expect(far.answer.join()).toMatch(/had 4\.00 MiB less in its heap than is simulated here \(40\.0 %\)/);
+    // At a look at which about as much is simulated it counts, at one of another state not.
+    expect(judge({ ...facts, process, processEventsLater: 9 }, [], [setting({})]).advice).toBeNull();
+    const other = judge({ ...facts, process: { ...process, heap: MIB }, processEventsLater: 9 }, [], [setting({})]);
+    expect(other.advice).not.toBeNull();
+    expect(other.sentences.join(' ')).toContain('There the heap was another, 1.00 MiB: what is judged here was not');
+  });
+
+  test('that a threshold was raised is told where a fixed one makes a difference', () => {
+    const raise = { mmap_threshold: [131072, 1 << 20] as const };
+    const tunableChanges = [
+      { event: 3, cause: 'free', causedBy: 'free' as const, blockBytes: 1 << 20, changes: raise },
+    ];
+    const told = (...whatIf: WhatIf[]) => judge({ ...facts, tunableChanges }, [], whatIf).sentences.join(' ');
+    const fixed = { setting: 'mmap_threshold=131072' };
+    expect(told()).toContain('The mmap threshold was raised');
+    expect(told(setting(fixed))).toContain('The mmap threshold was raised');
+    expect(told(setting({ ...fixed, rssBytes: 9.9 * MIB }))).not.toContain('raised');
+    expect(told(setting({ ...fixed, rssBytes: 9.9 * MIB, faults: 9000 }))).toContain('raised');
+  });
+
+  test('a mechanism whose settings were run and help nothing says so', () => {
+    const finding = (mechanism: string) => ({
+      mechanism,
+      bytes: 5 * MIB,
+      sentences: ['It is there.'],
+      settings: [{ allocator: 'glibc', options: { top_pad: 0 }, about: '' }],
+    });
+    const told = (rssBytes: number) =>
+      judge(facts, [finding('arenas')], [setting({ rssBytes })]).mechanisms[0]!.sentences;
+    expect(told(9.9 * MIB).at(-1)).toBe(
+      'That alone does not keep it: hardly less would be resident with top_pad=0 (run).',
+    );
+    expect(told(5 * MIB)).toEqual(['It is there.']);
+  });
+
   test('what breaks a bound says which, and how much work is to be allowed; that lifts the bound on faults too', () => {
     const moves = setting({ faults: 6503, cpuNs: 1357, workNs: 1344 });
     const { advice, answer } = judge(facts, [], [moves]);

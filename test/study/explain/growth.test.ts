@@ -130,3 +130,23 @@ test('what is loaded in little time and then kept is no leak, however many event
   expect(explained(loaded, true).kind).toBe('leak');
   expect(explained([...loaded, ...served], true).kind).toBe('in use');
 });
+
+test('what has not grown for a quarter of the recorded time is no leak, nor a table that realloc makes twice as large', () => {
+  const grown = repeat(2000, (i) => [
+    ['+ 10000', 0],
+    [`m 0 ${i} 400`, NOTE],
+    [`m 0 ${9000 + i} 64`, TEXT],
+    [`f 0 ${9000 + i}`, 0],
+  ]);
+  const { kind, said } = explained([...grown, ['+ 10000000', 0], ['m 0 8999 300', TEXT]], true);
+  expect(kind).toBe('in use');
+  expect(said).toContain('Next to nothing of it came in the last quarter of the recorded time');
+
+  const word = (from: number) => repeat(300, (i) => [[`m 0 ${from + i} 64`, TEXT] as const, [`f 0 ${from + i}`, 0]]);
+  const sizes = [1, 2, 4, 8].map((n) => n * 100_000);
+  const table = sizes.flatMap((size, i) => [
+    [i === 0 ? `m 0 0 ${size}` : `r 0 0 ${size}`, CACHE] as const,
+    ...word(1000 * (i + 1)),
+  ]);
+  expect(explained(table, true)).toMatchObject({ kind: 'in use', growth: { rises: true, reallocBytes: 800_000 } });
+});

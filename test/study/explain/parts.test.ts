@@ -145,7 +145,7 @@ describe('the verdict', () => {
       ...facts,
       sample: { ...facts.sample, rssBytes, breakdown: whole },
       returns: [{ ...facts.returns[0], returnsBytes }],
-      growth: { floors: [1, 2, 3, lastFloor], rises, parts: [], freed: { blocks: 1000, bytes: 1000 } },
+      growth: { floors: [1, 2, 3, lastFloor], rises, parts: [], freed: { blocks: 1000, bytes: 1000 }, reallocBytes: 0 },
       pinning: [],
     });
   };

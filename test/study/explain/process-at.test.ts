@@ -38,3 +38,12 @@ test('where nobody looked it is that of the nearest look, with what is simulated
   expect(earlier.process!.heap).toBeLessThan(earlier.sample.rssBytes);
   expect(earlier.verdict.sentences.join(' ')).toMatch(/when the recorder looked nearest to here \(3 events earlier\)/);
 });
+
+test('a process that was forked says what it had from its parent, and that pages may be in memory once for both', () => {
+  const lines = ['m 0 1 80000', 'fork 0', 'm 0 2 80000'];
+  const e = explain({ ...bumpOptions(lines), whatIf: false });
+  const atFork = explain({ ...bumpOptions(lines), at: '#0', whatIf: false });
+  expect(e.forked).toEqual({ event: 1, bytes: atFork.sample.rssBytes });
+  expect(e.verdict.sentences.join(' ')).toMatch(/forked at event 1, when 80\.0 KiB of its heap were resident/);
+  expect(atFork.forked).toBeNull();
+});

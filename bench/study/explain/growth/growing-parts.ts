@@ -18,14 +18,19 @@ export interface GrowingPart {
   readonly steps: number;
   /** Of the blocks those that realloc made larger, where they are most of the bytes; else 0. */
   readonly grownByRealloc: number;
+  /** Next to nothing of it came in the last quarter of the recorded time. */
+  readonly hasStopped: boolean;
   /** As those of the whole (Growth). */
   readonly floors: Floors;
 }
 
-/** Blocks by when they came: in each quarter of the events, in each half of the time. */
-const COHORTS = 4 * 2;
+/** Blocks by when they came: in each quarter of the events; in the first half, the third and the last quarter of the time. */
+const SPANS = 3;
+const COHORTS = 4 * SPANS;
 /** What grows to the end of the time has so much of it of the second half; what is loaded at first and then kept has not. */
 const LATE = 1 / 8;
+/** What has less than this share of it of the last quarter had stopped growing. */
+const LAST = 1 / 32;
 /** Fewer steps a quarter are no row; blocks of about one size may be anybody's, and fewer of them come and go by chance. */
 const FEW = 4;
 const FEW_OF_A_SIZE = 32;
@@ -66,18 +71,18 @@ export function watchParts(events: EventBuffer, lives: number, wholeNs: Ns) {
   const grown = new Map<number, Float64Array>();
   const eighthOf = eighthAt(lives);
   let eighth = 0;
-  let isLate = false;
+  let span = 0;
   const freed = { blocks: 0, bytes: 0 };
 
   function reach(row: number, ns: Ns): void {
-    isLate = ns * 2 >= wholeNs;
+    span = wholeNs === 0 || ns >= wholeNs * 0.75 ? 2 : ns >= wholeNs / 2 ? 1 : 0;
     for (const e = eighthOf(row); eighth < e; ) {
       eighth++;
       for (const part of parts) part.floors[eighth] = part.sum;
     }
   }
 
-  const cohort = () => (eighth >> 1) * 2 + (isLate ? 1 : 0);
+  const cohort = () => (eighth >> 1) * SPANS + span;
 
   function lowers({ floors, sum }: Part): void {
     if (sum < floors[eighth]!) floors[eighth] = sum;
@@ -157,12 +162,14 @@ export function watchParts(events: EventBuffer, lives: number, wholeNs: Ns) {
         freed.bytes += old;
       }
     },
+    /** What lives of blocks that realloc made larger. */
+    reallocBytes: () => parts.reduce((sum, part) => sum + part.grownBytes, 0),
     /** Behind the first quarter of the events. */
     freed: freed as Freed,
     /** Those that grow to the end, the largest first. */
     growing(): GrowingPart[] {
       reach(lives, wholeNs);
-      const found = parts.filter((part) => grows(part, wholeNs > 0));
+      const found = parts.filter(grows);
       // Of many sizes some seem to grow by chance, where all of what is replaced now and then fills up together.
       const isChance = !hasCallSites(events) && !growTogether([...new Set([...found, ...parts.filter(isLasting)])]);
       return isChance ? [] : found.map(described).sort((x, y) => y.bytes - x.bytes);
@@ -171,7 +178,7 @@ export function watchParts(events: EventBuffer, lives: number, wholeNs: Ns) {
 }
 
 function byQuarter(cohorts: Float64Array): Floors {
-  const quarter = (q: number) => cohorts[2 * q]! + cohorts[2 * q + 1]!;
+  const quarter = (q: number) => cohorts.subarray(q * SPANS, (q + 1) * SPANS).reduce((sum, value) => sum + value, 0);
   return [quarter(0), quarter(1), quarter(2), quarter(3)];
 }
 
@@ -192,14 +199,20 @@ function growTogether(parts: readonly Part[]): boolean {
   );
 }
 
-function grows({ sizes, floors, stayed, steps, sum }: Part, hasTime: boolean): boolean {
+/** What came in the span of the time or later. */
+const since = ({ stayed }: Part, first: number): Bytes =>
+  stayed.reduce((total, bytes, c) => total + (c % SPANS >= first ? bytes : 0), 0);
+
+function grows(part: Part): boolean {
+  const { sizes, floors, stayed, steps, sum } = part;
   const [, early, late] = byQuarter(steps);
   const few = sizes === null ? FEW : FEW_OF_A_SIZE;
   if (Math.min(early, late) < few || !isGrowing(floors, byQuarter(stayed))) return false;
-  return !hasTime || stayed.reduce((total, bytes, c) => total + (c % 2) * bytes, 0) >= sum * LATE;
+  return since(part, 1) >= sum * LATE;
 }
 
-function described({ line, sizes, blocks, grownBytes, grownBlocks, sum, floors, stayed, steps }: Part): GrowingPart {
+function described(part: Part): GrowingPart {
+  const { line, sizes, blocks, grownBytes, grownBlocks, sum, floors, stayed, steps } = part;
   const within = ([first, early, late, last]: Floors): number => {
     const most = Math.max(early, late);
     return Math.min(first, most) + early + late + Math.min(last, most);
@@ -212,6 +225,7 @@ function described({ line, sizes, blocks, grownBytes, grownBlocks, sum, floors, 
     blocks,
     steps: early + late + last,
     grownByRealloc: grownBytes * 2 > sum ? grownBlocks : 0,
+    hasStopped: since(part, 2) < sum * LAST,
     floors: quartersOf(floors),
   };
 }

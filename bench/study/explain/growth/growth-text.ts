@@ -31,21 +31,24 @@ export function growthSentences(facts: Facts, kind: VerdictKind, unbounded: Unbo
   ];
 }
 
-function unboundedSentences({ parts, isAtWork }: Unbounded, { growth, sites }: Facts, kind: VerdictKind): string[] {
+function unboundedSentences(unbounded: Unbounded, { growth, sites }: Facts, kind: VerdictKind): string[] {
+  const { parts } = unbounded;
   const rises =
     parts.length === 0
       ? [`Least sum of live blocks in each quarter of the run: ${floorsText(growth.floors)}.`]
       : parts.slice(0, NAMED).map(partSentence);
-  const ofPart = kind === 'leak' ? [] : ['That may be a leak, or what the program needs ever more of.'];
-  const whether = isAtWork
-    ? ofPart
-    : [
-        'It never fell, and few other blocks were freed meanwhile: so it is with a leak, and with a program that builds what it needs; whether it is a leak the trace cannot say.',
-      ];
   const hint = sites
     ? []
     : ['A recording with call sites (sim record --sites) names the line of code that allocates it.'];
-  return [...rises, ...whether, ...hint];
+  return [...rises, ...(kind === 'leak' ? [] : [whetherText(unbounded)]), ...hint];
+}
+
+/** What speaks against a leak. */
+function whetherText({ isAtWork, hasStopped }: Unbounded): string {
+  const unknown = 'whether it is a leak the trace cannot say.';
+  if (hasStopped) return `Next to nothing of it came in the last quarter of the recorded time: ${unknown}`;
+  if (isAtWork) return 'That may be a leak, or what the program needs ever more of.';
+  return `It never fell, and few other blocks were freed meanwhile: so it is with a leak, and with a program that builds what it needs; ${unknown}`;
 }
 
 function partSentence(part: GrowingPart): string {

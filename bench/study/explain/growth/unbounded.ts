@@ -13,6 +13,8 @@ export interface Unbounded {
   readonly bytes: Bytes;
   /** The program freed no fewer other blocks meanwhile, or no fewer bytes: what it does goes on, and this alone stays. Else it may be building what it needs. */
   readonly isAtWork: boolean;
+  /** The program went on, for a quarter of the recorded time and more, and it did not grow. */
+  readonly hasStopped: boolean;
 }
 
 /** What grows without end, where it is worth a word. A block that realloc makes grow is no leak: somebody holds it. */
@@ -22,12 +24,14 @@ export function unboundedOf({ growth, sample }: Pick<Facts, 'growth' | 'sample'>
   const sum = (of: readonly GrowingPart[], what: 'bytes' | 'steps') => of.reduce((total, p) => total + p[what], 0);
   const bytes = sum(parts, 'bytes');
   if (rssBytes === 0) return null;
-  if (bytes >= rssBytes * WORTH_FINDING)
-    return { parts, bytes, isAtWork: isMuch(growth.freed, sum(parts, 'steps'), bytes) };
-  const byRealloc = sum(growth.parts, 'bytes') - bytes;
+  if (bytes >= rssBytes * WORTH_FINDING) {
+    const isAtWork = isMuch(growth.freed, sum(parts, 'steps'), bytes);
+    return { parts, bytes, isAtWork, hasStopped: parts.every((part) => part.hasStopped) };
+  }
   const stays = growth.rises && growth.floors[3] >= breakdown.requested * STAYS;
-  if (!stays || byRealloc >= breakdown.requested * STAYS) return null;
-  return { parts: [], bytes: breakdown.requested, isAtWork: isMuch(growth.freed, liveBlocks, breakdown.requested) };
+  if (!stays || growth.reallocBytes >= breakdown.requested * STAYS) return null;
+  const isAtWork = isMuch(growth.freed, liveBlocks, breakdown.requested);
+  return { parts: [], bytes: breakdown.requested, isAtWork, hasStopped: false };
 }
 
 const isMuch = (freed: Freed, blocks: number, bytes: Bytes): boolean => freed.blocks >= blocks || freed.bytes >= bytes;

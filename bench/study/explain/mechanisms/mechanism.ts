@@ -31,6 +31,8 @@ export interface Finding {
   readonly bytes: Bytes;
   /** With their figures. */
   readonly sentences: readonly string[];
+  /** Said unless the run of that setting contradicts it. */
+  readonly ifItHelps?: { readonly setting: Setting; readonly sentence: string };
   /** Settings that might mend it; each is run. */
   readonly settings: readonly Setting[];
   /** Settings that go further than another one: run where that one does not move memory back and forth already. */

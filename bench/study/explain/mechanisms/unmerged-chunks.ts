@@ -49,23 +49,25 @@ export const unmergedChunks: Mechanism = {
       );
     }
     const apart = cachedCount > 0 ? keptApart(assembled) : undefined;
-    if (apart && apart.freeBytes >= worth && apart.pieces > apart.joined) sentences.push(apartText(apart, cachedCount));
+    const isApart = apart && apart.freeBytes >= worth && apart.pieces > apart.joined;
+    const noCaches = setting({ tcache_count: 0 }, 'no thread caches');
     return {
       mechanism: 'unmerged chunks',
       bytes: fastBytes + cachedBytes + below,
       sentences,
+      ...(isApart && { ifItHelps: { setting: noCaches, sentence: apartText(apart, cachedCount) } }),
       settings: [
         setting({ mxfast: 0 }, 'no fastbins: freed chunks merge at once'),
-        setting({ tcache_count: 0 }, 'no thread caches'),
+        noCaches,
         setting({ mxfast: 0, tcache_count: 0 }, 'neither fastbins nor thread caches: every free merges'),
       ],
     };
   },
 };
 
-/** Why a setting without thread caches may save far more than lies in them. */
+/** Why a setting without thread caches may save more than lies in them. */
 const apartText = ({ cachedChunks, pieces, joined, freeBytes }: KeptApart, cachedCount: number): string =>
-  `${count(cachedChunks)} of the ${counted(cachedCount, 'chunk')} in thread caches lie beside free ones and count as used: so ${bytes(freeBytes)} of free chunks stay in ${counted(pieces, 'piece')}, which would be ${count(joined)} without them. A block that fits into none of the pieces is taken from the end of the heap: without thread caches (tcache_count=0) far more may go than what lies in them.`;
+  `${count(cachedChunks)} of the ${counted(cachedCount, 'chunk')} in thread caches lie beside free ones and count as used: so ${bytes(freeBytes)} of free chunks stay in ${counted(pieces, 'piece')}, which would be ${count(joined)} without them. A block that fits into none of the pieces is taken from the end of the heap: without thread caches (tcache_count=0) more may go than what lies in them.`;
 
 /** The arenas of glibc's statistics; none of other allocators'. */
 function arenasOf(stats: unknown): readonly FreeSmall[] {

@@ -1,0 +1,23 @@
+import { enoughBytes } from '../advice.ts';
+import type { Facts } from '../explanation.ts';
+import { savedBytes } from '../orders.ts';
+import { settingName } from '../setting.ts';
+import type { WhatIf } from '../what-if.ts';
+import type { Finding } from './mechanism.ts';
+
+/** What a finding says, with what the runs of its settings bear out and what they contradict. */
+export function findingSentences(finding: Finding, facts: Facts, whatIf: readonly WhatIf[]): readonly string[] {
+  const { sentences, ifItHelps, settings, bytes, lowers } = finding;
+  const enough = enoughBytes(facts);
+  const runOf = (name: string) => whatIf.find((w) => w.setting === name && !w.failed);
+  const helps = (w: WhatIf) => savedBytes(facts, w) >= enough;
+  const run = ifItHelps && runOf(settingName(ifItHelps.setting));
+  const told = [...sentences, ...(ifItHelps && (!run || helps(run)) ? [ifItHelps.sentence] : [])];
+  const runs = settings.flatMap((setting) => runOf(settingName(setting)) ?? []);
+  const isRefuted = bytes >= enough && runs.length > 0 && !lowers && !runs.some(helps);
+  if (!isRefuted || told.length === 0) return told;
+  return [
+    ...told,
+    `That alone does not keep it: hardly less would be resident with ${runs.map((w) => w.setting).join('; ')} (run).`,
+  ];
+}

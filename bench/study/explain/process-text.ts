@@ -1,0 +1,53 @@
+import { bytes, count, percent } from '../../../sim/contract/format.ts';
+import type { Facts } from './explanation.ts';
+import { lookText } from './process-at.ts';
+import { ARENAS_SENTENCE } from './python.ts';
+
+/** A simulation that is further from what was recorded than this share of it stands for something else. */
+const FAR_OFF = 0.25;
+/** Looks at which the simulated heap differs by no more are of the same state. */
+const MUCH_ALIKE = 0.1;
+
+/** Where the recorded process held far less or more than is simulated, at the moment or at a look that is much like it. */
+export function farOffSentences({ process, processEventsLater, sample }: Facts): string[] {
+  if (!process || sample.rssBytes === 0 || !isComparable({ process, processEventsLater, sample })) return [];
+  const { inBlocks } = process;
+  if (Math.abs(inBlocks) < sample.rssBytes * FAR_OFF) return [];
+  const differs = `${bytes(Math.abs(inBlocks))} ${inBlocks < 0 ? 'less' : 'more'}`;
+  return [
+    `The recorded process had ${differs} in its heap than is simulated here (${percent(Math.abs(inBlocks) / sample.rssBytes)}): what follows is of the simulation, and no setting is advised. Another recording may come nearer (sim record --sample-every looks more often).`,
+  ];
+}
+
+/** Whether about as much is simulated at the look as at the moment: then what was recorded there tells of the moment. */
+export const isComparable = ({
+  process,
+  processEventsLater,
+  sample,
+}: Pick<Facts, 'process' | 'processEventsLater' | 'sample'>): boolean =>
+  process !== null &&
+  (processEventsLater === 0 || Math.abs(process.heap - sample.rssBytes) <= sample.rssBytes * MUCH_ALIKE);
+
+/** What the real process has beside what is judged here, and what it shares. */
+export function processSentences({ process, processEventsLater, python, forked, sample }: Facts): string[] {
+  const shared =
+    forked === null
+      ? []
+      : [
+          `The process was forked at event ${count(forked.event)}, when ${bytes(forked.bytes)} of its heap were resident: of these, pages that neither it nor the one that forked it has written since are in memory once for both, so that their figures add up to more than they take.`,
+        ];
+  if (!process) return shared;
+  const own = process.anonymous + process.stack + process.data;
+  const had =
+    processEventsLater === 0
+      ? 'has'
+      : `had, when the recorder looked nearest to here (${lookText(processEventsLater)}),`;
+  const elsewhere = isComparable({ process, processEventsLater, sample })
+    ? ''
+    : ` There the heap was another, ${bytes(process.heap)}: what is judged here was not compared with the process.`;
+  return [
+    `That is the heap. The recorded process ${had} ${bytes(own)} of its own beside it (stacks, data of programs and libraries, other mappings) and ${bytes(process.files)} of files.${elsewhere}`,
+    ...shared,
+    ...(python === 'arenas' ? [ARENAS_SENTENCE] : []),
+  ];
+}
