@@ -3,11 +3,15 @@ import { chooseTask, type KeptShapes } from '../../bench/study/parallel/choose-t
 
 const NOTHING: KeptShapes = { idle: [], atWork: [], mayGrow: true };
 
-/** `*` in front of a long one. */
+/** `*` in front of a long one, `**` of one too large to wait. */
 const chosen = (waiting: string[], kept: Partial<KeptShapes>) =>
   waiting[
     chooseTask(
-      waiting.map((name) => ({ shape: name.replace('*', '') || undefined, isLong: name.startsWith('*') })),
+      waiting.map((name) => ({
+        shape: name.replaceAll('*', '') || undefined,
+        isLong: name.startsWith('*'),
+        isSmall: !name.startsWith('**'),
+      })),
       { ...NOTHING, ...kept },
     )
   ];
@@ -21,6 +25,7 @@ test.each([
     '*b',
   ],
   ['not where it would take the machine of one that waits', ['*a', '*b'], { idle: ['a'], mayGrow: false }, '*a'],
+  ['nor where none may be started for it', ['**a', '**b'], { idle: ['a'] }, '**a'],
   ['but where nobody waits for another machine', ['*a', '*b'], { idle: ['a', 'c'], mayGrow: false }, '*b'],
   ['one that another thread would make a second machine for comes last', ['*a', '*b'], { atWork: ['a'] }, '*b'],
   ['unless a second one waits', ['*a', '*b'], { atWork: ['a'], idle: ['a', 'b'] }, '*a'],

@@ -4,13 +4,15 @@ export interface WaitingTask {
   readonly shape: string | undefined;
   /** In virtual time, and so long that its machine is worth a thread of its own. */
   readonly isLong: boolean;
+  /** So small that its machine may wait beside those of others. */
+  readonly isSmall: boolean;
 }
 
 /** Threads, by the shapes of the machines that they keep. */
 export interface KeptShapes {
   readonly idle: readonly (string | undefined)[];
   readonly atWork: readonly (string | undefined)[];
-  /** Another thread may be started. */
+  /** Another thread may be started for a small one. */
   readonly mayGrow: boolean;
 }
 
@@ -24,13 +26,13 @@ const RANKS = { shortAndFinds: 5, short: 4, makes: 3, finds: 2, takesAway: 1, wo
 /** The place of the one that is best made next; of equal ones the first. */
 export function chooseTask(waiting: readonly WaitingTask[], { idle, atWork, mayGrow }: KeptShapes): number {
   const isSpare = (kept: string | undefined) => kept === undefined || !waiting.some(({ shape }) => shape === kept);
-  const hasRoom = mayGrow || idle.some(isSpare);
-  const ranks = waiting.map(({ shape, isLong }): number => {
+  const hasSpare = idle.some(isSpare);
+  const ranks = waiting.map(({ shape, isLong, isSmall }): number => {
     const finds = shape !== undefined && idle.includes(shape);
     if (!finds && shape !== undefined && atWork.includes(shape)) return RANKS.wouldMakeAgain;
     if (!isLong) return finds ? RANKS.shortAndFinds : RANKS.short;
     if (finds) return RANKS.finds;
-    return hasRoom ? RANKS.makes : RANKS.takesAway;
+    return hasSpare || (mayGrow && isSmall) ? RANKS.makes : RANKS.takesAway;
   });
   return ranks.indexOf(Math.max(...ranks));
 }

@@ -61,6 +61,8 @@ function lengthOf(task: Task): number | undefined {
   return 'events' in task ? task.events?.length : undefined;
 }
 
+const isSmall = (events: number | undefined): boolean => events !== undefined && events <= WAITING_EVENTS_MAX;
+
 const isVirtual = (task: Task): boolean => 'mode' in task && task.mode === 'virtual';
 
 /** Threads that nobody has taken yet, the next one last. */
@@ -105,7 +107,7 @@ export function createLanes(width: number, { started = 0, usesOwn = false, ...op
     const best =
       (shape !== undefined && idle.findLast((lane) => lane.shape === shape)) ||
       idle.findLast((lane) => !lane.hasExecuted);
-    const mayWait = events !== undefined && events <= WAITING_EVENTS_MAX && lanes.length < LANES_MAX * width;
+    const mayWait = isSmall(events) && lanes.length < LANES_MAX * width;
     const isNew = shape !== undefined && isLong(events, task, shape) && mayWait;
     const found = best || (isNew ? undefined : (idle.findLast((lane) => lane.shape === undefined) ?? idle[0]));
     if (found) {
@@ -147,7 +149,8 @@ export function createLanes(width: number, { started = 0, usesOwn = false, ...op
     order: {
       about(task) {
         const shape = shapeOf(task);
-        return { shape, isLong: isVirtual(task) && isLong(lengthOf(task), task, shape) };
+        const events = lengthOf(task);
+        return { shape, isLong: isVirtual(task) && isLong(events, task, shape), isSmall: isSmall(events) };
       },
       choose: (waiting) =>
         chooseTask(waiting, {
