@@ -46,6 +46,7 @@ export interface Runner {
   run<T extends Task>(tasks: readonly T[]): Promise<OutcomeOf<T>[]>;
   /** The same for tasks that are made as they are needed; of each run only what `keep` makes of it is held. */
   runKeeping<T extends Task, K>(tasks: TaskSource<T>, total: number, keep: (run: OutcomeOf<T>) => K): Promise<K[]>;
+  /** What still waits is not begun. */
   close(): Promise<void>;
 }
 
@@ -62,6 +63,7 @@ function runnerFor(options: RunAllOptions, isOneBatch: boolean): Runner {
     opened.catch(() => {}); // thrown where it is waited for
   }
   let done = 0;
+  let isClosed = false;
 
   async function runKeeping<T extends Task, K>(
     tasks: TaskSource<T>,
@@ -86,7 +88,7 @@ function runnerFor(options: RunAllOptions, isOneBatch: boolean): Runner {
       const at = await next.take();
       if (!at) return false;
       await gate.run(async (endBy) => {
-        if (signal?.aborted) throw new Interrupted('interrupted');
+        if (signal?.aborted || isClosed) throw new Interrupted('interrupted');
         try {
           const taken = await finishedRuns.get(at.task);
           const run = taken ?? (await executor.execute(at.task, endBy));
@@ -125,7 +127,10 @@ function runnerFor(options: RunAllOptions, isOneBatch: boolean): Runner {
   return {
     run: (tasks) => runKeeping(tasks, tasks.length, (run) => run),
     runKeeping,
-    close: async () => (await opened?.catch(() => undefined))?.executor.close(),
+    async close() {
+      isClosed = true;
+      await (await opened?.catch(() => undefined))?.executor.close();
+    },
   };
 }
 

@@ -43,3 +43,15 @@ test("a mistake in one task is the batch's error", async () => {
     await runner.close();
   }
 });
+
+test('once it is closed, what still waits is not begun', async () => {
+  const tasks = await tasksOf('rows:threads=4,rounds=5000');
+  let done = 0;
+  const runner = createRunner({ workers: 1, onDone: () => done++ });
+  const [first, ...others] = tasks.map((task) => runner.run([task]));
+  const ends = Promise.allSettled(others);
+  await first;
+  await runner.close();
+  expect((await ends).map(({ status }) => status)).toEqual(['rejected', 'rejected', 'rejected', 'rejected']);
+  expect(done).toBe(1);
+});
