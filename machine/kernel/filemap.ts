@@ -10,9 +10,9 @@ import type { AddressSpace, Vma } from './mm-types.ts';
 import { allocPage } from './page-alloc.ts';
 import { addBuffers, filemapAddFolio } from './page-cache.ts';
 import { newReadahead, type Readahead } from './readahead.ts';
-import { SHMEM_PAGE_US, WRITE_CLEAN_US, WRITE_DIRTY_US, WRITE_UNCACHED_US } from './recorded-prices.ts';
+import { ACTIVATED_US, SHMEM_PAGE_US, WRITE_CLEAN_US, WRITE_DIRTY_US, WRITE_UNCACHED_US } from './recorded-prices.ts';
 import { shmemGetFolio, swappedPages } from './shmem.ts';
-import { folioMarkAccessed } from './swap-lru.ts';
+import { folioMarkAccessed, isActivatedByUse } from './swap-lru.ts';
 import { VM_RAND_READ, VM_SEQ_READ } from './vm-flags.ts';
 import { accountDirty } from './writeback.ts';
 
@@ -274,7 +274,10 @@ export function filemapRead(
       k.frames.flags[frame]! &= ~PG_RECLAIM;
       ondemandReadahead(k, task.group, object, ra, at, last - at, true);
     }
-    if (accessed !== at) folioMarkAccessed(k, frame);
+    if (accessed !== at) {
+      if (isActivatedByUse(k, frame)) k.nowUs += ACTIVATED_US;
+      folioMarkAccessed(k, frame);
+    }
     accessed = at;
     ra.prevPos = at;
   }

@@ -142,6 +142,12 @@ function activateNow(k: Kernel, frame: number): void {
   countMemcg(k, k.frames.group[frame]!, 'pgactivate', pages);
 }
 
+/** Whether its second use moves it to the active list. */
+export function isActivatedByUse(k: Kernel, frame: number): boolean {
+  const flags = k.frames.flags[frame]!;
+  return !k.lruGen && (flags & PG_REFERENCED) !== 0 && !(flags & (PG_ACTIVE | PG_UNEVICTABLE));
+}
+
 /** folio_mark_accessed: unreferenced → referenced → active. */
 export function folioMarkAccessed(k: Kernel, page: number): void {
   const { flags } = k.frames;

@@ -17,9 +17,7 @@ test('retention that counts as pinned says why: freed chunks that are not merged
   const { verdict, sample } = told(72);
   expect(verdict.kind).toBe('retention by policy');
   expect(sample.breakdown.pinned).toBeGreaterThan(sample.rssBytes / 2);
-  expect(verdict.headline).toMatch(
-    /keeps them by its own rules: freed blocks that it has not merged lie on the pages/,
-  );
+  expect(verdict.headline).toMatch(/keeps them by its own rules: freed blocks that it has not merged lie on the pages/);
 });
 
 test('where whole pages are free there is nothing to say of it', () => {
