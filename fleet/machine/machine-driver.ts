@@ -156,7 +156,7 @@ export class MachineDriver {
 
   /** Who has died since the last call. */
   takeDeaths(): Death[] {
-    this.run.dying.idle(Number.POSITIVE_INFINITY);
+    this.run.queue.finishAll();
     this.run.reap();
     return this.deaths.splice(0);
   }

@@ -123,7 +123,7 @@ export class ProcessMemory implements MemoryBacking, Tlb {
       this.taken += faults;
       this.huge += k.vmstat.thp_fault_alloc - hugeBefore;
       k.nowUs += faults * k.profile.prices.faultUs;
-      if (k.nowUs >= k.victimsTurnUs) k.hooks.victimsTurn(task.group);
+      if (k.nowUs >= k.queueTurnUs) k.hooks.queueTurn(task.group);
       this.peakPages = Math.max(this.peakPages, this.countedPages() - this.otherPages);
     }
     if (signal === SIGKILL || task.fatalSignal) throw new ProcessKilled(`process ${task.name} was killed`);

@@ -2,15 +2,16 @@
 
 import { inodeAttachWb } from './backing-dev.ts';
 import { earlyRatelimit } from './dirty-limits.ts';
-import { type HugePageSettings, Kernel } from './kernel.ts';
+import { type HugePageSettings, Kernel, type Task } from './kernel.ts';
+import { allowsDirectReclaim } from './kswapd.ts';
 import type { MemCgroup } from './mem-cgroup.ts';
-import { memCgroupOutOfMemory, outOfMemory, type Victims } from './oom-kill.ts';
+import { memCgroupOutOfMemory, outOfMemory } from './oom-kill.ts';
 import { freePage, takeKernelPages } from './page-alloc.ts';
 import { type Profile, profileOf } from './profile.ts';
 import { noteStall, stalled } from './psi.ts';
 import { OOM_GROUP_US, OOM_US } from './recorded-prices.ts';
 import { handleOverHighInCharge } from './throttle.ts';
-import { balancePgdat, tryToFreeMemCgroupPages, tryToFreePages } from './vmscan.ts';
+import { tryToFreeMemCgroupPages, tryToFreePages } from './vmscan.ts';
 import { calculateMinFreeKbytes, recommendedMinFreeKbytes, setupZones, type Zone } from './zone.ts';
 
 export interface BootOptions {
@@ -18,7 +19,17 @@ export interface BootOptions {
   readonly thp: HugePageSettings['enabled'];
   readonly processors: number;
   readonly kernel: string;
-  readonly victims: Victims;
+  /** Asked for when it is needed first. */
+  readonly queue: () => ProcessorQueue;
+}
+
+/** Those that wait for the processor beside the processes of the script. */
+export interface ProcessorQueue {
+  kill(tasks: readonly Task[], isOfMany: boolean): void;
+  share(others: MemCgroup): void;
+  condResched(): void;
+  wakeKswapd(order: number): void;
+  waitForKswapd(until: () => boolean): void;
 }
 
 const newZone = ({ name, present, managed }: Profile['zones'][number], processors: number): Zone => ({
@@ -57,32 +68,34 @@ export function bootKernel(options: BootOptions): Kernel {
   earlyRatelimit(k);
   setMarks(k);
   k.userReserveKbytes = Math.min(131072, Math.floor((total * 4) / 32));
-  const { victims } = options;
-  const lookingUp = (reclaim: () => number) => () => {
-    const reclaimed = reclaim();
-    victims.shareInReclaim();
-    return reclaimed;
-  };
+  const { queue } = options;
+  const kill: ProcessorQueue['kill'] = (tasks, isOfMany) => queue().kill(tasks, isOfMany);
   k.hooks = {
-    memcgReclaim: (group, pages) =>
-      stalled(
-        k,
-        lookingUp(() => tryToFreeMemCgroupPages(k, group, pages)),
-      ),
-    memcgOutOfMemory: (group) => reportedKill(k, group, () => memCgroupOutOfMemory(k, group, victims.kill)),
+    memcgReclaim: (group, pages) => stalled(k, () => tryToFreeMemCgroupPages(k, group, pages)),
+    memcgOutOfMemory: (group) => reportedKill(k, group, () => memCgroupOutOfMemory(k, group, kill)),
     memcgHandleOverHigh: (task) => handleOverHighInCharge(k, task),
-    outOfMemory: () => reportedKill(k, null, () => outOfMemory(k, victims.kill)),
-    directReclaim: (order) =>
-      stalled(
-        k,
-        lookingUp(() => tryToFreePages(k, order)),
-      ),
-    wakeKswapd: (_zone, order) => balancePgdat(k, order),
+    outOfMemory: () => reportedKill(k, null, () => outOfMemory(k, kill)),
+    directReclaim: (order) => stalled(k, () => directReclaim(k, order)),
+    wakeKswapd: (order) => queue().wakeKswapd(order),
+    waitForKswapd: (until) => queue().waitForKswapd(until),
     freePage: (frame) => freePage(k, frame),
-    victimsTurn: (others) => victims.share(others),
+    queueTurn: (others) => queue().share(others),
+    condResched: () => queue().condResched(),
   };
   takeStart(k);
   return k;
+}
+
+/** __perform_reclaim: where too little is left for those who reclaim (throttle_direct_reclaim), kswapd comes first. */
+function directReclaim(k: Kernel, order: number): number {
+  k.hooks.condResched();
+  if (!allowsDirectReclaim(k)) {
+    k.hooks.wakeKswapd(order);
+    k.hooks.waitForKswapd(() => allowsDirectReclaim(k));
+  }
+  const reclaimed = tryToFreePages(k, order);
+  k.hooks.condResched();
+  return reclaimed;
 }
 
 function reportedKill(k: Kernel, group: MemCgroup | null, kill: () => boolean): boolean {

@@ -7,7 +7,6 @@ import { freePage } from './page-alloc.ts';
 import { type Pmd, PTE_PRESENT, PTE_SPECIAL } from './page-table.ts';
 import { EXIT_FREED_US, EXIT_SHMEM_FREED_US, EXIT_UNMAPPED_US } from './recorded-prices.ts';
 import { VM_HUGETLB, VM_PFNMAP } from './vm-flags.ts';
-import { resetKswapdFailures } from './vmscan.ts';
 
 /** mmu_gather.local, MAX_GATHER_BATCH, and MAX_GATHER_BATCH_COUNT of those: pages that wait to be freed together. */
 const LOCAL_PAGES = 8;
@@ -48,7 +47,6 @@ class Gather {
         k.gathered.delete(frame);
         freePage(k, frame);
       }
-      resetKswapdFailures(k);
       yield frames.length * (EXIT_FREED_US - EXIT_UNMAPPED_US);
     }
   }

@@ -132,10 +132,14 @@ export interface Hooks {
   memcgOutOfMemory(group: MemCgroup): boolean;
   memcgHandleOverHigh(task: Task): void;
   outOfMemory(order: number): boolean;
-  /** Somebody of that group has had the processor until it was the turn of those that were killed (`victimsTurnUs`). */
-  victimsTurn(others: MemCgroup): void;
+  /** Somebody of that group has had the processor until it was the turn of those that wait for it (`queueTurnUs`). */
+  queueTurn(others: MemCgroup): void;
+  /** Whoever is in the middle of reclaim lets others have the processor, where it is their turn. */
+  condResched(): void;
+  /** kswapd has the processor until that is so, or it has nothing left to do. */
+  waitForKswapd(until: () => boolean): void;
   directReclaim(order: number): number;
-  wakeKswapd(zone: number, order: number): void;
+  wakeKswapd(order: number): void;
   freePage(frame: number): void;
   /** Somebody has been chosen, and nothing is freed yet. */
   oomKill?(): void;
@@ -196,8 +200,12 @@ export class Kernel {
   /** Nobody was left to be killed: the machine has stopped. */
   panicked = false;
   nowUs = 0;
-  /** When those that were killed for memory have the processor next, in microseconds. */
-  victimsTurnUs = Number.POSITIVE_INFINITY;
+  /** When those that wait for the processor (who was killed for memory, kswapd) have it next, in microseconds. */
+  queueTurnUs = Number.POSITIVE_INFINITY;
+  /** A worker of the kernel has just had the processor: whoever has had least of it goes on. */
+  workerCame = false;
+  /** Who has the processor, or waits for the turn of others, is in reclaim. */
+  stalls = 0;
   /** When whoever carries out a command in the script loses the processor to another, or to who reads the script. */
   othersTurnUs = Number.POSITIVE_INFINITY;
   /** mmu_gather: pages that were unmapped last by who ends are not freed yet, but kept here. */
@@ -210,7 +218,9 @@ export class Kernel {
     memcgOutOfMemory: unset,
     memcgHandleOverHigh: unset,
     outOfMemory: unset,
-    victimsTurn: unset,
+    queueTurn: unset,
+    condResched: unset,
+    waitForKswapd: unset,
     directReclaim: unset,
     wakeKswapd: unset,
     freePage: unset,

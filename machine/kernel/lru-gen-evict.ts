@@ -25,9 +25,17 @@ import { countMemcg } from './memcontrol.ts';
 import { zoneWatermarkOk } from './page-alloc.ts';
 import { isBelowMin } from './protection.ts';
 import { shrinkFolioList } from './reclaim-folio.ts';
-import { BUFFERED_US, KEPT_MAPPING_US, KEPT_US, SORTED_US, UNMAPPED_US } from './recorded-prices.ts';
+import {
+  BULK_FREED_US,
+  KEPT_MAPPING_US,
+  KEPT_US,
+  RECLAIM_BATCH_US,
+  SORTED_US,
+  UNMAPPED_US,
+} from './recorded-prices.ts';
 import { DEF_PRIORITY, type ScanControl, targetOf } from './scan-count.ts';
 import { jiffiesOf } from './timer.ts';
+import { pagesOnPcp } from './zone.ts';
 
 /** sort_folio: a page that is not to be taken leaves the list for that of a younger generation. */
 function sortFolio(
@@ -186,6 +194,7 @@ function evictFolios(k: Kernel, lrugen: LruGenFolio, sc: ScanControl, swappiness
   for (let isRetry = false; list.length > 0; isRetry = true) {
     const pages = list.reduce((sum, frame) => sum + k.frames.sizeOf(frame), 0);
     const kept: number[] = [];
+    const onPcpBefore = pagesOnPcp(k);
     const result = shrinkFolioList(k, list, (frame) => kept.push(frame), targetOf(sc));
     sc.unqueuedDirty += result.dirty;
     sc.nrReclaimed += result.reclaimed;
@@ -195,11 +204,13 @@ function evictFolios(k: Kernel, lrugen: LruGenFolio, sc: ScanControl, swappiness
     countMemcg(k, lrugen.group.id, `pgsteal_${side}`, result.reclaimed);
     k.vmstat[type === LRU_GEN_FILE ? 'pgsteal_file' : 'pgsteal_anon'] += result.reclaimed;
     k.nowUs +=
+      RECLAIM_BATCH_US +
+      Math.max(0, result.reclaimed + onPcpBefore - pagesOnPcp(k)) * BULK_FREED_US +
       result.reclaimed * k.profile.prices.freedUs +
       (pages - result.reclaimed) * KEPT_US +
       result.keptMappings * KEPT_MAPPING_US +
       result.unmapped * UNMAPPED_US +
-      result.buffered * BUFFERED_US;
+      result.buffered * k.profile.prices.bufferedUs;
   }
   reschedule(k);
   return scanned;
@@ -248,14 +259,22 @@ export function shouldAbortScan(k: Kernel, sc: ScanControl): boolean {
 }
 
 /** try_to_shrink_lruvec. @returns whether the group's turn is over: it has aged, or is protected. */
-export function tryToShrinkLruvec(k: Kernel, lrugen: LruGenFolio, sc: ScanControl): boolean {
+export function* tryToShrinkLruvec(
+  k: Kernel,
+  lrugen: LruGenFolio,
+  sc: ScanControl,
+): Generator<undefined, boolean, void> {
   const swappiness = getSwappiness(k, lrugen.group);
+  // Whoever had the processor meanwhile may have reclaimed in another way.
+  const walksTables = sc.kswapd && sc.target.isRoot;
   let scanned = 0;
   let nrToScan = getNrToScan(k, lrugen, sc, swappiness > 0);
   while (nrToScan > 0) {
     const delta = evictFolios(k, lrugen, sc, swappiness);
     scanned += delta;
     if (delta === 0 || scanned >= nrToScan || shouldAbortScan(k, sc)) break;
+    yield;
+    k.lruGen!.mmWalk = walksTables;
     nrToScan = getNrToScan(k, lrugen, sc, swappiness > 0);
   }
   const allDirty = sc.unqueuedDirty > 0 && sc.unqueuedDirty === sc.fileTaken;

@@ -63,14 +63,18 @@ function lruvecIsSizable(k: Kernel, lrugen: LruGenFolio, sc: ScanControl): boole
 }
 
 /** shrink_one. @returns where the group goes then; undefined: it stays. */
-function shrinkOne(k: Kernel, lrugen: LruGenFolio, sc: ScanControl): MemcgLruOp | undefined {
+function* shrinkOne(
+  k: Kernel,
+  lrugen: LruGenFolio,
+  sc: ScanControl,
+): Generator<undefined, MemcgLruOp | undefined, void> {
   const { group } = lrugen;
   if (isBelowMin(k.root, group)) return 'young';
   if (isBelowLow(k.root, group)) {
     if (lrugen.seg !== 'tail') return 'tail';
     memcgEvent(group, 'low');
   }
-  const isDone = tryToShrinkLruvec(k, lrugen, sc);
+  const isDone = yield* tryToShrinkLruvec(k, lrugen, sc);
   sc.nrReclaimed += shrinkSlab(k, group, sc.priority);
   if (isDone && group.online) return 'young';
   if (!isDone && lruvecIsSizable(k, lrugen, sc)) return undefined;
@@ -78,7 +82,7 @@ function shrinkOne(k: Kernel, lrugen: LruGenFolio, sc: ScanControl): MemcgLruOp 
 }
 
 /** shrink_many: the bins of the old generation, from any of them on. */
-function shrinkMany(k: Kernel, sc: ScanControl): void {
+function* shrinkMany(k: Kernel, sc: ScanControl): Generator<undefined, void, void> {
   const node = k.lruGen!;
   const gen = node.memcgSeq % MEMCG_NR_GENS;
   const firstBin = node.anyBin();
@@ -86,7 +90,7 @@ function shrinkMany(k: Kernel, sc: ScanControl): void {
     const bin = node.memcgs[gen]![(firstBin + i) % MEMCG_NR_BINS]!;
     for (let at = 0; at < bin.length; ) {
       const lrugen = bin[at]!;
-      const op = shrinkOne(k, lrugen, sc);
+      const op = yield* shrinkOne(k, lrugen, sc);
       const isEnough = shouldAbortScan(k, sc);
       // Who comes next is known before the group leaves its place; one that goes to the tail of this bin is come to again.
       if (op) lruGenRotateMemcg(k, lrugen, op);
@@ -113,18 +117,18 @@ export function lruGenAgeNode(k: Kernel, sc: ScanControl): void {
 }
 
 /** lru_gen_shrink_node: reclaim of all memory. */
-export function lruGenShrinkNode(k: Kernel, sc: ScanControl): void {
+export function* lruGenShrinkNode(k: Kernel, sc: ScanControl): Generator<undefined, void, void> {
   lruAddDrain(k);
   k.lruGen!.mmWalk = sc.kswapd;
   setInitialPriority(k, sc);
-  shrinkMany(k, sc);
+  yield* shrinkMany(k, sc);
   k.lruGen!.mmWalk = false;
 }
 
 /** lru_gen_shrink_lruvec: reclaim in a group. */
-export function lruGenShrinkLruvec(k: Kernel, lrugen: LruGenFolio, sc: ScanControl): void {
+export function* lruGenShrinkLruvec(k: Kernel, lrugen: LruGenFolio, sc: ScanControl): Generator<undefined, void, void> {
   lruAddDrain(k);
   k.lruGen!.mmWalk = false;
-  if (tryToShrinkLruvec(k, lrugen, sc)) lruGenRotateMemcg(k, lrugen, 'young');
+  if (yield* tryToShrinkLruvec(k, lrugen, sc)) lruGenRotateMemcg(k, lrugen, 'young');
   k.lruGen!.mmWalk = false;
 }

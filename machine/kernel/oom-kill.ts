@@ -8,15 +8,6 @@ const OOM_SCORE_ADJ_MIN = -1000;
 /** They have their signal; `isOfMany`: others of the group follow. */
 type Kill = (tasks: readonly Task[], isOfMany: boolean) => void;
 
-/** Those that were killed for memory, which give theirs back in turns with who asked for it. */
-export interface Victims {
-  readonly kill: Kill;
-  /** Whoever has had the processor up to now gives way, if it is their turn. */
-  readonly share: (others: MemCgroup) => void;
-  /** The same of who is stalled, as it reclaims. */
-  readonly shareInReclaim: () => void;
-}
-
 const NOBODY = 'Out of memory and no killable processes...';
 
 /** oom_badness: pages that the process would give back, and its adjustment in thousandths of all; undefined where it may not die. */

@@ -46,7 +46,7 @@ function reserveFrom(k: Kernel, options: AllocOptions): number {
   const order = options.order ?? 0;
   const found = getPageFromFreelist(k, order, 'low');
   if (found >= 0) return found;
-  k.hooks.wakeKswapd(k.zones.length - 1, order);
+  k.hooks.wakeKswapd(order);
   if (k.current?.oomVictim) {
     const any = withoutWatermarks(k, order);
     if (any >= 0) return any;
@@ -73,6 +73,12 @@ function reserveFrom(k: Kernel, options: AllocOptions): number {
     }
     retries = 0;
   }
+}
+
+/** Who may not reclaim may still go down to the lower mark, and wakes nobody. */
+function withoutReclaim(k: Kernel, order: number): number {
+  const found = getPageFromFreelist(k, order, 'low');
+  return found >= 0 ? found : getPageFromFreelist(k, order, 'min');
 }
 
 /** ALLOC_NO_WATERMARKS, for who is dying: all there is, and not more. */
@@ -158,7 +164,7 @@ export function allocPage(k: Kernel, group: MemCgroup, options: AllocOptions = U
  * (GFP_TRANSHUGE_LIGHT) nothing is reclaimed for it.
  */
 export function allocHugePage(k: Kernel, group: MemCgroup, direct: boolean): number {
-  const zone = direct ? reserveFrom(k, { order: 9, noRetry: true }) : getPageFromFreelist(k, 9, 'low');
+  const zone = direct ? reserveFrom(k, { order: 9, noRetry: true }) : withoutReclaim(k, 9);
   if (zone < 0) return -1;
   if (!group.isRoot && !tryChargeMemcg(k, group, HPAGE_PMD_NR, { huge: true, blocking: direct })) return -2;
   let head = -1;

@@ -7,7 +7,6 @@ import { Mm } from './mm-types.ts';
 import { exitMmap } from './mmap.ts';
 import { FORK_ENTRY_US, FORK_US, FORK_VMA_US } from './recorded-prices.ts';
 import { processMemory, releaseTaskMemory, threadMemory } from './slab.ts';
-import { resetKswapdFailures } from './vmscan.ts';
 
 /** _STK_LIM. */
 const STACK_LIMIT = 8 * 2 ** 20;
@@ -127,7 +126,6 @@ export function exitTask(k: Kernel, task: Task): void {
   releaseTaskMemory(k, task);
   task.pids.uncharge(task.threads);
   for (const pid of [task.pid, ...task.tids]) k.pids.free(pid);
-  resetKswapdFailures(k);
   k.tasks.splice(k.tasks.indexOf(task), 1);
   k.current = current;
 }

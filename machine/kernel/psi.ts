@@ -47,7 +47,9 @@ const runner = (k: Kernel): MemCgroup => k.current?.group ?? k.root;
 export function stalled(k: Kernel, work: () => number): number {
   const group = runner(k);
   changeStalled(k, group, 1, true);
+  k.stalls++;
   const result = work();
+  k.stalls--;
   changeStalled(k, group, -1, false);
   return result;
 }

@@ -15,5 +15,6 @@ export function vmpressure(k: Kernel, target: MemCgroup, scanned: number): void 
   target.treeScanned += scanned;
   if (target.treeScanned < WINDOW_PAGES) return;
   target.treeScanned = 0;
+  k.workerCame = true;
   rescheduled(k);
 }

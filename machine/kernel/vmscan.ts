@@ -1,6 +1,6 @@
 /** mm/vmscan.c: what is taken back when memory runs short, in the order of the lists. */
 
-import { flushersTurn, wakeupFlusherThreads } from './flusher.ts';
+import { wakeupFlusherThreads } from './flusher.ts';
 import {
   LRU_ACTIVE_ANON,
   LRU_ACTIVE_FILE,
@@ -14,21 +14,22 @@ import {
 } from './frames.ts';
 import type { Kernel } from './kernel.ts';
 import { lruGenDelFolio, lruGenOf } from './lru-gen-folio.ts';
-import { lruGenAgeNode, lruGenShrinkLruvec, lruGenShrinkNode } from './lru-gen-memcg.ts';
+import { lruGenShrinkLruvec, lruGenShrinkNode } from './lru-gen-memcg.ts';
 import { lruNoteCost, lruvecAdd } from './lruvec.ts';
 import { type MemCgroup, memcgEvent } from './mem-cgroup.ts';
 import { memCgroupIter } from './mem-cgroup-iter.ts';
 import { countMemcg } from './memcontrol.ts';
-import { nrFreePages, zoneWatermarkOk } from './page-alloc.ts';
 import { calculateProtection, isBelowLow, isBelowMin } from './protection.ts';
 import { shrinkFolioList } from './reclaim-folio.ts';
 import {
+  BULK_FREED_US,
   DEACTIVATED_US,
   KEPT_MAPPING_US,
   KEPT_US,
+  RECLAIM_BATCH_US,
   RECLAIM_GROUP_US,
+  RECLAIM_MACHINE_US,
   UNMAPPED_US,
-  ZEROED_PAGE_US,
 } from './recorded-prices.ts';
 import { folioReferenced } from './rmap.ts';
 import { RmapWalk } from './rmap-walk.ts';
@@ -50,8 +51,7 @@ import { shrinkSlab } from './shrink-slab.ts';
 import { lruAddDrain } from './swap-lru.ts';
 import { VM_EXEC } from './vm-flags.ts';
 import { vmpressure } from './vmpressure.ts';
-
-const MAX_RECLAIM_RETRIES = 16;
+import { pagesOnPcp } from './zone.ts';
 
 /** isolate_lru_pages from the tail of a list. */
 function isolate(k: Kernel, group: MemCgroup, lru: number, wanted: number): { frames: number[]; pages: number } {
@@ -76,7 +76,7 @@ function putBack(k: Kernel, frame: number): void {
 }
 
 /** shrink_active_list: what was not used since leaves the active list. */
-function shrinkActiveList(k: Kernel, group: MemCgroup, lru: number, wanted: number, sc: ScanControl): void {
+export function shrinkActiveList(k: Kernel, group: MemCgroup, lru: number, wanted: number, sc: ScanControl): void {
   lruAddDrain(k);
   const { flags } = k.frames;
   const isolated = isolate(k, group, lru, wanted);
@@ -109,6 +109,7 @@ function shrinkInactiveList(k: Kernel, group: MemCgroup, lru: number, wanted: nu
   k.vmstat[`pgscan_${kind}`] += isolated.pages;
   countMemcg(k, group.id, `pgscan_${side}`, isolated.pages);
   if (!sc.cgroup) k.vmstat[`pgscan_${side}`] += isolated.pages;
+  const onPcpBefore = pagesOnPcp(k);
   const result = shrinkFolioList(k, isolated.frames, (frame) => putBack(k, frame), targetOf(sc));
   k.vmstat[`pgsteal_${kind}`] += result.reclaimed;
   countMemcg(k, group.id, `pgsteal_${side}`, result.reclaimed);
@@ -116,21 +117,25 @@ function shrinkInactiveList(k: Kernel, group: MemCgroup, lru: number, wanted: nu
   lruNoteCost(k, group, isFile(lru), result.paged);
   sc.nrScanned += isolated.pages;
   k.nowUs +=
+    RECLAIM_BATCH_US +
     result.reclaimed * k.profile.prices.freedUs +
     (isolated.pages - result.reclaimed) * KEPT_US +
     result.keptMappings * KEPT_MAPPING_US +
-    result.unmapped * UNMAPPED_US;
+    result.unmapped * UNMAPPED_US +
+    result.buffered * k.profile.prices.bufferedUs +
+    Math.max(0, result.reclaimed + onPcpBefore - pagesOnPcp(k)) * BULK_FREED_US;
   if (result.dirty === isolated.pages && (!sc.cgroup || k.profile.features.wakesFlushersForGroup))
     wakeupFlusherThreads(k);
-  // cond_resched.
-  flushersTurn(k);
   return result.reclaimed;
 }
 
+/** Reclaim on its way. Between its steps, each of which takes its time, others may have the processor (cond_resched). */
+export type Reclaiming = Generator<undefined, void, void>;
+
 /** shrink_lruvec. */
-function shrinkLruvec(k: Kernel, group: MemCgroup, sc: ScanControl): void {
+function* shrinkLruvec(k: Kernel, group: MemCgroup, sc: ScanControl): Reclaiming {
   if (k.lruGen) {
-    lruGenShrinkLruvec(k, lruGenOf(k, group.id), sc);
+    yield* lruGenShrinkLruvec(k, lruGenOf(k, group.id), sc);
     return;
   }
   const nr = getScanCount(k, group, sc);
@@ -145,7 +150,11 @@ function shrinkLruvec(k: Kernel, group: MemCgroup, sc: ScanControl): void {
       nr[lru]! -= some;
       if (!isActive(lru)) reclaimed += shrinkInactiveList(k, group, lru, some, sc);
       else if (isFile(lru) ? sc.deactivateFile : sc.deactivateAnon) shrinkActiveList(k, group, lru, some, sc);
-      else sc.skippedDeactivate = true;
+      else {
+        sc.skippedDeactivate = true;
+        continue;
+      }
+      yield;
     }
     if (reclaimed < sc.nrToReclaim || proportional || adjusted) continue;
     const file = nr[LRU_INACTIVE_FILE]! + nr[LRU_ACTIVE_FILE]!;
@@ -189,13 +198,32 @@ function isSpared(k: Kernel, group: MemCgroup, sc: ScanControl): boolean {
   return false;
 }
 
-/** shrink_node: every group below the target, and the shrinkers. */
-function shrinkNode(k: Kernel, sc: ScanControl): void {
+/** Passes that freed nothing, one after another (kswapd_failures). */
+const kswapdFailures = new WeakMap<Kernel, number>();
+
+/** Times that kswapd tries in vain, after which it leaves reclaim to those who ask. */
+const MAX_RECLAIM_RETRIES = 16;
+
+export const isHopelessNode = (k: Kernel): boolean => (kswapdFailures.get(k) ?? 0) >= MAX_RECLAIM_RETRIES;
+
+export const countKswapdFailure = (k: Kernel): void => {
+  kswapdFailures.set(k, (kswapdFailures.get(k) ?? 0) + 1);
+};
+
+/** shrink_node: every group below the target, and the shrinkers. Where something was freed, kswapd may try again. */
+export function* shrinkNode(k: Kernel, sc: ScanControl): Reclaiming {
+  const reclaimedBefore = sc.nrReclaimed;
+  yield* shrinkGroups(k, sc);
+  if (sc.nrReclaimed > reclaimedBefore) kswapdFailures.set(k, 0);
+}
+
+function* shrinkGroups(k: Kernel, sc: ScanControl): Reclaiming {
   sc.fileTaken = 0;
   sc.unqueuedDirty = 0;
+  if (sc.target.isRoot) k.nowUs += RECLAIM_MACHINE_US;
   if (k.lruGen) {
     if (sc.target.isRoot) {
-      lruGenShrinkNode(k, sc);
+      yield* lruGenShrinkNode(k, sc);
       return;
     }
   } else {
@@ -208,7 +236,7 @@ function shrinkNode(k: Kernel, sc: ScanControl): void {
     if (group !== sc.target) k.nowUs += RECLAIM_GROUP_US;
     calculateProtection(sc.target, group);
     if (!group.isRoot && isSpared(k, group, sc)) continue;
-    shrinkLruvec(k, group, sc);
+    yield* shrinkLruvec(k, group, sc);
     sc.nrReclaimed += shrinkSlab(k, group, sc.priority);
     if (isPartial && sc.nrReclaimed >= sc.nrToReclaim) break;
   }
@@ -222,7 +250,8 @@ function doTryToFreePages(k: Kernel, sc: ScanControl): number {
     for (sc.priority = DEF_PRIORITY; sc.priority >= 0; sc.priority--) {
       sc.nrScanned = 0;
       k.nowUs += k.profile.prices.reclaimPassUs;
-      shrinkNode(k, sc);
+      for (const _ of shrinkNode(k, sc)) k.hooks.condResched();
+      k.hooks.condResched();
       if (sc.nrReclaimed >= sc.nrToReclaim) break;
     }
     seeRefaults(k, sc.target);
@@ -252,60 +281,6 @@ export function tryToFreePages(k: Kernel, order: number): number {
 /** try_to_free_mem_cgroup_pages. Whether that is pressure is the caller's: of whoever charges it is, of a limit that is written, or of memory.reclaim, not. */
 export function tryToFreeMemCgroupPages(k: Kernel, group: MemCgroup, pages: number): number {
   return doTryToFreePages(k, newScan(group, false, true, Math.max(pages, SWAP_CLUSTER_MAX)));
-}
-
-/** kswapd_age_node: anonymous pages age too where they could be swapped. */
-function kswapdAgeNode(k: Kernel, sc: ScanControl): void {
-  if (k.lruGen) {
-    lruGenAgeNode(k, sc);
-    return;
-  }
-  if (k.swapTotal === 0) return;
-  if (!inactiveIsLow(k, lruvecPageState(k, k.root, LRU_INACTIVE_ANON), lruvecPageState(k, k.root, LRU_ACTIVE_ANON)))
-    return;
-  for (const group of k.root.subtree()) shrinkActiveList(k, group, LRU_ACTIVE_ANON, SWAP_CLUSTER_MAX, sc);
-}
-
-const kswapdFailures = new WeakMap<Kernel, number>();
-
-/** wakeup_kswapd and balance_pgdat: reclaims until the zones are above their high marks, or gives up. */
-export function balancePgdat(k: Kernel, order: number): void {
-  const failures = kswapdFailures.get(k) ?? 0;
-  if (failures >= MAX_RECLAIM_RETRIES) return;
-  k.vmstat.pageoutrun++;
-  const balanced = () => k.zones.some((zone, i) => zone.managed > 0 && zoneWatermarkOk(k, i, order, zone.high));
-  const sc = newScan(k.root, true, false, 0, order);
-  sc.priority = DEF_PRIORITY;
-  let total = 0;
-  const startUs = k.nowUs;
-  const spareAtStart = nrFreePages(k) - k.zones.reduce((sum, { min }) => sum + min, 0);
-  for (const zone of k.zones) zone.reclaimActive = true;
-  while (sc.priority >= 1) {
-    if (balanced()) break;
-    sc.nrToReclaim = k.zones.reduce((sum, zone) => sum + Math.max(zone.high, SWAP_CLUSTER_MAX), 0);
-    sc.nrReclaimed = 0;
-    sc.nrScanned = 0;
-    kswapdAgeNode(k, sc);
-    shrinkNode(k, sc);
-    total += sc.nrReclaimed;
-    const looked = k.lruGen ? Math.max(sc.nrScanned, sc.nrReclaimed) : sc.nrScanned;
-    if (looked < sc.nrToReclaim || sc.nrReclaimed === 0) sc.priority--;
-  }
-  for (const zone of k.zones) zone.reclaimActive = false;
-  seeRefaults(k, sc.target);
-  // The thread's own time counts as a stall of some, not of all: whoever allocates could run. After a while they take turns, until what
-  // is free is down to the marks and who allocates has to reclaim as well.
-  const { prices } = k.profile;
-  const ranUs = k.nowUs - startUs;
-  const othersUs = Math.max(0, spareAtStart + total) * (prices.faultUs + ZEROED_PAGE_US);
-  if (k.psi.stalled === 0) k.psi.someUs += ranUs;
-  k.psi.someUs += Math.min(Math.max(0, ranUs - prices.kswapdAheadUs), othersUs);
-  kswapdFailures.set(k, total === 0 && !balanced() ? failures + 1 : 0);
-}
-
-/** Something was freed: kswapd may try again. */
-export function resetKswapdFailures(k: Kernel): void {
-  kswapdFailures.set(k, 0);
 }
 
 /** reclaim_pages: MADV_PAGEOUT. */

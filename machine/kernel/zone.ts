@@ -17,6 +17,10 @@ export interface Zone {
 /** per_cpu_pages.count. */
 export const pcpCount = ({ pcp }: Zone): number => pcp.kernel + pcp.movable + pcp.huge;
 
+/** The same of all zones. */
+export const pagesOnPcp = ({ zones }: { readonly zones: readonly Zone[] }): number =>
+  zones.reduce((sum, zone) => sum + pcpCount(zone), 0);
+
 /** Integer square root, as int_sqrt. */
 const intSqrt = (value: number): number => Math.floor(Math.sqrt(value));
 

@@ -49,7 +49,7 @@ function* fileCalls(run: MachineRun, task: Task, writing: boolean, words: readon
       : readCall(run, task, object, ra, offset + done, bytes);
     k.nowUs += CALL_US / 4 + pagesOf(bytes) * copyUs;
     flushersTurn(k);
-    if (k.nowUs >= k.victimsTurnUs) k.hooks.victimsTurn(task.group);
+    if (k.nowUs >= k.queueTurnUs) k.hooks.queueTurn(task.group);
     const sleepUs = isOverHigh(task) ? handleOverHigh(k, task) : 0;
     if (sleepUs > 0) yield { untilUs: k.nowUs + sleepUs, for: 'memory' };
     else if (k.nowUs >= k.othersTurnUs) yield { untilUs: k.nowUs, for: 'turn' };

@@ -166,7 +166,7 @@ function reclaimTo({ k }: MachineRun, group: MemCgroup, pages: number): void {
 }
 
 /** memory_max_write: reclaims down to the new limit, and kills where that is not enough. */
-function shrinkTo({ k, dying }: MachineRun, group: MemCgroup): void {
+function shrinkTo({ k, queue }: MachineRun, group: MemCgroup): void {
   if (group.usage > group.max) drainAllStock(k, group);
   for (let reclaims = MAX_RECLAIM_RETRIES; group.usage > group.max; ) {
     if (reclaims > 0) {
@@ -175,7 +175,7 @@ function shrinkTo({ k, dying }: MachineRun, group: MemCgroup): void {
     }
     memcgEvent(group, 'oom');
     if (!k.hooks.memcgOutOfMemory(group)) return;
-    dying.wait();
+    queue.wait();
   }
 }
 

@@ -56,7 +56,7 @@ const WAITS: Readonly<Record<string, (...call: Parameters<Handler>) => Breathing
       return;
     }
     yield* passUntilAnswered(run, process, run.k.nowUs + Number(ms ?? 120000) * 1000);
-    run.dying.finish(process.task);
+    run.queue.finish(process.task);
     if (!process.alive) {
       run.emitStep(command.text, 'died', undefined);
       return;
@@ -127,7 +127,7 @@ const HANDLERS: Readonly<Record<string, Handler>> = {
       const error = run.k.swapTotal === 0 ? 'EINVAL' : swapOff(run.k, run.image.init) ? undefined : 'ENOMEM';
       ok(run, command, error, run.k.nowUs - startUs);
       // Who was killed for it has had time to go.
-      run.dying.idle(Number.POSITIVE_INFINITY);
+      run.queue.finishAll();
       return;
     }
     const bytes = sizeOf(size!);

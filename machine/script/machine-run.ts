@@ -9,10 +9,10 @@ import { exitTask } from '../kernel/process.ts';
 import { LEAST_MEMORY_MB } from '../kernel/profile.ts';
 import { wakesForMemory } from '../kernel/psi.ts';
 import { registerShrinker } from '../kernel/shrink-slab.ts';
-import { Dying } from './dying.ts';
 import { FileSystem } from './files.ts';
 import type { Command, MachineSettings } from './parse.ts';
 import type { Pause } from './pause.ts';
+import { RunQueue } from './run-queue.ts';
 import { Turns } from './turns.ts';
 import { bootImage, type Image } from './worker-image.ts';
 
@@ -131,7 +131,7 @@ export class MachineRun {
   /** Processes that run a workload at some time: a fork takes its parent's heap along for them. */
   readonly runners = new Set<string>();
   private kmsgShown = 0;
-  readonly dying: Dying;
+  readonly queue: RunQueue;
   /** A signal from outside has reached them: they end when the reader of the script lets them run. */
   readonly condemned: ScriptProcess[] = [];
   private readonly deaths: { process: ScriptProcess; how: 'signal' | 'exit'; code: number }[] = [];
@@ -144,13 +144,9 @@ export class MachineRun {
     this.onLine = onLine;
     this.k = bootKernel({
       ...options,
-      victims: {
-        kill: (tasks, isOfMany) => this.dying.kill(tasks, isOfMany),
-        share: (others) => this.dying.share(others),
-        shareInReclaim: () => this.dying.shareInReclaim(),
-      },
+      queue: () => this.queue,
     });
-    this.dying = new Dying(this.k, (task) => this.die(task, 'signal', 9));
+    this.queue = new RunQueue(this.k, (task) => this.die(task, 'signal', 9));
     this.rootGroup = new Cgroup('', null, this.k.root, this.k.rootPids);
     this.rootGroup.subtreeControl.add('memory');
     this.turns = new Turns(this.k);
@@ -298,8 +294,8 @@ export class MachineRun {
   }
 
   emitStep(command: string, state: string | undefined, answer: Partial<Answer> | undefined): void {
-    this.dying.share(this.k.root);
-    this.dying.readerWakes();
+    this.queue.share(this.k.root);
+    this.queue.readerWakes();
     this.reap();
     this.emit({
       t: 'step',

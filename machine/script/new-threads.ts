@@ -1,8 +1,9 @@
 import type { Task } from '../kernel/kernel.ts';
 
-/** sysctl_sched_latency and sysctl_sched_min_granularity, in microseconds. */
+/** sysctl_sched_latency, sysctl_sched_min_granularity and sysctl_sched_wakeup_granularity, in microseconds. */
 const LATENCY_US = 6000;
 export const MIN_GRANULARITY_US = 750;
+export const WAKEUP_GRANULARITY_US = 1000;
 /** A sleeper is placed at most half of sysctl_sched_latency behind, a new process half of it ahead. */
 export const SLEEPER_CREDIT_US = LATENCY_US / 2;
 

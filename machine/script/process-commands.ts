@@ -44,7 +44,7 @@ export function* runProcessCommand(run: MachineRun, command: Command): Breathing
   }
   if (process.task.fatalSignal) {
     // Killed a moment ago: it will not read the command.
-    run.dying.finish(process.task);
+    run.queue.finish(process.task);
     run.emitStep(command.text, 'died', undefined);
     return;
   }
@@ -71,7 +71,7 @@ export function* runProcessCommand(run: MachineRun, command: Command): Breathing
     return;
   }
   yield* passUntilAnswered(run, process, k.nowUs + PATIENCE_US);
-  run.dying.finish(process.task);
+  run.queue.finish(process.task);
   if (!process.alive) {
     run.emitStep(command.text, name === 'exit' ? undefined : 'died', undefined);
     return;
@@ -137,7 +137,7 @@ function* perform(
   const { k } = run;
   const { task } = process;
   run.turns.takes(task);
-  run.dying.workerWakes();
+  run.queue.workerWakes(task);
   const before = receive(k, task);
   const startUs = k.nowUs;
   k.nowUs += CALL_US;
@@ -175,7 +175,7 @@ function* perform(
     }
   }
   k.current = null;
-  if (task.alive && task.oomVictim) run.dying.exits(task);
+  if (task.alive && task.oomVictim) run.queue.exits(task);
   else if (task.fatalSignal) run.die(task, 'signal', 9);
   if (!task.alive || task.oomVictim) return { ret: 0, minflt: 0, majflt: 0, us: 0 };
   run.turns.goesOn(task);
@@ -252,7 +252,7 @@ function* touch(run: MachineRun, process: ScriptProcess, words: readonly string[
       k.nowUs += k.profile.prices.faultUs;
       if (task.dirtyPause) return true;
       flushersTurn(k);
-      if (k.nowUs >= k.victimsTurnUs) k.hooks.victimsTurn(task.group);
+      if (k.nowUs >= k.queueTurnUs) k.hooks.queueTurn(task.group);
       if (isOverHigh(task)) sleepUs = handleOverHigh(k, task);
       return sleepUs > 0 || k.nowUs >= k.othersTurnUs || ++faults % FAULTS_A_BREATH === 0;
     });

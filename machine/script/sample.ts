@@ -37,7 +37,7 @@ export function emitSample(run: MachineRun, label: string, mini: boolean): void 
   let turnInUs = turnUs(run.k) - run.k.nowUs;
   const reads = (us: number) => {
     turns.readerRan(us);
-    run.dying.share(run.k.root);
+    run.queue.share(run.k.root);
     for (turnInUs -= us; turnInUs <= 0; turnInUs += JIFFY_US) if (run.hasBusy) atOnce(passTime(run, run.k.nowUs));
   };
   reads(SAMPLE_US);

@@ -62,7 +62,8 @@ const WAKINGS_A_BREATH = 8192;
 /** Nobody else wants the processor until `untilUs`. */
 function* idle(run: MachineRun, untilUs: number): Breathing {
   const { k, turns } = run;
-  run.dying.idle(untilUs);
+  run.queue.idle(untilUs);
+  const sinceUs = k.nowUs;
   wakeFlushers(k);
   for (let wakings = 1; k.nowUs < untilUs; wakings++) {
     if (wakings % WAKINGS_A_BREATH === 0) yield 'breath';
@@ -72,6 +73,7 @@ function* idle(run: MachineRun, untilUs: number): Breathing {
     if (k.nowUs >= run.files.commitDueUs) run.files.commit();
     wakeFlushers(k);
   }
+  if (k.nowUs > sinceUs) run.queue.wasIdle(sinceUs);
   rcuDoBatch(k);
 }
 

@@ -5,10 +5,8 @@ import { runKhugepaged } from '../kernel/khugepaged.ts';
 import { khugepagedIsRunnable } from '../kernel/khugepaged-slots.ts';
 import { rcuDoBatch } from '../kernel/rcu.ts';
 import { JIFFY_US } from '../kernel/timer.ts';
-import { MIN_GRANULARITY_US, NewThreads, SLEEPER_CREDIT_US, schedSlice } from './new-threads.ts';
+import { MIN_GRANULARITY_US, NewThreads, SLEEPER_CREDIT_US, schedSlice, WAKEUP_GRANULARITY_US } from './new-threads.ts';
 
-/** sysctl_sched_wakeup_granularity. */
-const WAKEUP_GRANULARITY_US = 1000;
 /** sched_nr_latency: where so many want the processor, who lost it to a woken one is preferred (LAST_BUDDY). */
 const SCHED_NR_LATENCY = 8;
 /** exec of the small static binary, as recorded. */

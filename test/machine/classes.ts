@@ -16,6 +16,8 @@ export type Condition =
   | 'group at its limit'
   /** A group with a limit writes to the disk: how long it waits depends on when the flusher runs. */
   | 'limited group writes'
+  /** Another group at its limit keeps pages of disks' files: as many more or fewer as one call of reclaim takes, which whoever reads them next has. */
+  | 'files of a limited group'
   /** The group wrote a disk's file: ext4's own pages (maps, inode tables, journal) are counted with its cache. */
   | 'group wrote a disk'
   /** More was made dirty than a flusher lets be: which pages of a shared mapping of a disk's file it has written by now is a band. */
@@ -195,12 +197,19 @@ export const GENERATION: FigureClass = figure(constant(40));
 
 /** Of a group, in bytes. */
 export const GROUP: Readonly<Record<string, FigureClass>> = {
-  anon: figure(EXACT, ['swapping', band(0.25, 8 * 1048576)], AT_LIMIT(12288)),
+  anon: figure(
+    EXACT,
+    ['swapping', band(0.25, 8 * 1048576)],
+    // The README's "a few MB".
+    ['lazyfree under reclaim', constant(4 * 1048576)],
+    AT_LIMIT(12288),
+  ),
   shmem: figure(EXACT, VICTIM, ['swapping', band(0.25, 8 * 1048576)]),
   file: figure(
     EXACT,
     VICTIM,
     ['group under reclaim', band(0.1, 4 * 1048576)],
+    ['files of a limited group', constant(64 * 4096, FILE_LAG)],
     ['group wrote a disk', constant(65536, FILE_LAG)],
   ),
 };

@@ -268,7 +268,9 @@ class Comparer implements Comparison {
     const holding: Condition[] = [];
     if (this.isUnderReclaim(truth.cg) || this.reclaiming) holding.push('group under reclaim');
     if (this.writers.has(truth.cg)) holding.push('group wrote a disk');
+    if (this.limited.size > 0 && this.writers.has(truth.cg)) holding.push('files of a limited group');
     if (this.swapping) holding.push('swapping');
+    if (this.reclaiming && this.lazy.size > 0) holding.push('lazyfree under reclaim');
     if (this.limited.size > 0) holding.push('group at its limit');
     const victims = this.victims.get(truth.label) ?? 0;
     if (victims > 0) holding.push('victim');

@@ -9,7 +9,13 @@ const boot = () =>
     thp: 'never',
     processors: 1,
     kernel: '6.1',
-    victims: { kill: () => expect.unreachable(), share: () => {}, shareInReclaim: () => {} },
+    queue: () => ({
+      kill: () => expect.unreachable(),
+      share: () => {},
+      condResched: () => {},
+      wakeKswapd: () => {},
+      waitForKswapd: () => {},
+    }),
   });
 const freeOf = ({ frames }: ReturnType<typeof boot>) => frames.zones.map(({ free }) => free);
 
