@@ -74,6 +74,7 @@ const ordersSchema = z
     leastBytes: bytes,
     mostBytes: bytes,
     leftOut: z.number().int().default(0).describe('runs that held more at once than the program did'),
+    leftOutMostBytes: bytes.default(0).describe('the most that one of these leaves'),
   })
   .nullable();
 

@@ -135,8 +135,8 @@ function ordersSentence({ orders: asItIs }: Facts, w: WhatIf, orders: OrderRange
   return `What threads leave${where} depends on how their calls fall between each other, which is another way in every run: ${range} in the orders that were run${how}${before}. It depends on who gets a lock next, so a real run may lie outside, on either side.`;
 }
 
-const leftOutSentence = ({ leftOut }: OrderRange): string =>
-  `Left out ${leftOut === 1 ? 'is 1 more run' : `are ${leftOut} more runs`}, in which threads held more at once than the program ever did: they wait for each other outside of malloc, which no trace tells. Another recording shows whether the advice stays.`;
+const leftOutSentence = ({ leftOut, leftOutMostBytes }: OrderRange): string =>
+  `${leftOut === 1 ? '1 more run leaves' : `${count(leftOut)} more runs leave up to`} ${bytes(leftOutMostBytes)} and ${leftOut === 1 ? 'is' : 'are'} left out: in ${leftOut === 1 ? 'it' : 'them'} threads held more at once than in the recording. They wait for each other outside of malloc, which no trace tells, and hold more at once in one run than in another: real runs may come there. Another recording shows whether the advice stays.`;
 
 const isRange = ({ leastBytes, mostBytes }: OrderRange): boolean => bytes(leastBytes) !== bytes(mostBytes);
 export const rangeText = (range: OrderRange): string =>

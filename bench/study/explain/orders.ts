@@ -24,6 +24,7 @@ export const wider = (x: OrderRange | null, y: OrderRange | null): OrderRange | 
         leastBytes: Math.min(x.leastBytes, y.leastBytes),
         mostBytes: Math.max(x.mostBytes, y.mostBytes),
         leftOut: x.leftOut + y.leftOut,
+        leftOutMostBytes: Math.max(x.leftOutMostBytes, y.leftOutMostBytes),
       }
     : (x ?? y);
 

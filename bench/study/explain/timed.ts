@@ -120,17 +120,21 @@ export function heard<T>(promise: Promise<T>): Promise<T> {
 }
 
 /**
- * Null where threads came so far out of the order of a trace with times that more was held at once: what they leave is another program's. Without
- * times nobody knows what overlaps.
+ * Not of runs in which threads came so far out of the order of a trace with times that more was held at once: what they leave is another program's. Without
+ * times nobody knows what overlaps. Null where that is so in all of them.
  */
-const endOf = (result: RunResult, { events }: RunOptions): Bytes | null =>
-  keepsOrder(result, events) || !isTimed(events) ? result.samples.at(-1)!.rssBytes : null;
-
-/** Null where that is so in all of them. */
-function rangeOf(results: readonly RunResult[], options: RunOptions): OrderRange | null {
-  const ends = results.map((result) => endOf(result, options)).filter((bytes) => bytes !== null);
+function rangeOf(results: readonly RunResult[], { events }: RunOptions): OrderRange | null {
+  const endOf = (result: RunResult): Bytes => result.samples.at(-1)!.rssBytes;
+  const isKept = (result: RunResult) => keepsOrder(result, events) || !isTimed(events);
+  const ends = results.filter(isKept).map(endOf);
   if (ends.length === 0) return null;
-  return { leastBytes: Math.min(...ends), mostBytes: Math.max(...ends), leftOut: results.length - ends.length };
+  const leftOut = results.filter((result) => !isKept(result)).map(endOf);
+  return {
+    leastBytes: Math.min(...ends),
+    mostBytes: Math.max(...ends),
+    leftOut: leftOut.length,
+    leftOutMostBytes: Math.max(0, ...leftOut),
+  };
 }
 
 /** The run as it is, in virtual time up to row `end`. */

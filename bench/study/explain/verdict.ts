@@ -156,7 +156,7 @@ function headline(kind: VerdictKind, shares: Verdict['shares'], facts: Facts, un
     case 'cache':
       return `Cached: ${part(shares.cache)} are free, in caches of threads and of the allocator.`;
     case 'retention by policy':
-      return `Retention by policy: ${part(shares[kind])} are free, and a rule of the allocator keeps them, not a live block on the page${unmergedText(shares[kind], sample)}. ${growth.rises ? 'That part is no leak' : 'It is not a leak'}.`;
+      return `Retention by policy: ${part(shares[kind])} are free, on pages that no live block lies on: the allocator keeps them by its own rules${unmergedText(shares[kind], sample)}. ${growth.rises ? 'That part is no leak' : 'It is not a leak'}.`;
     case 'fragmentation by pinning':
       return `Fragmentation by pinning: ${part(shares[kind])} are free, but ${keepersText(facts, shares[kind])} keep ${whatIsKept(shares[kind], sample.withinSlabsBytes, run.allocator)}.`;
     case 'metadata':

@@ -57,6 +57,7 @@ const rangeOf = ({ rssBytes }: { readonly rssBytes: Bytes }): OrderRange => ({
   leastBytes: rssBytes,
   mostBytes: rssBytes,
   leftOut: 0,
+  leftOutMostBytes: 0,
 });
 
 /** A setting that would be advised, and the trial that ran it. */

@@ -16,6 +16,8 @@ export interface OrderRange {
   readonly mostBytes: Bytes;
   /** Runs that are not in it: they held more at once than the program did. */
   readonly leftOut: number;
+  /** The most that one of these leaves; 0 where there are none. */
+  readonly leftOutMostBytes: Bytes;
 }
 
 /** The same workload up to the same event, under another setting: run, not estimated. */

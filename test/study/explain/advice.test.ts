@@ -208,8 +208,8 @@ describe('what a setting saves against what it costs', () => {
   });
 
   test('what saves less than the order of the threads’ calls changes is no advice, and is said to be so', () => {
-    const orders = { leastBytes: 6 * MIB, mostBytes: 11 * MIB, leftOut: 0 };
-    const own = { leastBytes: 4 * MIB, mostBytes: 5.8 * MIB, leftOut: 0 };
+    const orders = { leastBytes: 6 * MIB, mostBytes: 11 * MIB, leftOut: 0, leftOutMostBytes: 0 };
+    const own = { leastBytes: 4 * MIB, mostBytes: 5.8 * MIB, leftOut: 0, leftOutMostBytes: 0 };
     expect(adviseOn(facts, [], [setting({ orders: own })]).memory).not.toBeNull();
     const verdict = judge({ ...facts, orders }, [], [setting({ orders: own })]);
     expect(verdict.advice).toBeNull();
@@ -218,9 +218,11 @@ describe('what a setting saves against what it costs', () => {
     );
     const apart = judge({ ...facts, orders }, [], [setting({ orders: { ...own, mostBytes: 5.4 * MIB } })]);
     expect(apart.advice?.setting).toBe('top_pad=0');
-    expect(apart.answer.join(' ')).not.toContain('Left out');
-    const some = judge(facts, [], [setting({ orders: { ...own, leftOut: 2 } })]);
-    expect(some.answer.join(' ')).toMatch(/Left out are 2 more runs, in which threads held more at once/);
+    expect(apart.answer.join(' ')).not.toContain('left out');
+    const some = judge(facts, [], [setting({ orders: { ...own, leftOut: 2, leftOutMostBytes: 7 * MIB } })]);
+    expect(some.answer.join(' ')).toMatch(
+      /2 more runs leave up to 7\.00 MiB and are left out: in them threads held more at once/,
+    );
   });
 
   test('of two that save about as much the one that takes less work, where the last bytes are dearer than they are worth', () => {

@@ -18,7 +18,7 @@ test('retention that counts as pinned says why: freed chunks that are not merged
   expect(verdict.kind).toBe('retention by policy');
   expect(sample.breakdown.pinned).toBeGreaterThan(sample.rssBytes / 2);
   expect(verdict.headline).toMatch(
-    /not a live block on the page: freed blocks that it has not merged lie on the pages/,
+    /keeps them by its own rules: freed blocks that it has not merged lie on the pages/,
   );
 });
 
@@ -26,5 +26,5 @@ test('where whole pages are free there is nothing to say of it', () => {
   const { verdict, sample } = told(1000);
   expect(verdict.kind).toBe('retention by policy');
   expect(sample.breakdown.returnable).toBeGreaterThan(sample.rssBytes / 2);
-  expect(verdict.headline).toMatch(/not a live block on the page\. /);
+  expect(verdict.headline).toMatch(/keeps them by its own rules\. /);
 });

@@ -73,7 +73,7 @@ async function adviceWhere(
   return { again, asItIsInOrders, verdict, orders, timed, begun, rssBytes: sample.rssBytes };
 }
 
-const only = (bytes: number): OrderRange => ({ leastBytes: bytes, mostBytes: bytes, leftOut: 0 });
+const only = (bytes: number): OrderRange => ({ leastBytes: bytes, mostBytes: bytes, leftOut: 0, leftOutMostBytes: 0 });
 
 test('where virtual time agrees with the order of the trace no other seed is run', async () => {
   const { again, asItIsInOrders, verdict, rssBytes } = await adviceWhere(0, { asItIs: only(0), setting: only(0) });
@@ -85,12 +85,12 @@ test('where virtual time agrees with the order of the trace no other seed is run
 
 test('a close call is run with other seeds, as it is too, and stands where they confirm it', async () => {
   const { again, verdict, orders, rssBytes } = await adviceWhere(60 * KIB, {
-    asItIs: { leastBytes: 350 * KIB, mostBytes: 420 * KIB, leftOut: 0 },
+    asItIs: { leastBytes: 350 * KIB, mostBytes: 420 * KIB, leftOut: 0, leftOutMostBytes: 0 },
     setting: only(100 * KIB),
   });
   expect(again.map((trial) => trial?.setting.about ?? null)).toEqual(['no thread caches', null]);
   expect(verdict.advice?.setting).toBe('tcache_count=0');
-  expect(orders).toEqual({ leastBytes: 350 * KIB, mostBytes: rssBytes + 60 * KIB, leftOut: 0 });
+  expect(orders).toEqual({ leastBytes: 350 * KIB, mostBytes: rssBytes + 60 * KIB, leftOut: 0, leftOutMostBytes: 0 });
 });
 
 test('and falls where they do not', async () => {
