@@ -149,8 +149,10 @@ function headline(kind: VerdictKind, shares: Verdict['shares'], facts: Facts, un
       return 'Nothing is resident.';
     case 'leak':
       return `Leak, or a program that needs ever more: ${part(shares['in use'])} are what it asked for and holds, and ${leakText(unbounded!, facts)}.`;
-    case 'in use':
-      return `Requested: ${part(shares['in use'])} are what the program asked for and holds.`;
+    case 'in use': {
+      const grows = unbounded && !unbounded.hasStopped ? `, and ${leakText(unbounded, facts)}` : '';
+      return `Requested: ${part(shares['in use'])} are what the program asked for and holds${grows}.`;
+    }
     case 'rounding':
       return `Slack: ${part(shares.rounding)} are what blocks have beyond what was asked for: they are smaller than the allocator’s smallest, or lie between its sizes.`;
     case 'cache':

@@ -48,8 +48,7 @@ describe('explain', () => {
   test('what has grown from quarter to quarter is called a leak', () => {
     const lines = Array.from({ length: 400 }, (_, i) => [
       `m 0 ${i + 1} 5000`,
-      `m 0 ${1000 + i} 90`,
-      `f 0 ${1000 + i}`,
+      ...Array.from({ length: 6 }, () => ['m 0 999 90', 'f 0 999']).flat(),
     ]).flat();
     expect(explain({ ...bumpOptions(lines), whatIf: false }).verdict.kind).toBe('leak');
   });

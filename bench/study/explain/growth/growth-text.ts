@@ -10,7 +10,7 @@ import type { Unbounded } from './unbounded.ts';
 /** More are not named one by one. */
 const NAMED = 3;
 
-/** What the headline of a leak says after the requested bytes. */
+/** What the headline says of it after the requested bytes. */
 export function leakText({ parts, bytes: grown }: Unbounded, { sample }: Facts): string {
   const all = grown >= sample.breakdown.requested * 0.9;
   const which = all ? 'it' : `${bytes(grown)} of it`;
@@ -48,7 +48,7 @@ function whetherText({ isAtWork, hasStopped }: Unbounded): string {
   const unknown = 'whether it is a leak the trace cannot say.';
   if (hasStopped) return `Next to nothing of it came in the last quarter of the recorded time: ${unknown}`;
   if (isAtWork) return 'That may be a leak, or what the program needs ever more of.';
-  return `It never fell, and few other blocks were freed meanwhile: so it is with a leak, and with a program that builds what it needs; ${unknown}`;
+  return `It never fell, and not much else was freed meanwhile: so it is with a leak, and with a program that builds what it needs; ${unknown}`;
 }
 
 function partSentence(part: GrowingPart): string {

@@ -11,7 +11,7 @@ export interface Unbounded {
   /** Empty where only all of it together is known to grow. */
   readonly parts: readonly GrowingPart[];
   readonly bytes: Bytes;
-  /** The program freed no fewer other blocks meanwhile, or no fewer bytes: what it does goes on, and this alone stays. Else it may be building what it needs. */
+  /** The program freed far more other blocks meanwhile, or bytes: what it does goes on, and this alone stays. Else it may be building what it needs. */
   readonly isAtWork: boolean;
   /** The program went on, for a quarter of the recorded time and more, and it did not grow. */
   readonly hasStopped: boolean;
@@ -34,4 +34,8 @@ export function unboundedOf({ growth, sample }: Pick<Facts, 'growth' | 'sample'>
   return { parts: [], bytes: breakdown.requested, isAtWork, hasStopped: false };
 }
 
-const isMuch = (freed: Freed, blocks: number, bytes: Bytes): boolean => freed.blocks >= blocks || freed.bytes >= bytes;
+/** A program that starts and loads what it needs frees a few times what it keeps; one that is at work, so many times. */
+const AT_WORK = 4;
+
+const isMuch = (freed: Freed, blocks: number, bytes: Bytes): boolean =>
+  freed.blocks >= AT_WORK * blocks || freed.bytes >= AT_WORK * bytes;
