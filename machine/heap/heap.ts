@@ -7,6 +7,7 @@ import type { KernelVersion } from '../../sim/kernel/kernel.ts';
 import type { Machine } from '../../sim/kernel/machine.ts';
 import { createLockstep, type Lockstep } from '../../sim/replay/lockstep.ts';
 import type { ObjectTable } from '../../sim/replay/objects.ts';
+import { flushersTurn } from '../kernel/flusher.ts';
 import type { Kernel, Task } from '../kernel/kernel.ts';
 import { NO_LIMIT } from '../kernel/mem-cgroup.ts';
 import { handleOverHigh, isOverHigh } from '../kernel/throttle.ts';
@@ -38,8 +39,8 @@ export interface HeapParts {
   readonly top: Allocator;
 }
 
-/** Why `advance` came back: as far as it should, at the end of the workload, to sleep, or because the process ends. */
-export type HeapStop = 'there' | 'sleeps' | 'killed' | 'aborted';
+/** Why `advance` came back: as far as it should, at the end of the workload, to sleep, as others have their turn, or because the process ends. */
+export type HeapStop = 'there' | 'sleeps' | 'turn' | 'killed' | 'aborted';
 
 /** So many events at a time where nobody looks in between. */
 const PIECE_EVENTS = 4096;
@@ -136,6 +137,8 @@ export class Heap {
           this.lockstep.run(this.events, to);
           this.events = to;
         }
+        flushersTurn(k);
+        if (k.nowUs >= k.othersTurnUs && this.events < end) return 'turn';
         if (!isOverHigh(task)) continue;
         this.sleepUs = handleOverHigh(k, task);
         if (task.fatalSignal) return 'killed';
@@ -162,8 +165,9 @@ export class Heap {
     return to;
   }
 
-  /** Where a group may make the process sleep, it does so after the event that has gone too far. */
+  /** Where others wait for the processor, or a group may make the process sleep, it stops after the event that has gone too far. */
   private pieceLength(): number {
+    if (this.k.othersTurnUs < Number.POSITIVE_INFINITY) return 1;
     for (let group = this.task.group; !group.isRoot; group = group.parent!) if (group.high !== NO_LIMIT) return 1;
     return PIECE_EVENTS;
   }

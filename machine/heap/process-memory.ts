@@ -14,6 +14,7 @@ import { BRK_SHIFT_PAGES, FENCE_PAGE, MMAP_BOTTOM_PAGE, realAddress } from '../.
 import { ABSENT, RESIDENT } from '../../sim/kernel/residency.ts';
 import type { Advice } from '../kernel/advice.ts';
 import { PG_SWAPBACKED } from '../kernel/frames.ts';
+import { faultAll } from '../kernel/gup.ts';
 import type { Kernel, Task } from '../kernel/kernel.ts';
 import { doMadvise } from '../kernel/madvise.ts';
 import { doMunmap, mmapRegion } from '../kernel/mmap.ts';
@@ -108,7 +109,7 @@ export class ProcessMemory implements MemoryBacking, Tlb {
   }
 
   advise(start: number, end: number, advice: number): void {
-    doMadvise(this.k, this.task, realPage(start), end - start, ADVICE[advice]!);
+    faultAll(doMadvise(this.k, this.task, realPage(start), end - start, ADVICE[advice]!));
     this.k.nowUs += CALL_US;
   }
 

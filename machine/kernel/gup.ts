@@ -35,33 +35,52 @@ function touchPage(k: Kernel, task: Task, vma: Vma, page: number, write: boolean
   }
 }
 
-/** populate_vma_page_range: what may be written is copied at once; what may not be touched is an error. */
-export function populateVmaPageRange(k: Kernel, task: Task, vma: Vma, start: number, end: number): Errno {
-  if (!(vma.flags & (VM_READ | VM_WRITE))) return 'EFAULT';
-  const write = (vma.flags & (VM_WRITE | VM_SHARED)) === VM_WRITE;
+/** Pages faulted in, one after another: after each fault others may have the processor (cond_resched). */
+export type Faulting = Generator<undefined, Errno, void>;
+
+/** To the end, where nobody else is let in. */
+export function faultAll(faulting: Faulting): Errno {
+  for (;;) {
+    const step = faulting.next();
+    if (step.done) return step.value;
+  }
+}
+
+function* touchPages(k: Kernel, task: Task, vma: Vma, start: number, end: number, write: boolean): Faulting {
   for (let page = start; page < end; page++) {
+    const { nowUs } = k;
     const error = touchPage(k, task, vma, page, write);
     if (error) return error;
+    if (k.nowUs > nowUs) yield;
   }
   return undefined;
 }
 
+/** populate_vma_page_range: what may be written is copied at once; what may not be touched is an error. */
+export function* populateVmaPageRange(k: Kernel, task: Task, vma: Vma, start: number, end: number): Faulting {
+  if (!(vma.flags & (VM_READ | VM_WRITE))) return 'EFAULT';
+  return yield* touchPages(k, task, vma, start, end, (vma.flags & (VM_WRITE | VM_SHARED)) === VM_WRITE);
+}
+
 /** __mm_populate: mlock stops at the first error; MAP_POPULATE and MAP_LOCKED go on with the next mapping and say nothing. */
-export function mmPopulate(k: Kernel, task: Task, start: number, end: number, ignoreErrors: boolean): Errno {
+export function* mmPopulate(k: Kernel, task: Task, start: number, end: number, ignoreErrors: boolean): Faulting {
   for (const vma of [...task.mm.vmas]) {
     if (vma.end <= start || vma.start >= end || vma.flags & VM_PFNMAP) continue;
-    const error = populateVmaPageRange(k, task, vma, Math.max(start, vma.start), Math.min(end, vma.end));
+    const error = yield* populateVmaPageRange(k, task, vma, Math.max(start, vma.start), Math.min(end, vma.end));
     if (error && !ignoreErrors) return error;
   }
   return undefined;
 }
 
 /** faultin_page_range: MADV_POPULATE_READ and MADV_POPULATE_WRITE. */
-export function faultinPageRange(k: Kernel, task: Task, vma: Vma, start: number, end: number, write: boolean): Errno {
+export function* faultinPageRange(
+  k: Kernel,
+  task: Task,
+  vma: Vma,
+  start: number,
+  end: number,
+  write: boolean,
+): Faulting {
   if (!(vma.flags & (write ? VM_WRITE : VM_READ))) return 'EINVAL';
-  for (let page = start; page < end; page++) {
-    const error = touchPage(k, task, vma, page, write);
-    if (error) return error;
-  }
-  return undefined;
+  return yield* touchPages(k, task, vma, start, end, write);
 }

@@ -2,7 +2,7 @@
 import type { Advice } from './advice.ts';
 import { forcePageCacheReadahead } from './filemap.ts';
 import { PG_DIRTY, PG_HEAD, PG_LRU, PG_REFERENCED, PG_SWAPCACHE, PG_TAIL, PG_UNEVICTABLE } from './frames.ts';
-import { faultinPageRange } from './gup.ts';
+import { type Faulting, faultinPageRange } from './gup.ts';
 import { splitHugePage } from './huge-memory.ts';
 import type { Kernel, Task } from './kernel.ts';
 import { madviseCollapse } from './khugepaged.ts';
@@ -43,7 +43,7 @@ const FLAGS: Partial<Record<Advice, readonly [clear: number, set: number]>> = {
 };
 
 /** madvise on whole pages; holes are an error after the rest is done. */
-export function doMadvise(k: Kernel, task: Task, start: number, pages: number, advice: Advice): Errno {
+export function* doMadvise(k: Kernel, task: Task, start: number, pages: number, advice: Advice): Faulting {
   const { mm } = task;
   const end = start + pages;
   let error: Errno = covered(mm.vmas, start, end) ? undefined : 'ENOMEM';
@@ -62,7 +62,10 @@ export function doMadvise(k: Kernel, task: Task, start: number, pages: number, a
       vmaMerge(k, part);
       continue;
     }
-    const own = madviseVma(k, task, vma, from, to, advice);
+    const isPopulate = advice === 'populate_read' || advice === 'populate_write';
+    const own = isPopulate
+      ? yield* faultinPageRange(k, task, vma, from, to, advice === 'populate_write')
+      : madviseVma(k, task, vma, from, to, advice);
     if (own) return own;
   }
   if (pages === 0) error = undefined;
@@ -89,9 +92,6 @@ function madviseVma(k: Kernel, task: Task, vma: Vma, start: number, end: number,
       if (fixed) return 'EINVAL';
       coldOrPageout(k, vma, start, end, advice === 'pageout');
       return undefined;
-    case 'populate_read':
-    case 'populate_write':
-      return faultinPageRange(k, task, vma, start, end, advice === 'populate_write');
     case 'collapse':
       return madviseCollapse(k, task, vma, start, end);
     case 'willneed':

@@ -1,24 +1,24 @@
 /** mm/mlock.c. */
 
 import { PG_HEAD, PG_TAIL } from './frames.ts';
-import { mmPopulate } from './gup.ts';
+import { type Faulting, mmPopulate } from './gup.ts';
 import type { Kernel, Task } from './kernel.ts';
 import { mlockFolio, munlockPage } from './mlock-batch.ts';
 import type { Vma } from './mm-types.ts';
 import { canDoMlock, type Errno, vmaMerge, vmaPart } from './mmap.ts';
 import { covered, upToHole } from './mprotect.ts';
-import { frameOfPte, PTE_PRESENT, PTE_SPECIAL } from './page-table.ts';
+import { frameOfPte, type Pmd, PTE_PRESENT, PTE_SPECIAL } from './page-table.ts';
 import { lruAddDrain } from './swap-lru.ts';
 import { VM_LOCKED } from './vm-flags.ts';
 
 /** mlock: locks what is there and brings the rest. */
-export function doMlock(k: Kernel, task: Task, start: number, pages: number): Errno {
+export function* doMlock(k: Kernel, task: Task, start: number, pages: number): Faulting {
   if (!canDoMlock(task)) return 'EPERM';
   const fresh = pages - lockedIn(task.mm.vmas, start, start + pages);
   if (task.mm.lockedVm + fresh > Math.floor(task.rlimits.memlock / 4096)) return 'ENOMEM';
   lruAddDrain(k);
-  const error = applyVmaLockFlags(k, task, start, start + pages, true);
-  return error ?? mlockPosixErrorReturn(mmPopulate(k, task, start, start + pages, false));
+  const error = yield* applyVmaLockFlags(k, task, start, start + pages, true);
+  return error ?? mlockPosixErrorReturn(yield* mmPopulate(k, task, start, start + pages, false));
 }
 
 /** __mlock_posix_error_return. */
@@ -33,11 +33,11 @@ function lockedIn(vmas: readonly Vma[], start: number, end: number): number {
   return pages;
 }
 
-export function doMunlock(k: Kernel, task: Task, start: number, pages: number): Errno {
+export function doMunlock(k: Kernel, task: Task, start: number, pages: number): Faulting {
   return applyVmaLockFlags(k, task, start, start + pages, false);
 }
 
-function applyVmaLockFlags(k: Kernel, task: Task, start: number, end: number, lock: boolean): Errno {
+function* applyVmaLockFlags(k: Kernel, task: Task, start: number, end: number, lock: boolean): Faulting {
   const { mm } = task;
   const error = covered(mm.vmas, start, end) ? undefined : 'ENOMEM';
   for (const vma of upToHole(mm.vmas, start, end)) {
@@ -46,19 +46,22 @@ function applyVmaLockFlags(k: Kernel, task: Task, start: number, end: number, lo
     if (!part) return 'ENOMEM';
     part.flags ^= VM_LOCKED;
     mm.lockedVm += lock ? part.pages : -part.pages;
-    mlockPages(k, part, lock);
+    yield* mlockPages(k, part, lock);
     vmaMerge(k, part);
   }
   return error;
 }
 
-/** mlock_vma_pages_range: what is mapped; parts of a huge page that small entries map are left out. */
-function mlockPages(k: Kernel, vma: Vma, lock: boolean): void {
+/** mlock_vma_pages_range, table by table: what is mapped; parts of a huge page that small entries map are left out. */
+function* mlockPages(k: Kernel, vma: Vma, lock: boolean): Generator<undefined, void, void> {
   lruAddDrain(k);
-  vma.mm.eachPmd(vma.start, vma.end, (key, pmd) => {
+  const tables: [key: number, pmd: Pmd][] = [];
+  vma.mm.eachPmd(vma.start, vma.end, (key, pmd) => tables.push([key, pmd]));
+  for (const [key, pmd] of tables) {
+    yield;
     if (pmd.huge !== 0) {
       if (!(pmd.huge & PTE_SPECIAL)) setLocked(k, frameOfPte(pmd.huge), lock);
-      return;
+      continue;
     }
     const to = Math.min(vma.end, key * 512 + 512) - key * 512;
     for (let i = Math.max(vma.start, key * 512) - key * 512; i < to; i++) {
@@ -67,7 +70,7 @@ function mlockPages(k: Kernel, vma: Vma, lock: boolean): void {
       const frame = frameOfPte(pte);
       if (!(k.frames.flags[frame]! & (PG_HEAD | PG_TAIL))) setLocked(k, frame, lock);
     }
-  });
+  }
   lruAddDrain(k);
 }
 

@@ -1,6 +1,6 @@
 /** mm/mprotect.c. */
 import { PG_ANON, PG_EXCLUSIVE } from './frames.ts';
-import { populateVmaPageRange } from './gup.ts';
+import { faultAll, populateVmaPageRange } from './gup.ts';
 import { splitHugePmd } from './huge-memory.ts';
 import type { Kernel, Task } from './kernel.ts';
 import type { Vma } from './mm-types.ts';
@@ -38,7 +38,7 @@ export function doMprotect(k: Kernel, task: Task, start: number, pages: number, 
     part.flags = flags | account;
     vmStatAccount(mm, part.flags, part.pages);
     changeProtection(k, part);
-    if (isToCopy) populateVmaPageRange(k, task, part, part.start, part.end);
+    if (isToCopy) faultAll(populateVmaPageRange(k, task, part, part.start, part.end));
     vmaMerge(k, part);
   }
   return error;

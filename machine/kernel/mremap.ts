@@ -1,5 +1,5 @@
 /** mm/mremap.c. */
-import { mmPopulate } from './gup.ts';
+import { faultAll, mmPopulate } from './gup.ts';
 import { splitHugePmd } from './huge-memory.ts';
 import type { Kernel, Task } from './kernel.ts';
 import { khugepagedEnterVma } from './khugepaged-slots.ts';
@@ -56,7 +56,7 @@ function expand(k: Kernel, task: Task, vma: Vma, pages: number): Errno {
   vmStatAccount(vma.mm, vma.flags, pages);
   if (vma.flags & VM_LOCKED) vma.mm.lockedVm += pages;
   khugepagedEnterVma(k, vmaMerge(k, vma));
-  if (vma.flags & VM_LOCKED) mmPopulate(k, task, before, before + pages, true);
+  if (vma.flags & VM_LOCKED) faultAll(mmPopulate(k, task, before, before + pages, true));
   return undefined;
 }
 
@@ -107,7 +107,7 @@ function moveVma(
   doMunmap(k, task, start, oldPages);
   vmaMerge(k, moved);
   // Only what has grown: populating the rest would break the sharing of its pages.
-  if (moved.flags & VM_LOCKED && newPages > oldPages) mmPopulate(k, task, to + oldPages, to + newPages, true);
+  if (moved.flags & VM_LOCKED && newPages > oldPages) faultAll(mmPopulate(k, task, to + oldPages, to + newPages, true));
   return undefined;
 }
 

@@ -1,3 +1,4 @@
+import type { Faulting } from '../kernel/gup.ts';
 import type { Task } from '../kernel/kernel.ts';
 import type { MachineRun, ScriptProcess } from './machine-run.ts';
 import { sizeOf } from './parse.ts';
@@ -9,6 +10,8 @@ export type Result = number | string;
 export type Call = Generator<Pause, Result>;
 /** A call that answers at once. */
 export type Immediate = (run: MachineRun, process: ScriptProcess, words: readonly string[]) => Result;
+/** One that may fault pages in, between which others have their turn. */
+export type MayFault = (run: MachineRun, process: ScriptProcess, words: readonly string[]) => Result | Faulting;
 
 export const has = (words: readonly string[], word: string): boolean => words.includes(word);
 

@@ -1,5 +1,5 @@
 import type { Advice } from '../kernel/advice.ts';
-import { mmPopulate } from '../kernel/gup.ts';
+import { type Faulting, mmPopulate } from '../kernel/gup.ts';
 import type { Task } from '../kernel/kernel.ts';
 import { doMadvise } from '../kernel/madvise.ts';
 import { doMlock, doMunlock } from '../kernel/mlock.ts';
@@ -12,7 +12,7 @@ import { chargeInode, newObject, putObject } from '../kernel/shmem.ts';
 import { JIFFY_US } from '../kernel/timer.ts';
 import { VM_HUGETLB, VM_LOCKED, VM_NORESERVE, VM_READ, VM_SHARED, VM_WRITE } from '../kernel/vm-flags.ts';
 import { writePages } from '../kernel/writeback.ts';
-import { has, type Immediate, option, pagesOf, type Result, range } from './command-words.ts';
+import { has, type MayFault, option, pagesOf, type Result, range } from './command-words.ts';
 import type { MachineRun } from './machine-run.ts';
 import { sizeOf } from './parse.ts';
 import { noteHeapStart, returnFromFork } from './worker-image.ts';
@@ -23,7 +23,7 @@ function map(
   words: readonly string[],
   lengthAt: number,
   object: AddressSpace | null,
-): Result {
+): Result | Faulting {
   const { k } = run;
   const start = Math.floor((run.addressOf(words[0]!, task) + (option(words, 'shift') ?? 0)) / 4096);
   const pages = pagesOf(sizeOf(words[lengthAt]!)!);
@@ -35,12 +35,11 @@ function map(
   const pgoff = Math.floor((option(words, 'fileoff') ?? 0) / 4096);
   const error = mmapRegion(k, task, { start, pages, flags, object, pgoff });
   if (error) return error;
-  if (has(words, 'populate') || has(words, 'lock')) mmPopulate(k, task, start, start + pages, true);
-  return 0;
+  return has(words, 'populate') || has(words, 'lock') ? mmPopulate(k, task, start, start + pages, true) : 0;
 }
 
 /** Calls on a process's memory, and those that begin and end processes. */
-export const MEMORY_CALLS: Readonly<Record<string, Immediate>> = {
+export const MEMORY_CALLS: Readonly<Record<string, MayFault>> = {
   mmap: (run, { task }, words) => map(run, task, words, 1, null),
   filemap: (run, { task }, words) => {
     const { files } = run;
@@ -70,11 +69,11 @@ export const MEMORY_CALLS: Readonly<Record<string, Immediate>> = {
   },
   mlock: (run, { task }, words) => {
     const { start, pages } = range(run, task, words);
-    return doMlock(run.k, task, start, pages) ?? 0;
+    return doMlock(run.k, task, start, pages);
   },
   munlock: (run, { task }, words) => {
     const { start, pages } = range(run, task, words);
-    return doMunlock(run.k, task, start, pages) ?? 0;
+    return doMunlock(run.k, task, start, pages);
   },
   msync: (run, { task }, words) => {
     const { start, pages } = range(run, task, words);
@@ -102,7 +101,7 @@ export const MEMORY_CALLS: Readonly<Record<string, Immediate>> = {
   },
   madvise: (run, { task }, words) => {
     const { start, pages } = range(run, task, words);
-    return doMadvise(run.k, task, start, pages, words[3] as Advice) ?? 0;
+    return doMadvise(run.k, task, start, pages, words[3] as Advice);
   },
   fork: (run, { task, cgroup, heap }, words) => {
     const startUs = run.k.nowUs;

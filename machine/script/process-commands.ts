@@ -1,4 +1,5 @@
 import { flushersTurn } from '../kernel/flusher.ts';
+import type { Faulting } from '../kernel/gup.ts';
 import type { Kernel, Rlimits, Task } from '../kernel/kernel.ts';
 import type { MemCgroup } from '../kernel/mem-cgroup.ts';
 import { sleepsForMemory } from '../kernel/psi.ts';
@@ -213,7 +214,6 @@ function fallsAsleep(k: Kernel, { task, busy }: ScriptProcess, sleep: Sleep): nu
 /** fs.nr_open. */
 const NR_OPEN = 1024 * 1024;
 
-// biome-ignore lint/correctness/useYield: one shape with the calls that sleep
 function* immediate(run: MachineRun, process: ScriptProcess, name: string, words: readonly string[]): Call {
   const { k } = run;
   k.current = process.task;
@@ -226,9 +226,25 @@ function* immediate(run: MachineRun, process: ScriptProcess, name: string, words
   }
   const own = MEMORY_CALLS[name] ?? FILE_CALLS[name];
   const before = givesBack(name, words) ? heldBy(k, process.task) : undefined;
-  const result = own ? own(run, process, words) : objectsCommand(run, process.task, name, words);
+  const answer = own ? own(run, process, words) : objectsCommand(run, process.task, name, words);
+  const result = typeof answer === 'object' ? yield* faultsInTurns(run, process, answer) : answer;
   if (before) k.nowUs += givingBackUs(before, heldBy(k, process.task));
   return result;
+}
+
+/** Others have their turn after each page. */
+function* faultsInTurns(run: MachineRun, { task }: ScriptProcess, faulting: Faulting): Call {
+  const { k } = run;
+  for (let steps = 1; ; steps++) {
+    k.current = task;
+    const step = faulting.next();
+    if (step.done) return step.value ?? 0;
+    flushersTurn(k);
+    if (k.nowUs >= k.queueTurnUs) k.hooks.queueTurn(task.group);
+    if (k.nowUs >= k.othersTurnUs) yield { untilUs: k.nowUs, for: 'turn' };
+    else if (steps % FAULTS_A_BREATH === 0) yield 'breath';
+    if (!task.alive) return 0;
+  }
 }
 
 /** Of the stack, offsets count down from its top. */

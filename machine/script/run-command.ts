@@ -41,8 +41,8 @@ export function* runCommand(run: MachineRun, process: ScriptProcess, words: read
       yield 'breath';
       continue;
     }
-    if (stop === 'sleeps') {
-      yield { untilUs: k.nowUs + heap.sleepUs, for: 'memory' };
+    if (stop === 'sleeps' || stop === 'turn') {
+      yield stop === 'turn' ? { untilUs: k.nowUs, for: 'turn' } : { untilUs: k.nowUs + heap.sleepUs, for: 'memory' };
       if (!process.alive) return 0;
       continue;
     }

@@ -121,6 +121,23 @@ test('a group ends the process in the middle of its workload, and memory.high ma
   expect(run.lines.find(({ t, cg }) => t === 'cgroup' && cg === 'c')).toMatchObject({ events: { oom_kill: 1 } });
 });
 
+test('a heap in the background takes its time: beside another it is as far as that at a sample, and both end as alone', async () => {
+  const workload = 'stress:events=50000,seed=1 under glibc';
+  const run = await scripted(
+    `new p1 p2\nasync p1 run ${workload}\nasync p2 run ${workload}\nsleep 20\nsample half\nwait p1\nwait p2\n`,
+  );
+  const rss = run.lines
+    .filter(({ t, label }) => t === 'proc' && label === 'half')
+    .map((line) => (line as unknown as { rollup: { Rss: number } }).rollup.Rss);
+  const ended = stepsOf(run).filter(({ state }) => state === 'done');
+  const [alone] = stepsOf(await scripted(`new p1\np1 run ${workload}\n`)).slice(-1);
+  expect(ended.map(({ heap }) => heap)).toEqual([alone!.heap, alone!.heap]);
+  for (const kb of rss) {
+    expect(kb).toBeGreaterThan(alone!.heap!.rss_kb / 10);
+    expect(kb).toBeLessThan((alone!.heap!.rss_kb * 9) / 10);
+  }
+});
+
 test('swap takes pages of a heap, which fault again when they are used', async () => {
   const text = (swap: string) =>
     `#! -m 576 --thp never\nnew p1 p2\n${swap}p1 run stress:events=20000,seed=1 under glibc until 10000\np2 mmap A 420M private\np2 touch A 0 420M\nsample full\np2 exit\np1 run stress:events=20000,seed=1 under glibc\n`;

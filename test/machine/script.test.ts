@@ -110,6 +110,14 @@ test('a sleep of a month, in which khugepaged wakes each ten seconds, lets whoev
   expect(steps.filter((step) => step === 'breath').length).toBeGreaterThan(20);
 });
 
+test('pages that a call brings in let whoever drives look up on its way', () => {
+  const breaths = (commands: string) =>
+    [...machineSteps(`#! -m 1024 --thp never\nnew p\n${commands}`)].filter((step) => step === 'breath').length;
+  expect(breaths('p mmap A 200M private populate\n')).toBeGreaterThanOrEqual(6);
+  expect(breaths('p mmap A 200M private\np mlock A 0 200M\n')).toBeGreaterThanOrEqual(6);
+  expect(breaths('p mmap A 200M private\np madvise A 0 200M populate_write\n')).toBeGreaterThanOrEqual(6);
+});
+
 test('commands in the background share the processor, and a sleep beside them ends in time', () => {
   const touched = (name: string) => `${name} mmap A 100M private\nasync ${name} touch A 0 100M\n`;
   const text = `#! -m 1024 --thp never\nnew p1 p2\n${touched('p1')}${touched('p2')}sleep 100\nsample s\nwait p1\nwait p2\n`;
