@@ -40,6 +40,7 @@ export function adviceSentences(
     sentences.push(
       `${lead} ${lowers === 'memory' ? savingText(facts, w) : faultsText(facts, w)}`,
       ...orderSentences(facts, w),
+      ...(lowers === 'memory' ? wakeSentence(w) : []),
       ...(lowers === 'memory' && advice.version ? [versionSentence(facts, advice.version)] : []),
       ...timeSentences(facts, w),
       ...(lowers === 'faults' ? [] : passedOver(facts, w, advice.costly, whatIf, allowed)),
@@ -171,6 +172,23 @@ function timeSentences(facts: Facts, w: WhatIf): string[] {
   ];
 }
 
+/** The thread sleeps by what it saw when it looked last, and who frees meanwhile wakes it where it does not hold the lock just then: nothing of that is in a trace. */
+function wakeSentence({ setting }: WhatIf): string[] {
+  const { background_thread: hasThread, dirty_decay_ms: decay } = optionsOf(setting);
+  const ms = Number(decay ?? DECAY_MS);
+  if (hasThread !== 'true' || !(ms > 0)) return [];
+  return [
+    `When its thread wakes hangs on the moments of the frees, another way in every run: up to ${duration(2 * ms * NS_PER_MS)} behind them a real run may still hold what it holds as it is.`,
+  ];
+}
+
+/** opt.dirty_decay_ms, where nobody sets it. */
+const DECAY_MS = 10_000;
+const NS_PER_MS = 1e6;
+
+const optionsOf = (setting: string): Readonly<Record<string, string>> =>
+  Object.fromEntries(setting.split(',').map((part) => part.split('=') as [string, string]));
+
 const LOCALITY =
   'What the program’s own accesses take where its blocks lie otherwise (caches) is not priced: time the program before it is kept.';
 
@@ -180,7 +198,8 @@ const signed = (share: number): string => `${share > 0 ? '+' : ''}${percent(shar
 function ofProgram(facts: Facts, w: WhatIf): string {
   const { programNs, times } = facts;
   if (programNs === null) return 'what the program computes beside it is not counted';
-  if (programNs <= times!.cpuNs) return 'the recorded program took no more in all';
+  if (programNs <= times!.cpuNs)
+    return `the recorded program took ${duration(programNs)} of processor time in all, no more than is simulated`;
   return `of the ${duration(programNs)} of processor time that the recorded program took in all that is ${signed(moreWork(facts, w))}`;
 }
 

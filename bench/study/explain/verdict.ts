@@ -160,11 +160,15 @@ function headline(kind: VerdictKind, shares: Verdict['shares'], facts: Facts, un
     case 'retention by policy':
       return `Retention by policy: ${part(shares[kind])} are free, on pages that no live block lies on: the allocator keeps them by its own rules${unmergedText(shares[kind], sample)}. ${growth.rises ? 'That part is no leak' : 'It is not a leak'}.`;
     case 'fragmentation by pinning':
-      return `Fragmentation by pinning: ${part(shares[kind])} are free, but ${keepersText(facts, shares[kind])} keep ${whatIsKept(shares[kind], sample.withinSlabsBytes, run.allocator)}.`;
+      return `Fragmentation by pinning: ${part(shares[kind])} are free, but ${keepersText(facts, shares[kind])} keep ${whatIsKept(shares[kind], sample.withinSlabsBytes, run.allocator)}.${askedText(shares['retention by policy'], rss)}`;
     case 'metadata':
       return `Metadata: ${part(shares.metadata)} are headers and structures of the allocator.`;
   }
 }
+
+/** The other part of what is free. */
+const askedText = (policy: Bytes, rssBytes: Bytes): string =>
+  policy >= rssBytes * WORTH_A_SENTENCE ? ` Of what else is free ${bytes(policy)} would go back when asked.` : '';
 
 /** What lies on the pages that are kept, or in the slabs and chunks; cached blocks only where they keep more than a trifle of it. */
 function keepersText({ heldPages }: Facts, kept: Bytes): string {

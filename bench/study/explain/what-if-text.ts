@@ -18,6 +18,7 @@ export function whatIfLines(e: Explanation, palette: Palette, width: number): st
     ...(rows.length > 0 ? table(e, rows, palette, width) : []),
     ...(without.length > 0 ? remark(`Without effect here: ${without.join('; ')}.`) : []),
     ...(rows.length > 0 ? remark(workRemark(e, rows)) : []),
+    ...(rows.length > 0 ? remark(LOCALITY) : []),
     ...(rows.length > 0 ? remark(FAULTS) : []),
     ...(rows.some(isDefaults) ? remark(DEFAULTS) : []),
   ];
@@ -43,6 +44,10 @@ const TIMED =
   'timed: the work with threads beside each other, of what would be advised; what a setting may cost goes by that, and no row without it is advised for its work.';
 
 const PROGRAM = 'It goes by what that is of the processor time of the program.';
+
+/** docs/results/explain.md. */
+const LOCALITY =
+  'All of that is the allocator’s. Where blocks come to lie otherwise, what the program’s own accesses take changes too, either way, and is not known: with mxfast=0 some programs took a third to a half less processor time in all.';
 
 const FAULTS = 'faults: those of the heap; what the process touches beside it is not in them.';
 

@@ -47,6 +47,14 @@ const setting = (over: Partial<WhatIf>): WhatIf => ({
   ...over,
 });
 
+test('what a background thread gives back hangs on when it wakes', () => {
+  const told = (name: string) => judge(facts, [], [setting({ setting: name })]).answer.join(' ');
+  expect(told('background_thread=true,dirty_decay_ms=1000')).toContain('up to 2.00 s behind them a real run may still');
+  expect(told('background_thread=true')).toContain('up to 20.0 s behind them');
+  expect(told('background_thread=true,dirty_decay_ms=0')).not.toContain('wakes');
+  expect(told('dirty_decay_ms=1000')).not.toContain('wakes');
+});
+
 test('what several mechanisms account for together, beyond what is free, is said to overlap', () => {
   const { breakdown } = facts.sample;
   const free = { ...breakdown, cached: 0, pinned: MIB, returnable: 5 * MIB, requested: 4 * MIB };
@@ -79,7 +87,9 @@ describe('what a setting saves against what it costs', () => {
     expect(told(4000, 3000)).toContain(
       'of the 4.00 µs of processor time that the recorded program took in all that is +50.0 %.',
     );
-    expect(told(100, 1500)).toContain('the recorded program took no more in all.');
+    expect(told(100, 1500)).toContain(
+      'the recorded program took 100 ns of processor time in all, no more than is simulated.',
+    );
     expect(told(null, 1500)).toContain('what the program computes beside it is not counted.');
     expect(told(4000, 3100)).toContain('as many per cent more of the program’s processor time as it saves');
   });
