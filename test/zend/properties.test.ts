@@ -56,8 +56,8 @@ describe.each([
       fc.property(fc.array(step, { minLength: 1, maxLength: 60 }), (steps) => {
         const program = lines(steps);
         const { run } = runZend(allocator, eventsOf(program), { check: 'events' });
-        // The real 8.2 loses its main chunk where a collection finds it empty.
-        if (run.abort) expect(run.abort.message).toBe('Segmentation fault');
+        // The real 8.2 loses its main chunk where a collection finds it empty: it crashes then, or goes round for ever.
+        if (run.abort) expect(run.abort.message).toMatch(/^(Segmentation fault|zend_mm_gc never ends: .*)$/);
         else checkTiles(run);
       }),
       { numRuns: 40 },

@@ -190,7 +190,7 @@ const optionsOf = (setting: string): Readonly<Record<string, string>> =>
   Object.fromEntries(setting.split(',').map((part) => part.split('=') as [string, string]));
 
 const LOCALITY =
-  'What the program’s own accesses take where its blocks lie otherwise (caches) is not priced: time the program before it is kept.';
+  'Prices know no caches, for which it matters where blocks lie: time the program before the setting is kept.';
 
 const signed = (share: number): string => `${share > 0 ? '+' : ''}${percent(share)}`;
 

@@ -17,12 +17,16 @@ export function whatIfLines(e: Explanation, palette: Palette, width: number): st
     palette.bold('What other settings would do (each was run)'),
     ...(rows.length > 0 ? table(e, rows, palette, width) : []),
     ...(without.length > 0 ? remark(`Without effect here: ${without.join('; ')}.`) : []),
+    ...(e.threads > 1 && rows.some((w) => !w.orders) ? remark(ONE_ORDER) : []),
     ...(rows.length > 0 ? remark(workRemark(e, rows)) : []),
     ...(rows.length > 0 ? remark(LOCALITY) : []),
     ...(rows.length > 0 ? remark(FAULTS) : []),
     ...(rows.some(isDefaults) ? remark(DEFAULTS) : []),
   ];
 }
+
+const ONE_ORDER =
+  'Rows without a range were run in the order of the trace alone: what threads leave is another figure in every run.';
 
 const WORK =
   'work: what was counted in file order, times the price list; waits for locks and what the program writes itself are not in it.';
@@ -47,7 +51,7 @@ const PROGRAM = 'It goes by what that is of the processor time of the program.';
 
 /** docs/results/explain.md. */
 const LOCALITY =
-  'All of that is the allocator’s. Where blocks come to lie otherwise, what the program’s own accesses take changes too, either way, and is not known: with mxfast=0 some programs took a third to a half less processor time in all.';
+  'Prices know no caches: where blocks come to lie otherwise, the accesses of the allocator and of the program take more or less than that, and the sign may be wrong. With mxfast=0, which puts free blocks side by side, some programs took a third to a half less processor time in all.';
 
 const FAULTS = 'faults: those of the heap; what the process touches beside it is not in them.';
 
