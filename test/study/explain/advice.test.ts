@@ -115,7 +115,9 @@ describe('what a setting saves against what it costs', () => {
     const dear = setting({ setting: 'mmap_threshold=131072', rssBytes: 2 * MIB, cpuNs: 3000 });
     const { advice, answer } = judge(facts, [], [fair, dear]);
     expect(advice).toBe(fair);
-    expect(answer.join(' ')).toMatch(/^With top_pad=0 .* At a price: with mmap_threshold=131072 .* Prices know no caches/);
+    expect(answer.join(' ')).toMatch(
+      /^With top_pad=0 .* At a price: with mmap_threshold=131072 .* Prices know no caches/,
+    );
     expect(answer.join(' ')).not.toContain('would leave 2.00 MiB, but');
     expect(adviseOn(facts, [], [fair, { ...dear, rssBytes: 8.5 * MIB }]).costly).toBeNull();
   });
