@@ -1,5 +1,5 @@
 import type { Bytes } from '../../../sim/contract/units.ts';
-import { ownLine } from './frames.ts';
+import { ownLine, partsOf } from './frames.ts';
 import { SITE_CLASSES, type SiteClass, type StackBytes } from './stacks.ts';
 
 /** What a line of code has to do with the resident bytes, over all stacks that are known by it. */
@@ -18,6 +18,28 @@ export function byLine(stacks: readonly StackBytes[]): LineBytes[] {
   return [...lines.values()].sort(
     (x, y) => order(y) - order(x) || Math.abs(y.pinned) - Math.abs(x.pinned) || (x.line < y.line ? -1 : 1),
   );
+}
+
+/** Of what was allocated at a line, who asked for it: held bytes by the line of code that called its function, the most first. */
+export function callersOf(
+  line: string,
+  stacks: readonly StackBytes[],
+): { readonly line: string; readonly held: Bytes }[] {
+  const { name } = partsOf(line);
+  const held = new Map<string, Bytes>();
+  for (const stack of stacks) {
+    if (stack.held === 0 || ownLine(stack.stack) !== line) continue;
+    // A function that calls itself is one.
+    const outer = stack.stack.slice(
+      0,
+      stack.stack.findIndex((frame) => partsOf(frame).name === name),
+    );
+    const caller = outer.length > 0 ? ownLine(outer) : line;
+    held.set(caller, (held.get(caller) ?? 0) + stack.held);
+  }
+  return [...held]
+    .map(([caller, bytes]) => ({ line: caller, held: bytes }))
+    .sort((x, y) => y.held - x.held || (x.line < y.line ? -1 : 1));
 }
 
 export function sumOf(stacks: readonly Readonly<Record<SiteClass, Bytes>>[]): Record<SiteClass, Bytes> {

@@ -1,8 +1,8 @@
-import { bytes, columns, percent } from '../../../sim/contract/format.ts';
+import { bytes, columns, counted, percent } from '../../../sim/contract/format.ts';
 import type { Bytes } from '../../../sim/contract/units.ts';
 import { escapeLine } from '../../report/escape.ts';
 import { shortFrame } from '../../report/sites/frames.ts';
-import { byLine, sumOf } from '../../report/sites/lines.ts';
+import { byLine, callersOf, type LineBytes, sumOf } from '../../report/sites/lines.ts';
 import { SITE_CLASSES, type SiteClass, type StackBytes, type StackChange } from '../../report/sites/stacks.ts';
 import type { Palette } from '../../report/text/palette.ts';
 import { ALLOCATOR, NOBODY } from './by-site.ts';
@@ -12,6 +12,8 @@ const SHOWN = 10;
 /** Below these shares nobody is named. */
 const WORTH_NAMING = 0.02;
 const MUCH = 0.1;
+/** Callers that are named. */
+const CALLERS = 3;
 
 /** Who holds the resident bytes, who pins, and whose free memory it was. */
 export function siteLines(sites: readonly StackBytes[], palette: Palette): string[] {
@@ -49,6 +51,7 @@ export function siteSentences({ sites, sample }: Facts): string[] {
   if (holder && held > 0 && holder.held >= MUCH * held) {
     sentences.push(
       `Of the ${bytes(held)} that are held, ${bytes(holder.held)} (${percent(holder.held / held)}) were allocated at ${shortFrame(holder.line)}.`,
+      ...callerSentences(holder, sites),
     );
   }
   if (pinned >= WORTH_NAMING * sample.rssBytes) {
@@ -70,6 +73,18 @@ export function siteSentences({ sites, sample }: Facts): string[] {
     }
   }
   return sentences;
+}
+
+/** A line that allocates for several others says little: its callers say more. */
+function callerSentences({ line, held }: LineBytes, sites: readonly StackBytes[]): string[] {
+  const callers = callersOf(line, sites);
+  const [first, second] = callers;
+  if (!second || first!.held > held * (1 - MUCH)) return [];
+  const named = callers
+    .slice(0, CALLERS)
+    .map((c, i) => `${bytes(c.held)}${i === 0 ? ' were asked for' : ''} by ${shortFrame(c.line)}`);
+  const more = callers.length > CALLERS ? [`the rest by ${counted(callers.length - CALLERS, 'more line')}`] : [];
+  return [`Of these, ${[...named, ...more].join(', ')}.`];
 }
 
 /** By how much each call stack's bytes differ from an earlier run. */

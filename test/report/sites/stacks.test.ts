@@ -1,9 +1,12 @@
 import { gunzipSync } from 'node:zlib';
 import { describe, expect, test } from 'vitest';
 import { flamePage } from '../../../bench/report/sites/flame.ts';
+import { callersOf } from '../../../bench/report/sites/lines.ts';
 import { pprof } from '../../../bench/report/sites/pprof.ts';
 import { speedscope } from '../../../bench/report/sites/speedscope.ts';
 import { collapsed, diffStacks, parseCollapsed, type StackBytes } from '../../../bench/report/sites/stacks.ts';
+import type { Facts } from '../../../bench/study/explain/explanation.ts';
+import { siteSentences } from '../../../bench/study/explain/site-text.ts';
 
 const STACKS: StackBytes[] = [
   { stack: ['main', 'parse (a.c:7)', 'malloc'], held: 4096, pinned: 100, freed: 300 },
@@ -16,6 +19,28 @@ describe('stacks with bytes', () => {
     expect(text.split('\n')[0]).toBe('held;main;parse (a.c:7);malloc 4096');
     expect(parseCollapsed(text)).toEqual(STACKS);
     expect(parseCollapsed('main;malloc 7')).toBeUndefined();
+  });
+
+  test('who asked a function that allocates for others, itself aside', () => {
+    const of = (held: number, ...stack: string[]) => ({ stack, held, pinned: 0, freed: 0 });
+    const stacks = [
+      of(100, 'main (a.c:9)', 'audit (a.c:3)', 'get (a.c:1)', 'malloc [libc.so.6]'),
+      of(50, 'main (a.c:9)', 'fill (a.c:4)', 'get (a.c:2)', 'get (a.c:1)', 'malloc [libc.so.6]'),
+      of(7, 'get (a.c:1)', 'malloc [libc.so.6]'),
+      of(900, 'main (a.c:9)', 'other (a.c:5)', 'malloc [libc.so.6]'),
+    ];
+    expect(callersOf('get (a.c:1)', stacks)).toEqual([
+      { line: 'audit (a.c:3)', held: 100 },
+      { line: 'fill (a.c:4)', held: 50 },
+      { line: 'get (a.c:1)', held: 7 },
+    ]);
+    const told = (sites: readonly StackBytes[]) =>
+      siteSentences({ sites, sample: { rssBytes: 2000 } } as unknown as Facts);
+    expect(told(stacks.slice(0, 3))).toEqual([
+      'Of the 157 B that are held, 157 B (100.0 %) were allocated at get (a.c:1).',
+      'Of these, 100 B were asked for by audit (a.c:3), 50 B by fill (a.c:4), 7 B by get (a.c:1).',
+    ]);
+    expect(told(stacks.slice(0, 1))).toHaveLength(1);
   });
 
   test('a semicolon in a name ends no frame', () => {
