@@ -20,21 +20,25 @@ export function byLine(stacks: readonly StackBytes[]): LineBytes[] {
   );
 }
 
+/**
+ * The line of code that called the function of `line`, by which the stack (outermost first) is known; `line` where nobody did. A function that calls
+ * itself is one.
+ */
+export function callerOf(line: string, stack: readonly string[]): string {
+  const { name } = partsOf(line);
+  const first = stack.findIndex((frame) => partsOf(frame).name === name);
+  return first > 0 ? ownLine(stack.slice(0, first)) : line;
+}
+
 /** Of what was allocated at a line, who asked for it: held bytes by the line of code that called its function, the most first. */
 export function callersOf(
   line: string,
   stacks: readonly StackBytes[],
 ): { readonly line: string; readonly held: Bytes }[] {
-  const { name } = partsOf(line);
   const held = new Map<string, Bytes>();
   for (const stack of stacks) {
     if (stack.held === 0 || ownLine(stack.stack) !== line) continue;
-    // A function that calls itself is one.
-    const outer = stack.stack.slice(
-      0,
-      stack.stack.findIndex((frame) => partsOf(frame).name === name),
-    );
-    const caller = outer.length > 0 ? ownLine(outer) : line;
+    const caller = callerOf(line, stack.stack);
     held.set(caller, (held.get(caller) ?? 0) + stack.held);
   }
   return [...held]

@@ -22,7 +22,8 @@ export interface Situation {
 }
 
 /** A trace with call sites (format 2). */
-type SitedEvents = EventBuffer & { readonly sites: Int32Array };
+/** A trace with call sites. */
+export type SitedEvents = EventBuffer & { readonly sites: Int32Array };
 
 const UNKNOWN = '(unknown)';
 /** Free memory where no block has lain. */

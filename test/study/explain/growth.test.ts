@@ -146,3 +146,21 @@ test('what has not grown for a quarter of the recorded time is no leak, nor a ta
   ]);
   expect(explained(table, true)).toMatchObject({ kind: 'in use', growth: { rises: true, reallocBytes: 800_000 } });
 });
+
+test('a function that allocates for others is not the line: who calls it is', () => {
+  const lines = server(3000, 1);
+  const events = eventsOf(lines.map(([line]) => line));
+  const names = ['', 'main', 'cache', 'note', 'get'];
+  const frames = names.map((functionName) => ({ functionName, file: functionName && 'a.c', line: 1, module: '' }));
+  // Sites 2 and 3: cache and note call get.
+  const sited = {
+    ...events,
+    sites: Int32Array.from(lines, ([, site]) => (site === 0 ? 0 : site + 2)),
+    frames,
+    siteParent: Int32Array.of(0, 0, 1, 1, 2, 3),
+    siteFrame: Int32Array.of(0, 1, 2, 3, 4, 4),
+  };
+  const spec = parseAllocator('glibc@2.36', 1);
+  const { verdict } = explain({ events: sited, workload: 't', spec, cpus: 1, whatIf: false });
+  expect(verdict.headline).toMatch(/^Leak, .* KiB of it, allocated at note \(a\.c:1\), grows/);
+});

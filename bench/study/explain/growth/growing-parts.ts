@@ -1,8 +1,8 @@
 import type { EventBuffer } from '../../../../sim/contract/event.ts';
 import type { Bytes, Ns } from '../../../../sim/contract/units.ts';
-import { ownLine } from '../../../report/sites/frames.ts';
-import { hasCallSites, stackOf } from '../by-site.ts';
+import { hasCallSites } from '../by-site.ts';
 import { EIGHTHS, eighthAt, type Floors, isGrowing, quartersOf } from './floors.ts';
+import { linesOfSites } from './lines-of-sites.ts';
 
 /** Blocks of one line of code or of about one size, of which ever more live while others may be bounded. */
 export interface GrowingPart {
@@ -248,11 +248,12 @@ function chooser(events: EventBuffer, newPart: NewPart): (row: number, size: Byt
     };
   }
   const { sites } = events;
+  const lineOf = linesOfSites(events);
   const bySite = new Int32Array(events.siteParent.length).fill(-1);
   return (row) => {
     const site = sites[row]!;
     if (bySite[site]! < 0) {
-      const line = ownLine(stackOf(events, site));
+      const line = lineOf(site);
       bySite[site] = find(line, () => newPart(line, null));
     }
     return bySite[site]!;
