@@ -22,7 +22,6 @@ export interface Situation {
 }
 
 /** A trace with call sites (format 2). */
-/** A trace with call sites. */
 export type SitedEvents = EventBuffer & { readonly sites: Int32Array };
 
 const UNKNOWN = '(unknown)';

@@ -51,7 +51,7 @@ export class Line {
   }
 
   /** Nothing that follows can be trusted to be a trace, so --lenient does not help here. */
-  give(rule: Rule, position: number, found: string, expected: string): never {
+  giveUp(rule: Rule, position: number, found: string, expected: string): never {
     const violation = { line: Math.max(1, this.number), column: position - this.start + 1, rule, found, expected };
     throw new UserError(violationMessage(this.source, violation));
   }

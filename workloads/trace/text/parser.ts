@@ -89,11 +89,11 @@ export function createTraceParser(options: ParserOptions = {}): TraceInput {
   /** Nor can such a line be read, wherever it is cut. */
   function tooLong(): never {
     const expected = events ? 'an event' : '%htrace 1';
-    line.give('line-length', line.start, `a line of more than ${LINE_LIMIT} bytes`, expected);
+    line.giveUp('line-length', line.start, `a line of more than ${LINE_LIMIT} bytes`, expected);
   }
 
   function missingHeader(found: string): never {
-    line.give('header-missing', line.start, found, '%htrace 1');
+    line.giveUp('header-missing', line.start, found, '%htrace 1');
   }
 
   function parseHeader(): void {
@@ -111,7 +111,7 @@ export function createTraceParser(options: ParserOptions = {}): TraceInput {
     const isAgain = events !== undefined && given !== `${version}`;
     if ((given !== '1' && given !== '2') || !line.isAtEnd || isAgain) {
       const expected = isAgain ? 'one version' : 'version 1 or 2';
-      line.give('header-version', at, `version ${line.quoted(at, line.end)}`, expected);
+      line.giveUp('header-version', at, `version ${line.quoted(at, line.end)}`, expected);
     }
     if (events) return;
     version = given === '1' ? 1 : 2;
