@@ -1,4 +1,5 @@
 import type { Argv, CommandModule } from 'yargs';
+import { formatAllocator } from '../../allocators/spec.ts';
 import { UserError } from '../../sim/contract/assert.ts';
 import { jsonText } from '../../sim/contract/escape.ts';
 import { jsonPieces } from '../../sim/contract/json-pieces.ts';
@@ -197,15 +198,11 @@ async function runReading(argv: RunArguments, passes: boolean): Promise<void> {
 
 /** A run with what pictures draw. A recording goes on to the exit of its program: it is judged where the program lived, as by explain. */
 async function recorded(options: RunOptions, records: Recorded): Promise<ReportRun> {
-  const [{ recordRun }, { isRecorded }] = await Promise.all([
-    import('../study/record.ts'),
-    import('../study/explain/going-down/final-frees.ts'),
-  ]);
-  if (records === 'samples' || !isRecorded(options.events.source)) return recordRun(options, records);
-  const { loadForMoment, momentOf } = await import('../study/explain/moment-in-run.ts');
-  await loadForMoment(options);
-  const { end, about } = momentOf(options, undefined);
-  return recordRun(options, records, end < options.events.length ? { event: end, about } : undefined);
+  const { recordRun } = await import('../study/record.ts');
+  if (records === 'samples') return recordRun(options, records);
+  const { upToMoment } = await import('../study/explain/up-to-moment.ts');
+  const { moment } = await upToMoment(options, undefined, formatAllocator(options.spec));
+  return recordRun(options, records, moment ?? undefined);
 }
 
 /** Whether somebody asks for something at each event, or for its row afterwards. */
