@@ -10,6 +10,8 @@ import { recordedProcessLines } from './recorded-process.ts';
 import { spread } from './spread.ts';
 
 const SHOWN_SAMPLES = 24;
+/** The recorder's look at a program that exits. */
+const EXIT = 'exit';
 
 /** One run for people: its options first, what is not modelled last. */
 export function summaryText(result: RunResult, palette: Palette = PLAIN, width = 80): string {
@@ -69,7 +71,7 @@ function memory(result: RunResult, palette: Palette): string[] {
       'lrr',
     ),
     ...outOfOrderSentences([result]).map((text) => `  ${palette.bold(text)}`),
-    ...(result.recordedProcess
+    ...(result.recordedProcess?.samples.some(({ label }) => label === EXIT)
       ? [palette.dim('  the end is behind the exit of the program; sim explain tells of before')]
       : []),
   );

@@ -1,3 +1,4 @@
+import { parseAllocator } from '../../../allocators/spec.ts';
 import { bytes, count, counted, duration, percent } from '../../../sim/contract/format.ts';
 import {
   type Advice,
@@ -40,7 +41,7 @@ export function adviceSentences(
     sentences.push(
       `${lead} ${lowers === 'memory' ? savingText(facts, w) : faultsText(facts, w)}`,
       ...orderSentences(facts, w),
-      ...(lowers === 'memory' ? wakeSentence(w) : []),
+      ...(lowers === 'memory' ? wakeSentence(w, facts.run.cpus) : []),
       ...(lowers === 'memory' && advice.version ? [versionSentence(facts, advice.version)] : []),
       ...timeSentences(facts, w),
       ...(lowers === 'faults' ? [] : passedOver(facts, w, advice.costly, whatIf, allowed)),
@@ -172,22 +173,21 @@ function timeSentences(facts: Facts, w: WhatIf): string[] {
   ];
 }
 
-/** The thread sleeps by what it saw when it looked last, and who frees meanwhile wakes it where it does not hold the lock just then: nothing of that is in a trace. */
-function wakeSentence({ setting }: WhatIf): string[] {
-  const { background_thread: hasThread, dirty_decay_ms: decay } = optionsOf(setting);
-  const ms = Number(decay ?? DECAY_MS);
-  if (hasThread !== 'true' || !(ms > 0)) return [];
+/**
+ * The thread sleeps for a decay time where it saw few dirty pages when it looked last (decay_ns_until_purge), and these go within another one; who frees
+ * meanwhile wakes it sooner, but where it holds its lock just then (arena_maybe_do_deferred_work): nothing of that is in a trace.
+ */
+function wakeSentence({ allocator }: WhatIf, cpus: number): string[] {
+  const { options, below } = parseAllocator(allocator, cpus);
+  const { background_thread: hasThread, dirty_decay_ms: decay } = { ...below?.options, ...options };
+  const ms = Number(decay ?? 0);
+  if (hasThread !== true || ms <= 0) return [];
   return [
     `When its thread wakes hangs on the moments of the frees, another way in every run: up to ${duration(2 * ms * NS_PER_MS)} behind them a real run may still hold what it holds as it is.`,
   ];
 }
 
-/** opt.dirty_decay_ms, where nobody sets it. */
-const DECAY_MS = 10_000;
 const NS_PER_MS = 1e6;
-
-const optionsOf = (setting: string): Readonly<Record<string, string>> =>
-  Object.fromEntries(setting.split(',').map((part) => part.split('=') as [string, string]));
 
 const LOCALITY =
   'Prices know no caches, for which it matters where blocks lie: time the program before the setting is kept.';

@@ -48,7 +48,8 @@ const setting = (over: Partial<WhatIf>): WhatIf => ({
 });
 
 test('what a background thread gives back hangs on when it wakes', () => {
-  const told = (name: string) => judge(facts, [], [setting({ setting: name })]).answer.join(' ');
+  const told = (name: string) =>
+    judge(facts, [], [setting({ setting: name, allocator: `jemalloc:${name}` })]).answer.join(' ');
   expect(told('background_thread=true,dirty_decay_ms=1000')).toContain('up to 2.00 s behind them a real run may still');
   expect(told('background_thread=true')).toContain('up to 20.0 s behind them');
   expect(told('background_thread=true,dirty_decay_ms=0')).not.toContain('wakes');
