@@ -5,7 +5,7 @@ import { metricNamed } from '../../metrics/index.ts';
 import type { Metric } from '../../metrics/metric.ts';
 import type { ReportRun } from '../../report/report-run.ts';
 import type { Mode, Pace } from '../../run/result.ts';
-import { highThresholds, PAGES_AT_ONCE, WITHIN_A_SECOND } from '../explain/mechanisms/shared-settings.ts';
+import { DECAY_OF_A_SECOND, highThresholds, PAGES_AT_ONCE } from '../explain/mechanisms/shared-settings.ts';
 import { BatchInterrupted, leavesRuns } from '../parallel/finished.ts';
 import { createRunner, type RunAllOptions, type Runner } from '../parallel/run-all.ts';
 import type { RunTask } from '../parallel/run-task.ts';
@@ -155,7 +155,7 @@ async function tuneWith(options: TuneOptions, runner: Runner): Promise<TuneResul
     objective,
     bounds,
     dimensions: likelyFirst(dimensionsOf(start, task.cpus, options.options), task),
-    together: (peak) => [...highThresholds(peak), WITHIN_A_SECOND, PAGES_AT_ONCE],
+    together: (peak) => [...highThresholds(peak), DECAY_OF_A_SECOND, PAGES_AT_ONCE],
     budget,
     mode: task.mode,
     measure: async (specs) => {

@@ -4,7 +4,7 @@ import { timeUntil } from '../demand.ts';
 import { isRecorded } from '../going-down/final-frees.ts';
 import { type Mechanism, type Situation, WORTH_FINDING } from './mechanism.ts';
 import { atPaces } from './other-paces.ts';
-import { BACKGROUND_THREAD, PAGES_AT_ONCE, WITHIN_A_SECOND } from './shared-settings.ts';
+import { BACKGROUND_THREAD, DECAY_OF_A_SECOND, PAGES_AT_ONCE } from './shared-settings.ts';
 
 /** Dirty and muzzy pages of jemalloc: their time runs out, but only a thread that allocates looks at the clock. */
 export const idlePages: Mechanism = {
@@ -33,7 +33,7 @@ export const idlePages: Mechanism = {
       settings: [
         BACKGROUND_THREAD,
         { allocator: 'jemalloc', options: { dirty_decay_ms: 1000 }, about: 'free pages go back within a second' },
-        WITHIN_A_SECOND,
+        DECAY_OF_A_SECOND,
         PAGES_AT_ONCE,
       ],
     };

@@ -39,10 +39,10 @@ export const JEMALLOC_ONE_ARENA: Setting = {
 };
 
 /** For jemalloc's idle pages, by more than one option. */
-export const WITHIN_A_SECOND: Setting = {
+export const DECAY_OF_A_SECOND: Setting = {
   allocator: 'jemalloc',
   options: { background_thread: true, dirty_decay_ms: 1000, muzzy_decay_ms: 0 },
-  about: 'a thread of its own returns free pages within a second',
+  about: 'a thread of its own returns free pages within two seconds',
 };
 export const PAGES_AT_ONCE: Setting = {
   allocator: 'jemalloc',
