@@ -22,7 +22,13 @@ const taskOf = (lines: readonly string[]) =>
 
 describe('plan', () => {
   test('where nothing is ever resident no number of processes is named', async () => {
-    const result = await plan({ allocators: ['glibc'], memory: 1024 * MIB, workers: 1, task: taskOf([]), processes: 3 });
+    const result = await plan({
+      allocators: ['glibc'],
+      memory: 1024 * MIB,
+      workers: 1,
+      task: taskOf([]),
+      processes: 3,
+    });
     expect(result.rows[0]).toMatchObject({ fitsIndependent: null, fitsAtPeak: null, needsIndependentBytes: 0 });
     expect(planText(result)).toContain('fit        as many as one likes: nothing is ever resident');
   });
