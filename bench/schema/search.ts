@@ -111,7 +111,7 @@ export const planSchema = z.object({
       p99Bytes: bytes,
       virtualNs: z.number().nullable(),
       fitsAtPeak: z.number().nullable().describe('null where nothing is needed'),
-      fitsIndependent: z.number().int(),
+      fitsIndependent: z.number().int().nullable().describe('null where nothing is needed'),
       needsAtPeakBytes: bytes.nullable(),
       needsIndependentBytes: bytes.nullable(),
       exceedingProbability: z.number().nullable().describe('of the wanted number of processes, at a moment'),
