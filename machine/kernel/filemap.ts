@@ -11,7 +11,7 @@ import { allocPage } from './page-alloc.ts';
 import { addBuffers, filemapAddFolio } from './page-cache.ts';
 import { newReadahead, type Readahead } from './readahead.ts';
 import { ACTIVATED_US, SHMEM_PAGE_US, WRITE_CLEAN_US, WRITE_DIRTY_US, WRITE_UNCACHED_US } from './recorded-prices.ts';
-import { shmemGetFolio, swappedPages } from './shmem.ts';
+import { SHMEM_NOSPC, shmemGetFolio, swappedPages } from './shmem.ts';
 import { folioMarkAccessed, isActivatedByUse } from './swap-lru.ts';
 import { VM_RAND_READ, VM_SEQ_READ } from './vm-flags.ts';
 import { accountDirty } from './writeback.ts';
@@ -292,28 +292,40 @@ function writePrice(k: Kernel, task: Task, object: AddressSpace, index: number, 
   return k.frames.flags[frame]! & PG_DIRTY ? WRITE_DIRTY_US : WRITE_CLEAN_US;
 }
 
-/** generic_perform_write: pages of a disk's file are made dirty in the cache. @returns pages written, up to where the task must pause. */
-export function genericPerformWrite(k: Kernel, task: Task, object: AddressSpace, index: number, count: number): number {
+/** Pages written, and why no more. */
+export interface Written {
+  readonly pages: number;
+  readonly error?: 'ENOSPC' | 'ENOMEM';
+}
+
+/** generic_perform_write: pages of a disk's file are made dirty in the cache, up to where the task must pause. */
+export function genericPerformWrite(
+  k: Kernel,
+  task: Task,
+  object: AddressSpace,
+  index: number,
+  count: number,
+): Written {
   for (let at = index; at < index + count; at++) {
     let frame = object.get(at);
     if (object.kind === 'shmem') {
       frame = shmemGetFolio(k, task.group, object, at, true);
-      if (frame < 0) return at - index;
+      if (frame < 0) return { pages: at - index, error: frame === SHMEM_NOSPC ? 'ENOSPC' : 'ENOMEM' };
       k.frames.flags[frame] = (k.frames.flags[frame]! | PG_DIRTY) & ~PG_RECLAIM;
       continue;
     }
     const priceUs = writePrice(k, task, object, at, frame);
-    if (!takeBlock(object, at)) return at - index;
+    if (!takeBlock(object, at)) return { pages: at - index, error: 'ENOSPC' };
     k.nowUs += priceUs;
     if (frame === 0) {
       frame = allocPage(k, task.group);
-      if (frame < 0) return at - index;
+      if (frame < 0) return { pages: at - index, error: 'ENOMEM' };
       filemapAddFolio(k, object, at, frame, 'write');
     }
     pageMkwrite(k, object, frame);
     object.sizeBytes = Math.max(object.sizeBytes, (at + 1) * 4096);
     balanceDirtyPages(k, object);
-    if (task.dirtyPause) return at + 1 - index;
+    if (task.dirtyPause) return { pages: at + 1 - index };
   }
-  return count;
+  return { pages: count };
 }

@@ -1,8 +1,8 @@
 /** fs/fs-writeback.c: the thread of each group that writes its files' dirty pages, beside whoever else wants the processor. */
-import { type BdiWriteback, foreignDirtyOf, inodeToWb, wbDomainOf, writebacksOf } from './backing-dev.ts';
+import { type BdiWriteback, foreignDirtyOf, wbDomainOf, writebacksOf } from './backing-dev.ts';
 import { wbOverBgThresh } from './dirty-limits.ts';
+import { firstOfIo, hasDirtyIo, queueIo, requeueInode } from './inode-list.ts';
 import type { Kernel } from './kernel.ts';
-import type { AddressSpace } from './mm-types.ts';
 import { lruvecEventState } from './rstat.ts';
 import { HZ, JIFFY_US, jiffiesOf, timerExpiresAfter } from './timer.ts';
 import { writeCyclic } from './writeback.ts';
@@ -37,27 +37,22 @@ function chunkPages(k: Kernel, wb: BdiWriteback, work: WritebackWork): number {
   return Math.floor((most + LEAST_CHUNK_PAGES) / LEAST_CHUNK_PAGES) * LEAST_CHUNK_PAGES;
 }
 
-/** queue_io: the files that are the writeback's, the longest dirty first. */
-const queueIo = (k: Kernel, wb: BdiWriteback, dirtiedBeforeUs: number): AddressSpace[] =>
-  k.objects
-    .filter((object): object is AddressSpace => (object?.dirty.size ?? 0) > 0 && inodeToWb(k, object!) === wb)
-    .filter(({ dirtiedAtUs }) => dirtiedAtUs <= dirtiedBeforeUs)
-    .sort((a, b) => a.dirtiedAtUs - b.dirtiedAtUs);
-
 /** wb_writeback: a chunk of each file, while there is work. */
 function* wbWriteback(k: Kernel, wb: BdiWriteback, work: WritebackWork): Generator<void, void> {
   const yields = work.kind !== 'pages';
-  let io: AddressSpace[] = [];
+  const began = jiffiesOf(k.nowUs);
   for (;;) {
     if (work.pages <= 0 || (yields && wb.works.length > 0)) return;
     if (work.kind === 'background' && !wbOverBgThresh(k, wb)) return;
-    if (io.length === 0) io = queueIo(k, wb, work.kind === 'kupdate' ? k.nowUs - k.dirtyExpire * JIFFY_US : k.nowUs);
     const start = jiffiesOf(k.nowUs);
+    const dirtiedBefore = { background: start, kupdate: start - k.dirtyExpire, pages: began }[work.kind];
+    if (!firstOfIo(k, wb)) queueIo(k, wb, dirtiedBefore);
     let progress = 0;
-    for (let object = io.shift(); object; object = io.shift()) {
-      const wrote = yield* writeCyclic(k, object, chunkPages(k, wb, work));
+    for (let object = firstOfIo(k, wb); object; object = firstOfIo(k, wb)) {
+      const chunk = chunkPages(k, wb, work);
+      const wrote = yield* writeCyclic(k, object, chunk);
       work.pages -= wrote;
-      progress += wrote + (object.dirty.size === 0 ? 1 : 0);
+      progress += wrote + (requeueInode(k, wb, object, wrote >= chunk) ? 1 : 0);
       // Often enough it looks whether it is to go on.
       if (progress > 0 && (jiffiesOf(k.nowUs) > start + HZ / 10 || work.pages <= 0)) break;
     }
@@ -82,7 +77,7 @@ function* workfn(k: Kernel, wb: BdiWriteback): Generator<void, void> {
     }
     yield* wbWriteback(k, wb, { pages: Number.POSITIVE_INFINITY, kind: 'background' });
   } while (wb.works.length > 0);
-  wb.wakeUs = queueIo(k, wb, k.nowUs).length > 0 ? timerExpiresAfter(k.nowUs, k.dirtyWriteback) : 0;
+  wb.wakeUs = hasDirtyIo(k, wb) ? timerExpiresAfter(k.nowUs, k.dirtyWriteback) : 0;
 }
 
 const runningFlushers = new WeakMap<Kernel, BdiWriteback[]>();

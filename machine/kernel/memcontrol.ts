@@ -128,14 +128,21 @@ function forceCharge(group: MemCgroup, pages: number): void {
   for (let at: MemCgroup | null = group; at; at = at.parent) at.usage += pages;
 }
 
-/** obj_cgroup_charge_pages (positive) and obj_cgroup_uncharge_pages: whole pages of the kernel's. */
-export function chargeKernelPages(k: Kernel, groupId: number, pages: number): void {
+/** obj_cgroup_charge_pages (positive) and obj_cgroup_uncharge_pages: whole pages of the kernel's. @returns false where it may fail and does. */
+export function chargeKernelPages(k: Kernel, groupId: number, pages: number, mayFail = false): boolean {
   const group = k.groups[groupId]!;
-  if (group.isRoot || pages === 0) return;
+  if (group.isRoot || pages === 0) return true;
   updateStat(k, group, pages);
   group.kmemPages += pages;
   if (pages < 0) refillStock(k, group, -pages);
-  else if (!tryChargeMemcg(k, group, pages)) forceCharge(group, pages);
+  else if (!tryChargeMemcg(k, group, pages)) {
+    if (mayFail) {
+      group.kmemPages -= pages;
+      return false;
+    }
+    forceCharge(group, pages);
+  }
+  return true;
 }
 
 /** drain_obj_stock: whole pages of what is in reserve for objects go back, and the group keeps the rest for later. */
@@ -164,17 +171,18 @@ function refillObjStock(k: Kernel, group: MemCgroup, bytes: number, mayUncharge:
   chargeKernelPages(k, group.id, -pages);
 }
 
-/** obj_cgroup_charge: an object of the group's, from what the processor has in reserve for it or with pages of its own. */
-export function chargeObject(k: Kernel, groupId: number, bytes: number): void {
+/** obj_cgroup_charge: an object of the group's, from what the processor has in reserve for it or with pages of its own. `mayFail`: who asks can do without. */
+export function chargeObject(k: Kernel, groupId: number, bytes: number, mayFail = false): boolean {
   const group = k.groups[groupId]!;
-  if (group.isRoot || bytes === 0) return;
+  if (group.isRoot || bytes === 0) return true;
   if (k.objStock.group === group && k.objStock.bytes >= bytes) {
     k.objStock.bytes -= bytes;
-    return;
+    return true;
   }
   const pages = Math.ceil(bytes / PAGE);
-  chargeKernelPages(k, groupId, pages);
+  if (!chargeKernelPages(k, groupId, pages, mayFail)) return false;
   if (bytes % PAGE !== 0) refillObjStock(k, group, pages * PAGE - bytes, false);
+  return true;
 }
 
 /** obj_cgroup_uncharge. */

@@ -1,5 +1,6 @@
 /** include/linux/mm_types.h: mappings, address spaces and the objects behind them. */
 import type { FileBlocks } from './disk-blocks.ts';
+import type { InodeListed } from './inode-listed.ts';
 import type { MemCgroup } from './mem-cgroup.ts';
 import { Pmd, type Tlb } from './page-table.ts';
 import { PageTree } from './page-tree.ts';
@@ -42,7 +43,8 @@ export class AddressSpace {
   inodeGroup?: number;
   /** A tmpfs object charges each page instead. */
   readonly accountsEachPage: boolean;
-  dirtiedAtUs = 0;
+  /** Its place on the lists of its flusher (i_io_list), which it has while it is dirty. */
+  listed?: InodeListed | undefined;
   /** Where the flusher goes on. */
   writebackIndex = 0;
   /** The tmpfs mount whose limit it counts against. */

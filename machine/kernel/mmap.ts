@@ -22,7 +22,7 @@ import {
   VM_STACK,
   VM_WRITE,
 } from './vm-flags.ts';
-import { chargeChain, chargeVma, unchargeVma } from './vma-slab.ts';
+import { chargeChain, chargeVma, tryChargeVma, unchargeVma } from './vma-slab.ts';
 
 /** The real name of an error, or undefined. */
 export type Errno = 'ENOMEM' | 'EINVAL' | 'EEXIST' | 'EACCES' | 'EFAULT' | 'EAGAIN' | 'EBUSY' | 'EPERM' | undefined;
@@ -100,12 +100,18 @@ export function mmapRegion(k: Kernel, task: Task, request: MmapRequest): Errno {
     mapped.users++;
     mapped.vmas.add(vma);
   }
+  if (!allocVma(k, vma)) {
+    if (flags & VM_ACCOUNT) k.committed -= pages;
+    mapped?.vmas.delete(vma);
+    if (mapped) putObject(k, mapped);
+    return 'ENOMEM';
+  }
   if (isHuge && !hugetlbReservePages(k, vma)) {
     mapped?.vmas.delete(vma);
+    unchargeVma(k, vma);
     return 'ENOMEM';
   }
   mm.insert(vma);
-  chargeVma(k, vma);
   vmStatAccount(mm, flags, pages);
   if (flags & VM_LOCKED) mm.lockedVm += pages;
   vmaMerge(k, vma);
@@ -190,20 +196,34 @@ function anonMergeable(vma: Vma, neighbour: Vma): boolean {
   return vma.anonId === 0 && !neighbour.inherited;
 }
 
-/** vma_merge: joins the mapping with its neighbours where it can be; returns what it is part of then. */
-export function vmaMerge(k: Kernel, vma: Vma): Vma {
-  const { mm } = vma;
-  const at = mm.vmas.indexOf(vma);
-  const below = mm.vmas[at - 1];
-  const above = mm.vmas[at + 1];
+/** Which of its neighbours a mapping is one with. */
+function joining(vma: Vma, below: Vma | undefined, above: Vma | undefined): { below?: Vma; above?: Vma } {
   const joinsBelow = below !== undefined && mergeable(below, vma) && anonMergeable(vma, below);
   let joinsAbove = above !== undefined && mergeable(vma, above) && anonMergeable(vma, above);
   if (joinsBelow && joinsAbove)
     joinsAbove = below.anonId === above!.anonId || below.anonId === 0 || above!.anonId === 0;
-  if (!joinsBelow && !joinsAbove) return vma;
-  const result = joinsBelow ? below : vma;
-  if (joinsBelow) join(k, below, vma);
-  if (joinsAbove) join(k, result, above!);
+  return { ...(joinsBelow ? { below } : {}), ...(joinsAbove ? { above: above! } : {}) };
+}
+
+/** vm_area_alloc, as far as the mapping is not part of a neighbour at once, which needs none. */
+function allocVma(k: Kernel, vma: Vma): boolean {
+  const { mm } = vma;
+  const at = mm.indexOf(vma.start);
+  const { below, above } = joining(vma, mm.vmas[at - 1], mm.vmas[at]);
+  if (!below && !above) return tryChargeVma(k, vma);
+  chargeVma(k, vma);
+  return true;
+}
+
+/** vma_merge: joins the mapping with its neighbours where it can be; returns what it is part of then. */
+export function vmaMerge(k: Kernel, vma: Vma): Vma {
+  const { mm } = vma;
+  const at = mm.vmas.indexOf(vma);
+  const { below, above } = joining(vma, mm.vmas[at - 1], mm.vmas[at + 1]);
+  if (!below && !above) return vma;
+  const result = below ?? vma;
+  if (below) join(k, below, vma);
+  if (above) join(k, result, above);
   khugepagedEnterVma(k, result);
   return result;
 }

@@ -57,6 +57,8 @@ export interface KernelFeatures {
   readonly perVmaLock: boolean;
   /** Upper page directories are counted among PageTables. */
   readonly countsUpperTables: boolean;
+  /** smaps looks huge pages up with follow_trans_huge_pmd (to 6.5): those without any access are left out. */
+  readonly smapsFollowsHugePmd: boolean;
   /** Counters of a group for one processor: memcg_vmstats_percpu and lruvec_stats_percpu, as recorded. */
   readonly groupPercpuBytes: number;
   /** All that a group takes of a processor's own memory, and what is free of that at the start before more is populated: 26 groups, one by one. */
@@ -76,6 +78,7 @@ const FEATURES: Readonly<Record<string, KernelFeatures>> = {
     sleepersKeepLag: false,
     perVmaLock: false,
     countsUpperTables: false,
+    smapsFollowsHugePmd: true,
     groupPercpuBytes: 1784,
     groupPercpuAreaBytes: 2048,
     percpuSpareBytes: 5120,
@@ -91,6 +94,7 @@ const FEATURES: Readonly<Record<string, KernelFeatures>> = {
     sleepersKeepLag: true,
     perVmaLock: true,
     countsUpperTables: true,
+    smapsFollowsHugePmd: false,
     groupPercpuBytes: 1056,
     groupPercpuAreaBytes: 1872,
     percpuSpareBytes: 6800,
@@ -106,6 +110,7 @@ const FEATURES: Readonly<Record<string, KernelFeatures>> = {
     sleepersKeepLag: true,
     perVmaLock: true,
     countsUpperTables: true,
+    smapsFollowsHugePmd: false,
     groupPercpuBytes: 1056,
     groupPercpuAreaBytes: 1872,
     percpuSpareBytes: 6800,

@@ -47,6 +47,14 @@ export function chargeObjects(k: Kernel, groupId: number, count: number, size: n
   for (let i = 0; i > count; i--) unchargeObject(k, groupId, size);
 }
 
+/** kmem_cache_alloc of one, by who can do without. @returns false where the group may not have it. */
+export function tryChargeObject(k: Kernel, groupId: number, size: number): boolean {
+  updateSlabStat(k, k.groups[groupId]!, size).slab_unreclaimable_bytes += size;
+  if (chargeObject(k, groupId, size, true)) return true;
+  updateSlabStat(k, k.groups[groupId]!, -size).slab_unreclaimable_bytes -= size;
+  return false;
+}
+
 /**
  * min_partial: of each cache SLUB keeps five or six slabs that have become empty. Reclaimable: five of nodes of files' trees (16 KiB) and of
  * names (4 KiB); others: six of tasks, five each of sighand, signal and mm (32 KiB), and of small ones beside them.

@@ -14,7 +14,7 @@ import {
   PTE_YOUNG,
 } from './page-table.ts';
 import { swappedPages } from './shmem.ts';
-import { VM_HUGETLB, VM_LOCKED, VM_SHARED, VM_WRITE } from './vm-flags.ts';
+import { VM_EXEC, VM_HUGETLB, VM_LOCKED, VM_READ, VM_SHARED, VM_WRITE } from './vm-flags.ts';
 
 /** mem_size_stats: pages, and proportional sizes in 1/4096 bytes. */
 interface MemSizeStats {
@@ -110,6 +110,10 @@ function shmemSwapUsage(vma: Vma, object: AddressSpace): number {
   return pages;
 }
 
+/** Huge pages of a mapping without any access (pmd_protnone) are not seen where they are looked up as get_user_pages does (follow_trans_huge_pmd). */
+const hidesHugePages = ({ profile }: Kernel, { flags }: Vma): boolean =>
+  profile.features.smapsFollowsHugePmd && (flags & (VM_READ | VM_WRITE | VM_EXEC)) === 0;
+
 /** smap_gather_stats. */
 function gather(k: Kernel, vma: Vma, mss: MemSizeStats): void {
   const { frames } = k;
@@ -126,6 +130,7 @@ function gather(k: Kernel, vma: Vma, mss: MemSizeStats): void {
         else mss.privateHugetlb += 512;
         return;
       }
+      if (hidesHugePages(k, vma)) return;
       if (vma.object) mss.shmemHuge += 512;
       else mss.anonHuge += 512;
       const young = (pmd.huge & PTE_YOUNG) !== 0 || (frames.flags[head]! & PG_REFERENCED) !== 0;

@@ -1,7 +1,7 @@
 /** mm/swapfile.c, mm/swap_state.c and do_swap_page: pages that lie in swap. */
 
 import { assert } from '../../sim/contract/assert.ts';
-import { HPAGE_PMD_NR, PG_ANON, PG_EXCLUSIVE, PG_SWAPBACKED, PG_SWAPCACHE } from './frames.ts';
+import { HPAGE_PMD_NR, PG_ANON, PG_DIRTY, PG_EXCLUSIVE, PG_SWAPBACKED, PG_SWAPCACHE } from './frames.ts';
 import type { Kernel, Task } from './kernel.ts';
 import type { MemCgroup } from './mem-cgroup.ts';
 import { isSwapFull, tryChargeSwap, unchargeSwap } from './memcg-swap.ts';
@@ -145,13 +145,14 @@ export function freeSwapAndCache(k: Kernel, slot: number): void {
 /** Who pays for the page that is in memory. */
 const groupOf = (k: Kernel, { frame }: Slot): MemCgroup => k.groups[k.frames.group[frame]!]!;
 
-/** Nobody names it: the slot is free, and so is a page that only it had. */
+/** Nobody names it: the slot is free, and so is a page that only it had. One that stays is dirty: it is nowhere else any more. */
 function endSlot(k: Kernel, slot: number, own: Slot): void {
   const area = areaOf(k);
   const { frame } = own;
   if (frame >= 0) {
     deleteFromSwapCache(k, area, frame);
     if (k.frames.mapcount[frame] === 0 && k.frames.flags[frame]! & PG_ANON) freePage(k, frame);
+    else k.frames.flags[frame]! |= PG_DIRTY;
   }
   area.slots[slot] = undefined;
   freeSwapSlot(k, area, slot, k.groups[own.group]!);
@@ -342,6 +343,8 @@ export function doSwapPage(k: Kernel, task: Task, vma: Vma, page: number, write:
     (isAlone || isSwapFull(k, k.groups[frames.group[frame]!]!) || (vma.flags & VM_LOCKED) !== 0 || (write && isSole));
   const isExclusive = own.isExclusive;
   if (freed) endSlot(k, slot, own);
+  // Read past the cache, it was never taken from there.
+  if (isAlone) frames.flags[frame]! &= ~PG_DIRTY;
   let flags = PTE_PRESENT | PTE_YOUNG;
   if (isExclusive || (freed && isSole)) {
     frames.flags[frame]! |= PG_EXCLUSIVE;

@@ -1,7 +1,7 @@
 /** What a mapping costs the kernel: vm_area_struct, anon_vma and its chain, in bytes of Slab. */
 import type { Kernel } from './kernel.ts';
 import type { Vma } from './mm-types.ts';
-import { chargeObjects, takeSlab } from './slab.ts';
+import { chargeObjects, takeSlab, tryChargeObject } from './slab.ts';
 
 /** vm_area_struct with the tree's nodes; anon_vma: 104, 39 in a page; anon_vma_chain: 64. */
 const VMA_BYTES = 205;
@@ -16,6 +16,15 @@ const CHAIN_CHARGE = 72;
 function account(k: Kernel, vma: Vma, bytes: number): void {
   vma.slabBytes += bytes;
   takeSlab(k, bytes, false);
+}
+
+/** vm_area_alloc, for a mapping that can be refused. */
+export function tryChargeVma(k: Kernel, vma: Vma): boolean {
+  const group = vma.mm.group.id;
+  if (!tryChargeObject(k, group, VMA_CHARGE)) return false;
+  vma.chargedGroup = group;
+  account(k, vma, VMA_BYTES);
+  return true;
 }
 
 /** vm_area_alloc: charged to the group of whoever asks. */

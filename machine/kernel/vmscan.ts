@@ -20,6 +20,7 @@ import { type MemCgroup, memcgEvent } from './mem-cgroup.ts';
 import { memCgroupIter } from './mem-cgroup-iter.ts';
 import { countMemcg } from './memcontrol.ts';
 import { calculateProtection, isBelowLow, isBelowMin } from './protection.ts';
+import { rcuDoBatch } from './rcu.ts';
 import { shrinkFolioList } from './reclaim-folio.ts';
 import {
   BULK_FREED_US,
@@ -243,8 +244,18 @@ function* shrinkGroups(k: Kernel, sc: ScanControl): Reclaiming {
   vmpressure(k, sc.target, sc.nrScanned - scannedBefore);
 }
 
-/** do_try_to_free_pages: ever deeper until enough is free. */
+/**
+ * do_try_to_free_pages. What goes by RCU meanwhile is free at its end: callbacks are called ten at a time (blimit of rcu_do_batch), so that
+ * the passes see little of it.
+ */
 function doTryToFreePages(k: Kernel, sc: ScanControl): number {
+  const reclaimed = passes(k, sc);
+  rcuDoBatch(k);
+  return reclaimed;
+}
+
+/** Ever deeper until enough is free. */
+function passes(k: Kernel, sc: ScanControl): number {
   k.nowUs += k.profile.prices.reclaimCallUs;
   for (;;) {
     for (sc.priority = DEF_PRIORITY; sc.priority >= 0; sc.priority--) {

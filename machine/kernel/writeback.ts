@@ -10,6 +10,7 @@ import {
 } from './backing-dev.ts';
 import { type CgroupOwners, newOwners, ownersDetach } from './foreign-inode.ts';
 import { PG_RECLAIM } from './frames.ts';
+import { markInodeDirty } from './inode-list.ts';
 import type { Kernel } from './kernel.ts';
 import type { AddressSpace } from './mm-types.ts';
 import { clearDirty } from './page-cache.ts';
@@ -19,7 +20,7 @@ import { jiffiesOf, timerExpiresAfter } from './timer.ts';
 
 /** folio_account_dirtied. */
 export function accountDirty(k: Kernel, object: AddressSpace, frame: number): void {
-  if (object.dirty.size === 0) object.dirtiedAtUs = k.nowUs;
+  markInodeDirty(k, object);
   const group = k.groups[k.frames.group[frame]!]!;
   inodeAttachWb(k, object, group);
   const wb = inodeToWb(k, object);
@@ -191,7 +192,11 @@ function cleanEntry(
   if (pte & 1 && pte >>> 6 === frame) pmd.set(page % 512, pte & ~6);
 }
 
-/** sync. */
+/** sync: the flushers go through all of their lists. */
 export function syncAll(k: Kernel): void {
-  for (const object of k.objects) if (object && object.dirty.size > 0) writePages(k, object);
+  for (const object of k.objects) {
+    if (!object?.listed) continue;
+    writePages(k, object);
+    object.listed = undefined;
+  }
 }

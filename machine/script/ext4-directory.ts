@@ -1,4 +1,4 @@
-/** fs/ext4/namei.c: how long names of a disk's directories take, by the entries that are gone through for them. */
+/** fs/ext4/namei.c: how long names of a disk's directories take, by the entries that are gone through for them, and the blocks that hold them. */
 import {
   EXT4_CREATE_US,
   EXT4_ENTRY_US,
@@ -22,6 +22,12 @@ export class Ext4Directories {
   private searchUs(directory: string, isThere: boolean): number {
     const count = this.count(directory);
     return EXT4_ENTRY_US * (count > BLOCK_ENTRIES ? INDEXED_ENTRIES : count) * (isThere ? 0.5 : 1);
+  }
+
+  /** Blocks of its own: one, or an index and what it leads to. */
+  blocks(directory: string): number {
+    const count = this.count(directory);
+    return count > BLOCK_ENTRIES ? 1 + Math.ceil(count / INDEXED_ENTRIES) : 1;
   }
 
   /** ext4_lookup of a name that is not in memory. */

@@ -1,6 +1,5 @@
 import { afterDirtyPause } from '../kernel/balance-dirty.ts';
-import { takeBlock } from '../kernel/disk-blocks.ts';
-import { filemapRead, forcePageCacheReadahead, genericPerformWrite } from '../kernel/filemap.ts';
+import { filemapRead, forcePageCacheReadahead, genericPerformWrite, type Written } from '../kernel/filemap.ts';
 import { flushersTurn } from '../kernel/flusher.ts';
 import { fadviseDontneed } from '../kernel/invalidate.ts';
 import type { Task } from '../kernel/kernel.ts';
@@ -84,15 +83,18 @@ function* writeCall(run: MachineRun, task: Task, object: AddressSpace, at: numbe
   const first = Math.floor(at / 4096);
   const pages = pagesOf(at + bytes) - first;
   let written = 0;
+  let error: Written['error'];
   for (;;) {
-    written += genericPerformWrite(k, task, object, first + written, pages - written);
+    const more = genericPerformWrite(k, task, object, first + written, pages - written);
+    written += more.pages;
+    error = more.error;
     if (!task.dirtyPause) break;
     yield* pausesForDisk(run, task);
     if (!task.alive || task.fatalSignal) break;
   }
   const end = Math.min(at + bytes, (first + written) * 4096);
   object.sizeBytes = Math.max(object.sizeBytes, Math.min(end, at + bytes));
-  if (written === 0 && pages > 0) return object.kind === 'shmem' || !takeBlock(object, first) ? 'ENOSPC' : 'ENOMEM';
+  if (written === 0 && error) return error;
   return Math.min(end, at + bytes) - at;
 }
 

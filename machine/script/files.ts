@@ -9,11 +9,11 @@ import { allocPage } from '../kernel/page-alloc.ts';
 import { deleteFromPageCache, filemapAddFolio } from '../kernel/page-cache.ts';
 import { EXT4_MKDIR_US, TMPFS_ABSENT_US, TMPFS_CREATE_US, TMPFS_MKDIR_US } from '../kernel/recorded-prices.ts';
 import { chargeInode, newObject, nextInode, putObject, shmemTruncateRange } from '../kernel/shmem.ts';
-import { SLAB_BYTES, slabAccount } from '../kernel/slab.ts';
 import { folioMarkAccessed } from '../kernel/swap-lru.ts';
 import { HZ, timerExpiresAfter } from '../kernel/timer.ts';
 import { accountDirty } from '../kernel/writeback.ts';
 import { Ext4Directories } from './ext4-directory.ts';
+import { NameCache } from './names.ts';
 
 /** A mounted file system. */
 export interface Mount {
@@ -57,26 +57,24 @@ const COMMIT_INTERVAL = 5 * HZ;
 /** Beyond all tables of inodes. */
 const DIRECTORY_BLOCK = 2 ** 17;
 
-/** A name alone, or with its inode. */
-const objectsOf = (bytes: number): number => (bytes > SLAB_BYTES.dentry ? 2 : 1);
-
 export class FileSystem {
   private readonly k: Kernel;
   readonly mounts: Mount[];
   private readonly directories = new Set<string>();
-  private readonly names = new Map<string, { readonly group: number; readonly bytes: number }>();
+  readonly names: NameCache;
   private inodes = 0;
+  /** Blocks of directories beside the first. */
+  private directoryBlocks = 0;
   private readonly diskDirectories = new Ext4Directories();
   /** Blocks of the disk's own that files have changed since the journal was last written (jbd2's running transaction). */
   private readonly transaction = new Set<number>();
   /** When kjournald writes it, if nobody has before. */
   commitDueUs = Number.POSITIVE_INFINITY;
-  /** Slab of names and inodes that can be read again. */
-  nameBytes = 0;
 
   /** `diskBytes`: what files can fill of a disk. */
   constructor(k: Kernel, settings: { readonly diskBytes?: number }) {
     this.k = k;
+    this.names = new NameCache(k);
     this.mounts = [
       newMount(k, settings, { path: '/dev/shm', type: 'tmpfs', device: '00:16' }),
       newMount(k, settings, { path: '/mnt', type: 'disk', device: '103:00' }),
@@ -138,17 +136,20 @@ export class FileSystem {
     if (mount.usedInodes >= mount.limitInodes) return 'ENOSPC';
     mount.usedInodes++;
     const tmpfs = mount.type === 'tmpfs';
+    const blocks = this.diskDirectories.blocks(parentOf(path));
     this.k.nowUs += tmpfs ? TMPFS_CREATE_US : this.diskDirectories.create(parentOf(path));
     const object = newObject(this.k, tmpfs ? 'shmem' : 'disk', path, 0, tmpfs, mount.device);
     if (tmpfs) object.mount = mount;
     else if (mount.limitPages < Number.POSITIVE_INFINITY) object.blocks = new FileBlocks(mount);
     this.k.files.set(path, object);
     this.readDirectory(path, group);
-    this.forgetName(path);
+    this.names.forget(path);
     if (tmpfs) chargeInode(this.k, object, group);
     else {
-      this.rememberName(path, group, SLAB_BYTES.ext4Inode + SLAB_BYTES.dentry);
+      this.names.remember(path, group, true);
       this.readInodeBlock(this.inodes++, group);
+      for (let grown = this.diskDirectories.blocks(parentOf(path)) - blocks; grown > 0; grown--)
+        this.readBlock(DIRECTORY_BLOCK + ++this.directoryBlocks, group);
     }
     return object;
   }
@@ -160,13 +161,11 @@ export class FileSystem {
       return false;
     }
     const object = this.find(path);
-    if (!this.names.has(path)) {
+    if (!this.names.lookAt(path)) {
       this.readDirectory(path, group);
       this.passLookup(path, object !== undefined);
-    }
-    // simple_lookup: tmpfs forgets what is not there.
-    if (!this.names.has(path) && this.mountOf(path)?.type === 'disk') {
-      this.rememberName(path, group, object ? SLAB_BYTES.ext4Inode + SLAB_BYTES.dentry : SLAB_BYTES.dentry);
+      // simple_lookup: tmpfs forgets what is not there.
+      if (this.mountOf(path)?.type === 'disk') this.names.remember(path, group, object !== undefined);
     }
     return object !== undefined || this.isDirectory(path);
   }
@@ -176,33 +175,6 @@ export class FileSystem {
     const isDisk = this.mountOf(path)?.type === 'disk';
     if (isDisk) this.k.nowUs += this.diskDirectories.lookupUs(parentOf(path), isThere);
     else if (!isThere) this.k.nowUs += TMPFS_ABSENT_US;
-  }
-
-  private rememberName(path: string, group: number, bytes: number): void {
-    this.names.set(path, { group, bytes });
-    this.nameBytes += bytes;
-    slabAccount(this.k, group, bytes, true, objectsOf(bytes));
-  }
-
-  private forgetName(path: string): void {
-    const name = this.names.get(path);
-    if (!name) return;
-    this.names.delete(path);
-    this.nameBytes -= name.bytes;
-    slabAccount(this.k, name.group, -name.bytes, true, objectsOf(name.bytes));
-  }
-
-  /** Names and inodes that can be read again: of the disk, and of what is not there. Those of tmpfs are the files themselves. */
-  dropNames(count = Number.POSITIVE_INFINITY): void {
-    let left = count;
-    for (const [path] of this.names) {
-      if (left-- <= 0) return;
-      this.forgetName(path);
-    }
-  }
-
-  get nameCount(): number {
-    return this.names.size;
   }
 
   /** The block of the disk with the inode; the first also needs the map of inodes. */
@@ -252,7 +224,7 @@ export class FileSystem {
     const mount = this.mountOf(path)!;
     mount.usedInodes--;
     if (mount.type === 'disk') this.diskDirectories.remove(parentOf(path));
-    this.forgetName(path);
+    this.names.forget(path);
     object.links--;
     object.users++;
     putObject(this.k, object);
@@ -280,6 +252,6 @@ export function dropCaches(k: Kernel, files: FileSystem, what: number): void {
       files.mounts.map(({ device }) => device),
     );
   if (!(what & 2)) return;
-  files.dropNames();
+  files.names.dropAll();
   k.vmstat.drop_slab++;
 }

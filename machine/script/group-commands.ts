@@ -143,6 +143,9 @@ export function removeGroup(run: MachineRun, name: string): string | undefined {
 function endMemory(run: MachineRun, { name, memcg }: Cgroup): void {
   run.groups.delete(name);
   memcg.online = false;
+  // Nothing protects what is left of it.
+  memcg.min = 0;
+  memcg.low = 0;
   lruGenOfflineMemcg(run.k, memcg.id);
   chargeCountersOfGroup(run.k, memcg, -1);
 }

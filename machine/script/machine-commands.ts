@@ -154,9 +154,9 @@ const HANDLERS: Readonly<Record<string, Handler>> = {
     if (!isDropCaches(Number(what))) return ok(run, command, 'EINVAL');
     run.k.kmsg.push(`init (1): drop_caches: ${what}`);
     const before = heldBy(run.k);
-    const names = run.files.nameCount;
+    const names = run.files.names.count;
     dropCaches(run.k, run.files, Number(what));
-    const namesUs = (names - run.files.nameCount) * NAME_DROPPED_US;
+    const namesUs = (names - run.files.names.count) * NAME_DROPPED_US;
     takes(run, command, givingBackUs(before, heldBy(run.k)) + namesUs);
   },
   note(run, _words, command) {

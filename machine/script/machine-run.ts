@@ -151,14 +151,11 @@ export class MachineRun {
     this.rootGroup.subtreeControl.add('memory');
     this.turns = new Turns(this.k);
     this.files = new FileSystem(this.k, options);
-    const { files } = this;
+    const { names } = this.files;
     registerShrinker(this.k, {
-      count: (group) => (group === 0 ? files.nameCount : 0),
-      scan: (_group, objects) => {
-        const before = this.k.vmstat.nr_slab_reclaimable;
-        files.dropNames(objects);
-        return before - this.k.vmstat.nr_slab_reclaimable;
-      },
+      batch: 1024,
+      count: (group) => names.countOf(group),
+      scan: (group, objects) => (names.scan(group, objects) ? 0 : undefined),
     });
     this.image = bootImage(this.k, this.k.profile.start.ramfsKb / 4);
     const { release } = this.k.profile;

@@ -14,6 +14,7 @@ import {
   THREAD_US,
   UDP_SOCKET_US,
 } from '../kernel/recorded-prices.ts';
+import { queuedMessage } from '../kernel/skbuff.ts';
 import { releaseTaskObjects, SLAB_BYTES, slabAccountTask, threadMemory } from '../kernel/slab.ts';
 import { touchPage } from '../kernel/touch.ts';
 import { VM_READ, VM_WRITE } from '../kernel/vm-flags.ts';
@@ -93,7 +94,9 @@ export function objectsCommand(run: MachineRun, task: Task, name: string, words:
       growFdTable(run, task, 2 * count);
       slabAccountTask(k, task, count * SLAB_BYTES.socketPair);
       slabAccountTask(k, task, count * SLAB_BYTES.socketPairNames, 'reclaimable');
-      if (bytes > 0) slabAccountTask(k, task, count * bytes, 'pages');
+      const message = queuedMessage(bytes);
+      for (const head of message.heads) slabAccountTask(k, task, count * head, 'unreclaimable', count * (head + 8));
+      if (message.pageBytes > 0) slabAccountTask(k, task, count * message.pageBytes, 'pages');
       return answer;
     }
     case 'udp':

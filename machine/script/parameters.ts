@@ -154,8 +154,10 @@ export function setParameter(run: MachineRun, path: string, value: string): stri
     const key = path.slice(THP.length);
     const fields: Readonly<Record<string, () => void>> = {
       enabled: () => {
+        const before = k.thp.enabled;
         k.thp.enabled = value as 'always';
-        khugepagedWake(k);
+        // start_stop_khugepaged: a thread that is there waits for its time.
+        if (before === 'never') khugepagedWake(k);
       },
       defrag: () => (k.thp.defrag = value),
       shmem_enabled: () => (k.thp.shmemEnabled = value),

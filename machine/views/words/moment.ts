@@ -105,7 +105,7 @@ export function readMachine(run: MachineRun, command: string, process: string | 
     vmstat: Object.fromEntries(EVENTS.map((name) => [name, k.vmstat[name]])),
     processes: run.processes.filter(({ alive, task }) => alive && !task.fatalSignal).map(processReading),
     groups: [...run.groups].map(([name, group]) => ({ name, currentBytes: group.usage * 4096 })),
-    nameBytes: run.files.nameBytes,
+    nameBytes: run.files.names.bytes,
   };
 }
 
