@@ -1,6 +1,8 @@
 import type { Observation, TraceSummary } from '../../sim/contract/event.ts';
 import type { Bytes } from '../../sim/contract/units.ts';
 import type { Sample } from '../../sim/metrics/sample.ts';
+import { otherSetup } from './recorded-setup.ts';
+import type { RunOptions } from './run-options.ts';
 
 /**
  * A recorded process at one of its samples: what the simulation stands for, and what it does not, beside what the kernel
@@ -37,10 +39,16 @@ export interface PhpHeapSample {
 export interface RecordedProcess {
   readonly samples: readonly RecordedProcessSample[];
   readonly phpHeap: readonly PhpHeapSample[];
+  /** The most that the heap had (recordedPeak); null where that is not known, or the run has another allocator. */
+  readonly peakBytes: Bytes | null;
 }
 
 /** Null where the trace has nothing that the kernel or PHP said at one of the samples. */
-export function recordedProcess(events: TraceSummary, samples: readonly Sample[]): RecordedProcess | null {
+export function recordedProcess(
+  options: Pick<RunOptions<TraceSummary>, 'events' | 'spec' | 'cpus' | 'kernel'>,
+  samples: readonly Sample[],
+): RecordedProcess | null {
+  const { events } = options;
   if (events.observations.length === 0) return null;
   const byEvent = new Map(samples.map((sample) => [sample.event, sample]));
   const found: RecordedProcessSample[] = [];
@@ -54,8 +62,21 @@ export function recordedProcess(events: TraceSummary, samples: readonly Sample[]
     const php = phpHeapSample(sample, seen);
     if (php) phpHeap.push(php);
   }
-  return found.length + phpHeap.length === 0 ? null : { samples: found, phpHeap };
+  if (found.length + phpHeap.length === 0) return null;
+  const peakBytes = otherSetup(options) === null ? recordedPeak(events.observations.findLast(isLook)) : null;
+  return { samples: found, phpHeap, peakBytes };
 }
+
+/** The most that the heap had up to a look: VmHWM, without what was there beside the heap at the look; null where it is not known. */
+export function recordedPeak(look: Observation | undefined): Bytes | null {
+  if (!look || !isLook(look)) return null;
+  const seen = new Map(look.values);
+  const most = seen.get('VmHWM');
+  if (most === undefined) return null;
+  return BESIDE_HEAP.reduce((rest, name) => rest - (seen.get(name) ?? 0), most);
+}
+
+const BESIDE_HEAP = ['anonymous', 'stack', 'data', 'files', 'recorder'];
 
 /** Whether the kernel was asked about the whole process. */
 export const isLook = ({ values }: Observation): boolean =>

@@ -128,7 +128,7 @@ export function assembleResult(run: FinishedRun): RunResult {
       waitNs: timing?.waitNs ?? null,
     },
     samples: run.samples,
-    recordedProcess: recordedProcess(options.events, run.samples),
+    recordedProcess: recordedProcess(options, run.samples),
     locks: timing?.locks ?? [],
     concurrency: timing?.concurrency ?? null,
     ...(timing && late && { outOfOrder: late }),

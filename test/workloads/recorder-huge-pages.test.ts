@@ -35,6 +35,7 @@ const PROGRAMS: readonly (readonly [what: string, body: string, least: number, m
     block = realloc(block, BYTES);
     for (int at = 0; at < 1 << 20; at++) must(block[at] == 5);
     block[BYTES - 5000] = 1;`, 1, 3],
+  ['for which the program has asked itself: as a whole', 'block = memalign(1 << 21, BYTES); must(madvise(block, BYTES, MADV_HUGEPAGE) == 0); for (int at = 0; at < BYTES; at += 1 << 18) block[at] = 1;', 16, 17],
   ['what may not be read any more: as a whole', 'block = memalign(1 << 21, BYTES); for (int at = 0; at < BYTES; at += 1 << 18) block[at] = 1; must(mprotect(block, 1 << 21, PROT_NONE) == 0);', 2, 3],
 ]; // biome-ignore format: a table
 

@@ -3,7 +3,7 @@ import { type EventBuffer, MALLOPT_NAMES, type MalloptName, type RecordedFacts }
 import { unpackMallctl } from '../../sim/contract/mallctl.ts';
 import { type BlockId, createEventBuilder, type EventBuilder } from '../builder.ts';
 import type { Oddities } from '../import/address-trace.ts';
-import { ASSUMED_WRITES, ZEROS_UNWRITTEN } from '../trace/assumed-writes.ts';
+import { ASSUMED_WRITES, OWN_HUGE_ZEROS, ZEROS_UNWRITTEN } from '../trace/assumed-writes.ts';
 import { mostRows } from '../trace/columns.ts';
 import { IDLE_AT_EXIT } from '../trace/idle-at-exit.ts';
 import { PROCESSOR_WAITS } from '../trace/processor-waits.ts';
@@ -287,7 +287,7 @@ export function traceOfImage(options: ImageTraceOptions): ImageTrace {
   const assumedBytes = ahead.assumedBytes + unseen.guessedBytes();
   const facts = options.facts(start, namesOf(threads, threadNames));
   return {
-    events: builder.finish(withKnown(facts, [assumedBytes, ahead.zeroBytes, idleNs, waitedNs])),
+    events: builder.finish(withKnown(facts, [assumedBytes, ahead.zeroBytes, ahead.ownHugeBytes, idleNs, waitedNs])),
     oddities,
     threads: threads.size,
     calls: blocks.takeCalls() + zend.takeCalls(),
@@ -311,7 +311,7 @@ const mallocsOf = ({ malloc, calloc, realloc, free, memalign }: EventBuilder): C
 /** 0 where the kernel does not tell. */
 const waitedIn = ({ times }: ObservationText): number => times.get('WaitedNs') ?? 0;
 
-const KNOWN = [ASSUMED_WRITES, ZEROS_UNWRITTEN, IDLE_AT_EXIT, PROCESSOR_WAITS];
+const KNOWN = [ASSUMED_WRITES, ZEROS_UNWRITTEN, OWN_HUGE_ZEROS, IDLE_AT_EXIT, PROCESSOR_WAITS];
 
 function withKnown(facts: RecordedFacts, known: readonly number[]): RecordedFacts {
   const told = KNOWN.flatMap((key, i) => (known[i] === 0 ? [] : [[key, String(Math.round(known[i]!))] as const]));

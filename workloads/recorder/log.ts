@@ -40,6 +40,7 @@ export const LOG = {
   CREATES: 46,
   CREATED: 47,
   JOINED: 48,
+  ADVISED: 49,
 } as const;
 
 /** Of the second argument of RESIDENT, WRITTEN and SEEN: these pages are huge, and could not be read. */

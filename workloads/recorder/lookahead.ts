@@ -30,6 +30,8 @@ export interface Lookahead {
   readonly assumedBytes: number;
   /** Bytes of pages of malloc's blocks that hold zeros, in huge pages: taken as not written. */
   readonly zeroBytes: number;
+  /** … and on huge pages that the program asks for itself: as written. */
+  readonly ownHugeBytes: number;
   readonly zendCounts: ZendCounts;
   /** As in ThreadMakers. */
   readonly madeAt: ReadonlyMap<number, number>;
@@ -72,7 +74,9 @@ export function lookAhead(parts: readonly LogPart[], pageBytes: number, sites: R
   const behindSample = new Map<number, BlockWrite[]>();
   const zendCounts = { asked: 0, ends: 0, done: 0 };
   const makers = createThreadMakers();
-  let [assumedPages, zeroPages] = [0, 0];
+  let [assumedPages, zeroPages, ownHugePages] = [0, 0, 0];
+  /** Of the process, for which the program has asked for huge pages. */
+  const advised: PageRun[] = [];
   let index = -1;
   let records = 0;
   let lastAllocation = -1;
@@ -87,11 +91,17 @@ export function lookAhead(parts: readonly LogPart[], pageBytes: number, sites: R
     const areWritten = zeros.length > 0 && block.zeros.areWritten(firstPage, (page) => block.known[page] === 1);
     for (const { first, count, lastLook } of zeros) {
       const runs = mark(block, first, count);
-      if (areWritten) place(block, address, lastLook, runs);
+      const isOwn = isAdvised(firstPage + first, count);
+      if (isOwn && !areWritten) for (const run of runs) ownHugePages += run.count;
+      if (areWritten || isOwn) place(block, address, lastLook, runs);
       else if (block.isOfMalloc) for (const run of runs) zeroPages += run.count;
     }
     if (block.hasBeenSeen) atAllocation.set(block.allocation, joined(block.atAllocation));
   }
+
+  /** The program itself has them on huge pages, whatever is written there: all is resident under every allocator. */
+  const isAdvised = (page: number, count: number): boolean =>
+    advised.some((run) => page < run.first + run.count && run.first < page + count);
 
   /** They were written behind that look. */
   function place(block: WatchedBlock, address: number, lastLook: number, runs: readonly PageRun[]): void {
@@ -176,6 +186,12 @@ export function lookAhead(parts: readonly LogPart[], pageBytes: number, sites: R
       case LOG.SEEN:
         see(r);
         return;
+      case LOG.ADVISED: {
+        const start = r.address * 8;
+        const first = Math.floor(start / pageBytes);
+        advised.push({ first, count: Math.ceil((start + r.a) / pageBytes) - first });
+        return;
+      }
       case LOG.CREATES:
         makers.creates(r, index);
         return;
@@ -218,6 +234,7 @@ export function lookAhead(parts: readonly LogPart[], pageBytes: number, sites: R
     behindSample,
     assumedBytes: assumedPages * pageBytes,
     zeroBytes: zeroPages * pageBytes,
+    ownHugeBytes: ownHugePages * pageBytes,
     zendCounts,
     madeAt: makers.madeAt,
   };

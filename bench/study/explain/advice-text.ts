@@ -17,6 +17,7 @@ import {
 import type { Facts } from './explanation.ts';
 import { decaysByChance } from './layouts.ts';
 import { hasSharedHeaps, worstBytes } from './orders.ts';
+import { HUGE_PAGES, isUnknownWithout } from './recording-text.ts';
 import { callsOf, type OrderRange, type WhatIf } from './what-if.ts';
 
 /** What is advised, with what it saves and what it costs; what was passed over, and why. `isFree`: most of the memory is free. */
@@ -59,7 +60,10 @@ export function adviceSentences(
       `It may help, but by no more than runs of the program lie apart: with ${savingText(facts, advice.uncertain)}`,
       ...orderSentences(facts, advice.uncertain),
     );
-  } else if (!partial) sentences.push(`Nothing to gain by a setting: ${none}`);
+  } else if (!partial)
+    sentences.push(
+      `${isUnknownWithout(facts, HUGE_PAGES) ? 'As far as is known nothing' : 'Nothing'} to gain by a setting: ${none}`,
+    );
   if (advice.version) sentences.push(versionSentence(facts, advice.version));
   sentences.push(...costlySentences(facts, advice.costly, allowed));
   return sentences;

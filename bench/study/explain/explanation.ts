@@ -10,6 +10,7 @@ import type { Pasted } from './paste.ts';
 import type { HeldPage, PinningGroup } from './pinning.ts';
 import type { PythonObjects } from './python.ts';
 import type { AreaReport } from './ranges.ts';
+import type { Recording } from './recording.ts';
 import type { ReturnPrediction } from './returns.ts';
 import type { TunableChange } from './tunable-changes.ts';
 import type { OrderRange, WhatIf } from './what-if.ts';
@@ -106,6 +107,8 @@ export interface Explanation {
   readonly forked: Forked | null;
   /** Bytes of large blocks that the recording has as written though nobody saw it (assumedWrites); 0 where there are none. */
   readonly assumedWriteBytes: Bytes;
+  /** What a recording says beside its looks; null for what was not recorded. */
+  readonly recording: Recording | null;
   /** What serves the small objects of a program in Python; null for any other. */
   readonly python: PythonObjects;
   /** By call stack, the most first; null for a trace without call sites. */

@@ -26,6 +26,7 @@ import { type Finding, WORTH_FINDING } from './mechanisms/mechanism.ts';
 import { savedBytes } from './orders.ts';
 import { farOffSentences, processSentences } from './process-text.ts';
 import { TRIM_IN_PYTHON } from './python.ts';
+import { hugePageSentences } from './recording-text.ts';
 import { onlyEndsSentence, returnSentences, unreachedBytes } from './return-text.ts';
 import { setsDefaults } from './setting.ts';
 import { siteSentences } from './site-text.ts';
@@ -76,7 +77,13 @@ export function judge(
   const advice = farOff.length > 0 ? NO_ADVICE : adviseOn(facts, findings, whatIf, allowed);
   const place = placeSentences(facts, kind, shares);
   const isFree = IS_FREE.has(kind);
-  const answer = farOff.length > 0 ? farOff : adviceSentences(facts, advice, whatIf, partial, isFree, allowed);
+  const answer =
+    farOff.length > 0
+      ? farOff
+      : [
+          ...adviceSentences(facts, advice, whatIf, partial, isFree, allowed),
+          ...hugePageSentences(facts, whatIf, advice),
+        ];
   const advised = advisedIn(advice, isFree);
   return {
     kind,

@@ -81,7 +81,8 @@ enum op {
 	OP_UNMAPPED,      /* … and unmaps it */
 	OP_CREATES,       /* pthread_create is called */
 	OP_CREATED,       /* … and has come back; address: the new thread's pthread_t */
-	OP_JOINED         /* pthread_join has come back; address: of the thread that had it; extended: ticks that it took */
+	OP_JOINED,        /* pthread_join has come back; address: of the thread that had it; extended: ticks that it took */
+	OP_ADVISED        /* the program asks for huge pages itself; extended: length */
 };
 
 struct slot {
