@@ -72,6 +72,11 @@ const NOT_MODELLED: readonly string[] = [
   'bionic',
 ];
 
+/** Whether an allocator is called so, modelled or not. */
+export function isAllocatorName(name: string): boolean {
+  return MODELS.some((m) => m.name === name) || NOT_MODELLED.includes(name);
+}
+
 function unknownAllocator(name: string): UserError {
   const known = MODELS.map((m) => m.name);
   const lower = name.toLowerCase();

@@ -5,13 +5,14 @@ import { NODE_NEEDS_FILES, openFilesLimit } from '../workloads/files/open-files.
 import { isSystemError, systemError } from '../workloads/files/system-error.ts';
 import { endOnInterrupt, INTERRUPTED, ignoreInterrupt } from './cli/interruption.ts';
 import { watchMemory } from './cli/memory-watch.ts';
+import { messageText } from './cli/width.ts';
 import { messageLine } from './report/escape.ts';
 
 /** One line on standard error and exit code 2 for the user's mistakes; a stack trace only for ours. */
 function fail(error: unknown): never {
   if (isBrokenPipe(error)) process.exit(0);
   if (isUserError(error)) {
-    process.stderr.write(`sim: ${messageLine(error.message)}\n`);
+    process.stderr.write(`${messageText(`sim: ${messageLine(error.message)}`)}\n`);
     process.exit(2);
   }
   if (error instanceof Interrupted) {
@@ -25,7 +26,7 @@ function fail(error: unknown): never {
     process.exit(2);
   }
   if (isSystemError(error)) {
-    process.stderr.write(`sim: ${messageLine(systemRefusal(error))}\n`);
+    process.stderr.write(`${messageText(`sim: ${messageLine(systemRefusal(error))}`)}\n`);
     process.exit(2);
   }
   process.stderr.write(`sim: internal error: ${error instanceof Error ? error.stack : error}\n`);

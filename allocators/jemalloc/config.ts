@@ -1,4 +1,5 @@
 import { UserError } from '../../sim/contract/assert.ts';
+import { PAGE_BYTES } from '../../sim/contract/units.ts';
 import type { KernelOptions } from '../../sim/kernel/kernel.ts';
 import type { OptionValues } from '../model.ts';
 import {
@@ -49,6 +50,7 @@ export interface Config {
   readonly tpMain: number;
   readonly tpFirst: number;
   readonly tpStep: number;
+  mmapShiftBytes: number;
   readonly cpus: number;
   /** The options as given, for statistics. */
   options: OptionValues;
@@ -143,15 +145,19 @@ export function resolveConfig(values: OptionValues, cpus: number, kernelThp: Ker
     tpMain: number('tp_main'),
     tpFirst: number('tp_first'),
     tpStep: number('tp_step'),
+    mmapShiftBytes: shiftBytes(values),
     cpus,
     options: values,
   };
 }
 
+const shiftBytes = (options: OptionValues): number => (options['mmap_shift'] as number) * PAGE_BYTES;
+
 /** The rest of them is of the same shape (options.ts). */
 export function configure(config: Config, options: OptionValues): void {
   config.dirtyDecayMs = options['dirty_decay_ms'] as number;
   config.muzzyDecayMs = options['muzzy_decay_ms'] as number;
+  config.mmapShiftBytes = shiftBytes(options);
   config.options = options;
 }
 

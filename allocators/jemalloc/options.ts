@@ -16,8 +16,10 @@ function option(
 /** NSTIME_SEC_MAX in milliseconds: what a decay time may be at most. */
 const DECAY_MS_MAX = 18446744072 * 1000;
 const INT32_MAX = 2147483647;
+/** 2^mmap_rnd_bits of Linux on x86-64, of which the kernel draws one at each exec. */
+export const MMAP_RND_PAGES = 2 ** 28;
 
-/** The options of MALLOC_CONF that decide placement, residency or time, and four of the simulated process. */
+/** The options of MALLOC_CONF that decide placement, residency or time, and those of the simulated process. */
 export const JEMALLOC_OPTIONS: readonly OptionDescriptor[] = [
   option('narenas', 'integer', '', 0, 'automatic arenas; 0: four for each processor, one on a single processor', {
     min: 0,
@@ -99,6 +101,10 @@ export const JEMALLOC_OPTIONS: readonly OptionDescriptor[] = [
   option('tp_main', 'integer', 'address', 0x7ffff7f92180, "the main thread's pointer: it seeds placement offsets"),
   option('tp_first', 'integer', 'address', 0x7f1ffffff6c0, 'thread pointer of the first thread stack'),
   option('tp_step', 'integer', 'bytes', 0x40000, 'distance down to the next thread pointer'),
+  option('mmap_shift', 'integer', 'pages', 0, 'how far down the kernel has put all of that and the mappings (ASLR)', {
+    min: 0,
+    max: MMAP_RND_PAGES - 1,
+  }),
   option(
     'system_thp',
     'choice',
@@ -113,7 +119,7 @@ export const JEMALLOC_OPTIONS: readonly OptionDescriptor[] = [
 ];
 
 /** What the first call alone looks at: arenas have it from there. */
-const OF_BEGIN = ['dirty_decay_ms', 'muzzy_decay_ms'] as const;
+const OF_BEGIN = ['dirty_decay_ms', 'muzzy_decay_ms', 'mmap_shift'] as const;
 
 /** Of options that differ in no more than that. */
 export const shapeOf = (options: OptionValues): string =>

@@ -1,6 +1,6 @@
 import type { ThreadSlot } from '../../sim/contract/allocator.ts';
 import type { LockId } from '../../sim/contract/locks.ts';
-import type { Ns } from '../../sim/contract/units.ts';
+import type { Addr, Ns } from '../../sim/contract/units.ts';
 import { FAR_PAGES, FENCE_PAGE, realAddress } from '../../sim/kernel/layout.ts';
 import type { Machine } from '../../sim/kernel/machine.ts';
 import type { Config } from './config.ts';
@@ -373,6 +373,6 @@ export function createState(machine: Machine, config: Config) {
     tryLock,
     unlock,
     /** Of a structure in a base block: seeds depend on where the real process has it. */
-    realAddress,
+    realAddress: (address: Addr) => realAddress(address) - config.mmapShiftBytes,
   };
 }

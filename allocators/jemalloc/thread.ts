@@ -49,7 +49,8 @@ export function createThreads(state: State, arenas: Arenas, bins: Bins, large: L
   } = tables;
   const { caches, config, extentClass, extents, globals, kernel, threadWords, slotTotal } = state;
 
-  const threadPointer = (t: ThreadSlot) => (t === 0 ? config.tpMain : config.tpFirst - (t - 1) * config.tpStep);
+  const threadPointer = (t: ThreadSlot) =>
+    (t === 0 ? config.tpMain : config.tpFirst - (t - 1) * config.tpStep) - config.mmapShiftBytes;
 
   /** What tsd_data_init and tsd_data_init_nocleanup have in common: the random numbers and the event counters. */
   function reset(t: ThreadSlot): void {

@@ -1,3 +1,6 @@
+import { existsSync } from 'node:fs';
+import { isAllocatorName, parseAllocator } from '../../allocators/spec.ts';
+import { UserError } from '../../sim/contract/assert.ts';
 import type { LoadedWorkload, WorkloadOptions } from '../../workloads/index.ts';
 import { readTrace } from '../../workloads/trace/reader.ts';
 import { recordedCpus } from '../../workloads/trace/recorded-cpus.ts';
@@ -10,7 +13,14 @@ export async function loadWorkload(given: string, options: WorkloadOptions = {})
     const events = await readTrace(given, options);
     return { name: given, events, parameters: {}, cpus: recordedCpus(events), time: undefined, start: 'barrier' };
   }
-  const { isBreathless, resolveWorkload } = await import('../../workloads/index.ts');
+  const { isBreathless, isBuiltIn, resolveWorkload } = await import('../../workloads/index.ts');
+  const name = given.split(/[:@]/, 1)[0]!;
+  if (isAllocatorName(name) && !isBuiltIn(name) && !existsSync(given)) {
+    parseAllocator(name, 1);
+    throw new UserError(
+      `found the allocator '${name}' for a workload, expected it behind -a: sim run WORKLOAD -a ${name}`,
+    );
+  }
   const load = () => resolveWorkload(given, options);
   return isBreathless(given) ? unheard(load) : load();
 }

@@ -6,8 +6,8 @@ export interface Progress {
   readonly stop: () => void;
 }
 
-/** A bar on standard error, where that is a terminal and it takes longer than a second. */
-export async function startProgress(total: number, what = 'events'): Promise<Progress> {
+/** A bar on standard error, where that is a terminal and it takes longer than a second. `what`: what there are `total` of, if it has a name. */
+export async function startProgress(total: number, what?: string): Promise<Progress> {
   if (!process.stderr.isTTY) return { update: () => {}, stop: () => {} };
   const { default: cliProgress } = await import('cli-progress');
   const started = performance.now();
@@ -16,7 +16,7 @@ export async function startProgress(total: number, what = 'events'): Promise<Pro
       stream: process.stderr,
       clearOnComplete: true,
       hideCursor: true,
-      format: `{bar} {percentage} % of {total} ${what}{left}`,
+      format: `{bar} {percentage} %${what === undefined ? '' : ` of {total} ${what}`}{left}`,
     },
     cliProgress.Presets.shades_classic,
   );

@@ -56,7 +56,7 @@ const PARTS = 1000;
 
 /** A bar for a few long runs, one after another. */
 export async function startShareProgress(total: number): Promise<RunProgress> {
-  const bar = await startProgress(PARTS, 'parts');
+  const bar = await startProgress(PARTS);
   let over = 0;
   const share = (part: number) => bar.update(Math.floor(((over + part) / total) * PARTS));
   const step = () => {

@@ -1,4 +1,5 @@
 import { escapeLineStart, escapeOrders, escapeTerminal } from '../report/escape.ts';
+import { messageText } from './width.ts';
 
 /** Text for people on the standard output. */
 export function show(text: string): void {
@@ -12,5 +13,5 @@ export function showOrders(text: string): void {
 
 /** A line for people beside the answer, on standard error. */
 export function note(line: string): void {
-  process.stderr.write(`${escapeOrders(escapeLineStart(line))}\n`);
+  process.stderr.write(`${messageText(escapeOrders(escapeLineStart(line)))}\n`);
 }

@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import type { Argv } from 'yargs';
 import { UserError } from '../../sim/contract/assert.ts';
 import { type EventBuffer, isAllocating, OP_MASK } from '../../sim/contract/event.ts';
+import { systemError } from '../../workloads/files/system-error.ts';
 import { parseCollapsed, type StackBytes } from '../report/sites/stacks.ts';
 
 /** What is wanted of the resident bytes by call stack. */
@@ -54,7 +55,7 @@ function readStacks(file: string): StackBytes[] {
   try {
     text = readFileSync(file, 'utf8');
   } catch (error) {
-    throw new UserError(`--diff: ${(error as Error).message}`);
+    throw new UserError(`--diff: ${file}: found ${systemError(error)}, expected a file that --collapsed wrote`);
   }
   const stacks = parseCollapsed(text);
   if (!stacks) throw new UserError(`${file}: expected lines as --collapsed writes them, class;frame;frame BYTES`);

@@ -1,6 +1,6 @@
 import yargs, { type Argv } from 'yargs';
 import { UserError } from '../../sim/contract/assert.ts';
-import { nearest } from '../../sim/contract/suggestion.ts';
+import { nearest, suggestion } from '../../sim/contract/suggestion.ts';
 import { waitForReaders } from '../../workloads/files/fifo-reader.ts';
 import {
   checkOptions,
@@ -176,7 +176,10 @@ export async function runCommandLine(all: readonly string[]): Promise<void> {
       const withValue = [...(parser as any).getOptions().string, ...(parser as any).getOptions().number] as string[];
       const needed = error
         ? undefined
-        : (neededText(message, parser) ?? missingOptionText(message, parser) ?? programText(message, given, withValue));
+        : (subcommandText(message, parser, given) ??
+          neededText(message, parser) ??
+          missingOptionText(message, parser) ??
+          programText(message, given, withValue));
       throw error ?? new UserError(needed ?? plainMessage(message) + optionSuggestion(message, known));
     });
   // yargs renders the help of every command that runs, in case that it fails later: 20 ms for what `fail` never shows.
@@ -216,6 +219,17 @@ function onceEach(message: string): string {
   const twins = new Set(names.filter((name) => name.includes('-')).map(camel));
   const once = names.filter((name) => !twins.has(name));
   return `Unknown argument${once.length > 1 ? 's' : ''}: ${once.join(', ')}`;
+}
+
+/** Behind yargs' `Unknown argument: cnvert` where a command of a command is expected. */
+function subcommandText(message: string, parser: Argv, given: readonly string[]): string | undefined {
+  const found = /^Unknown (?:argument|command)s?: ([^,]+)/.exec(message)?.[1];
+  // biome-ignore lint/suspicious/noExplicitAny: yargs does not type what it knows of a command
+  const methods = (parser as any).getInternalMethods();
+  const { commands } = methods.getContext() as { commands: string[] };
+  const names = (methods.getCommandInstance().getCommands() as string[]).filter((name) => name !== '$0');
+  if (found === undefined || !given.includes(found) || commands.length !== 1 || names.length === 0) return undefined;
+  return `unknown command '${commands[0]} ${found}'${suggestion(found, names)}`;
 }
 
 /** Behind yargs' `Not enough non-option arguments: got 0, need at least 1`: what the command needs, in its own words. */

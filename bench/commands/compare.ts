@@ -11,12 +11,12 @@ import { requireSites } from '../cli/site-options.ts';
 import { type TimeArguments, timeOptions } from '../cli/time-options.ts';
 import { terminalWidth } from '../cli/width.ts';
 import { type PictureArguments, pictureOptions, recordingFor } from '../report/picture-options.ts';
-import { fold } from '../report/text/fold.ts';
 import { allocatorList } from '../study/compare/allocator-list.ts';
 import { compare } from '../study/compare/compare.ts';
 import { comparisonText } from '../study/compare/text.ts';
+import { type JudgedMoment, upToMomentText } from '../study/judged-moment.ts';
 import { comparisonCsv } from '../study/tables.ts';
-import { type JudgedTask, loadJudged } from './load-judged.ts';
+import { loadJudged } from './load-judged.ts';
 import { describeTask, loadOfSeeds, loadTask } from './load-task.ts';
 
 interface CompareArguments extends MachineArguments, TimeArguments, PictureArguments, BatchArguments {
@@ -34,12 +34,6 @@ function alikeText(allocators: readonly string[], seeds: number): string {
     notes.push(`${allocators[0]} is alone: --allocators A,B holds others against it.`);
   }
   return notes.map((text) => `\n${text}`).join('');
-}
-
-/** Up to where it is run. */
-function momentText(moment: JudgedTask['moment'], width: number): string {
-  if (!moment) return '';
-  return `${fold(`Every figure is up to the moment ${moment.about}. All of it: --at end.`, width).join('\n')}\n`;
 }
 
 export const compareCommand: CommandModule<object, CompareArguments> = {
@@ -81,7 +75,7 @@ export const compareCommand: CommandModule<object, CompareArguments> = {
     const read = (await isBuiltIn(argv.workload)) ? undefined : prepared;
     if (sitesOf) requireSites(sitesOf.events, sitesOf.workload, '--sites');
     let events: EventBuffer | undefined;
-    let moment: JudgedTask['moment'] = null;
+    let moment: JudgedMoment | null = null;
     const { comparison, runs, recorded } = await inBatch(argv, allocators.length * argv.seeds, (batch) =>
       compare({
         ...batch,
@@ -120,7 +114,7 @@ export const compareCommand: CommandModule<object, CompareArguments> = {
         (palette, width) =>
           comparisonText(told, palette, width) +
           alikeText(full, argv.seeds) +
-          momentText(moment, width) +
+          upToMomentText(moment, width) +
           (sites ? `\n${bySite!.comparedSitesText(sites, palette)}` : '') +
           (plot && `\n${plot}`),
         () => comparisonCsv(comparison),

@@ -56,7 +56,7 @@ export const explainCommand: CommandModule<object, ExplainArguments> = {
     startThreads(argv.allocator);
     const { options } = await prepare(argv);
     if (wantsSites(argv)) requireSites(options.events, options.workload, 'what was asked for');
-    const progress = await startProgress(100, '%');
+    const progress = await startProgress(100);
     const interruption = listenForInterrupt();
     const { signal } = interruption;
     let shown = 0; // more runs may turn out to be needed: the bar waits then

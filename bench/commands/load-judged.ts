@@ -2,6 +2,7 @@ import type { Ns } from '../../sim/contract/units.ts';
 import { isRecorded } from '../study/explain/going-down/final-frees.ts';
 import { programTime } from '../study/explain/program-time.ts';
 import { upToMoment } from '../study/explain/up-to-moment.ts';
+import type { JudgedMoment } from '../study/judged-moment.ts';
 import { loadForBatch, loadTask } from './load-task.ts';
 
 type BatchArguments = Parameters<typeof loadForBatch>[0];
@@ -11,8 +12,8 @@ export interface JudgedTask {
   readonly task: Awaited<ReturnType<typeof loadTask>>;
   /** The allocator that was recorded. */
   readonly recorded: string;
-  /** Completes "Judged …"; null where all of it is run. */
-  readonly moment: { readonly event: number; readonly about: string } | null;
+  /** null where all of it is run. */
+  readonly moment: JudgedMoment | null;
   /** Processor time of the recorded program up to there; null: it is not known. */
   readonly programNs: Ns | null;
 }

@@ -148,7 +148,7 @@ async function runReading(argv: RunArguments, passes: boolean): Promise<void> {
   openAll(sinks, OUTPUTS, argv);
   const interruption = listenForInterrupt();
   const total = passing?.expectedEvents ?? (passing ?? whole!).events.length;
-  const progress = argv.quiet || total === Infinity ? undefined : await startProgress(total);
+  const progress = argv.quiet || total === Infinity ? undefined : await startProgress(total, 'events');
   let done: ReportRun;
   try {
     const more: Omit<RunOptions, 'events' | 'workload' | 'spec' | 'cpus'> = {

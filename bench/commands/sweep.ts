@@ -11,13 +11,15 @@ import { allocatorList } from '../study/compare/allocator-list.ts';
 import { parseGrid } from '../study/sweep/grid.ts';
 import { sweep } from '../study/sweep/sweep.ts';
 import { sweepCsv, sweepText } from '../study/sweep/text.ts';
-import { loadForBatch, loadOfSeeds } from './load-task.ts';
+import { loadJudged } from './load-judged.ts';
+import { loadOfSeeds } from './load-task.ts';
 
 interface SweepArguments extends Omit<MachineArguments, 'cpus'>, TimeArguments, BatchArguments {
   allocators: string[] | undefined;
   grid: string[];
   cpus: string | undefined;
   seeds: number;
+  at: string | undefined;
   metrics: string;
 }
 
@@ -47,6 +49,11 @@ export const sweepCommand: CommandModule<object, SweepArguments> = {
         default: 'rssPeakBytes,rssBytes,virtualNs',
         describe: `what to show; ordered by the first: ${METRICS.map((m) => m.name).join(', ')}`,
       })
+      .option('at', {
+        type: 'string',
+        describe:
+          'up to there: a sample label, #N for event N, judged, peak, exit or end; default: a recording up to where explain judges it, all else to the end',
+      })
       .example(
         '$0 sweep lanczos-32t --grid arena_max=1,2,4,8 --grid mmap_threshold=128K,4M --cpus 4,32',
         '16 points',
@@ -58,19 +65,20 @@ export const sweepCommand: CommandModule<object, SweepArguments> = {
     positive('seeds', argv.seeds);
     for (const allocator of given ?? []) parseAllocator(allocator, 1);
     const points = grid.reduce((product, axis) => product * axis.values.length, 1);
-    const load = (seed: number, allocator: string | undefined) =>
-      loadForBatch({ ...argv, cpus: cpus?.[0], allocator, seed });
-    const first = given ? undefined : await load(argv.seed, undefined);
-    const allocators = given ?? [first!.recorded];
-    const total = allocators.length * points * (cpus?.length ?? 1) * argv.seeds;
+    const total = (given?.length ?? 1) * points * (cpus?.length ?? 1) * argv.seeds;
     checkRuns(total);
+    const load = (seed: number, allocator: string | undefined) =>
+      loadJudged({ ...argv, cpus: cpus?.[0], allocator, seed }, argv.at);
+    const first = await load(argv.seed, given?.[0]);
+    const allocators = given ?? [first.recorded];
     const result = await inBatch(argv, total, (batch) =>
       sweep({
         ...batch,
         load: loadOfSeeds(
           argv.workload,
-          async (seed) => ((seed === argv.seed && first) || (await load(seed, allocators[0]))).task,
+          async (seed) => (seed === argv.seed ? first : await load(seed, allocators[0])).task,
         ),
+        moment: first.moment,
         allocators,
         grid,
         ...(cpus && { cpus }),

@@ -18,7 +18,6 @@ export const traceCommand: CommandModule<object, object> = {
       .command(importCommand)
       .command(recordCommand)
       .demandCommand(1, 'found no command, expected check, info, convert, cut, import or record')
-      .recommendCommands()
       .strict(),
   handler: () => {},
 };

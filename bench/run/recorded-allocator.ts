@@ -19,12 +19,14 @@ export function ignoredSettings(events: Recorded): readonly string[] {
 }
 
 function settingsOf(events: Recorded): { readonly below: RecordedSettings; readonly zend: RecordedSettings } {
-  const { environment } = events.recorded;
-  const below = isJemalloc(events) ? jemallocSettings : servedByGlibc(events) ? glibcSettings : noSettings;
-  return { below: below(environment), zend: zendSettings(environment) };
+  return { below: settingsBelow(events), zend: zendSettings(events.recorded.environment) };
 }
 
-const noSettings = (): RecordedSettings => ({ options: [], ignored: [] });
+function settingsBelow(events: Recorded): RecordedSettings {
+  const { environment, machine } = events.recorded;
+  if (isJemalloc(events)) return jemallocSettings(environment, new Map(machine).get('malloc_conf'));
+  return servedByGlibc(events) ? glibcSettings(environment) : { options: [], ignored: [] };
+}
 
 /** The name of the library; nothing in traces of other tools. */
 const libraryOf = ({ recorded }: Recorded): string => new Map(recorded.machine).get('allocator') ?? '';

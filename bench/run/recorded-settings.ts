@@ -49,10 +49,13 @@ function leadingInteger(text: string): string {
   return `${sign === '-' ? '-' : ''}${octal ? Number.parseInt(octal[0], 8) : Number(digits)}`;
 }
 
-/** MALLOC_CONF: `name:value,…`; the last of a name counts (malloc_conf_init()). */
-export function jemallocSettings(environment: Environment): RecordedSettings {
+/**
+ * `name:value,…` of what it was built with, the program's variable malloc_conf, /etc/malloc.conf and, behind these, MALLOC_CONF; the last of a name counts
+ * (malloc_conf_init()).
+ */
+export function jemallocSettings(environment: Environment, before = ''): RecordedSettings {
   const values = new Map<string, string>();
-  for (const part of (new Map(environment).get('MALLOC_CONF') ?? '').split(',')) {
+  for (const part of `${before},${new Map(environment).get('MALLOC_CONF') ?? ''}`.split(',')) {
     const colon = part.indexOf(':');
     if (colon > 0) values.set(part.slice(0, colon), part.slice(colon + 1));
   }

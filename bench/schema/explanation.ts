@@ -84,7 +84,7 @@ const whatIfSchema = z.object({
   allocator: z.string(),
   rssBytes: bytes,
   orders: ordersSchema.describe(
-    'resident bytes over several orders of the threads’ calls; null: it does not depend on them, or was not asked for',
+    'resident bytes over several orders of the threads’ calls and, where jemalloc’s decay makes them chance, other layouts of the process and paces; null: not asked for',
   ),
   rssPeakBytes: bytes,
   vszBytes: bytes,

@@ -7,6 +7,11 @@ import { runDescriptionSchema } from './result.ts';
 const bytes = z.number().describe('bytes');
 const { mode, pace } = runDescriptionSchema.shape;
 
+const moment = z
+  .object({ event: z.number().int().describe('events executed'), about: z.string() })
+  .nullable()
+  .describe('the moment that every figure is up to; null: the end of the workload');
+
 const spreadSchema = z.object({
   values: z.array(z.number()).describe('one for each seed'),
   median: z.number(),
@@ -20,6 +25,7 @@ export const sweepSchema = z.object({
   workload: z.string(),
   partial: z.boolean().describe('interrupted: only what had finished'),
   mode,
+  moment,
   seeds: z.array(z.number().int()),
   metrics: z.array(z.string()),
   points: z
@@ -44,10 +50,7 @@ export const tuneSchema = z.object({
   partial: z.boolean().describe('interrupted: only what had finished'),
   mode,
   pace,
-  moment: z
-    .object({ event: z.number().int().describe('events executed'), about: z.string() })
-    .nullable()
-    .describe('the moment that every figure is up to; null: the end of the workload'),
+  moment,
   objective: z.string().describe('a metric'),
   from: namedValue,
   best: namedValue,
@@ -108,7 +111,7 @@ export const planSchema = z.object({
       p99Bytes: bytes,
       virtualNs: z.number().nullable(),
       fitsAtPeak: z.number().nullable().describe('null where nothing is needed'),
-      fitsIndependent: z.number().int(),
+      fitsIndependent: z.number().int().nullable().describe('null where nothing is needed'),
       needsAtPeakBytes: bytes.nullable(),
       needsIndependentBytes: bytes.nullable(),
       exceedingProbability: z.number().nullable().describe('of the wanted number of processes, at a moment'),

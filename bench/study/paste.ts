@@ -62,4 +62,11 @@ export function variablesOfLayer(model: string, options: OptionValues): Variable
 }
 
 /** Options of the model that say where and how the process was measured. */
-const NOT_MALLOC_CONF: ReadonlySet<string> = new Set(['tp_main', 'tp_first', 'tp_step', 'system_thp', 'mallctl']);
+const NOT_MALLOC_CONF: ReadonlySet<string> = new Set([
+  'tp_main',
+  'tp_first',
+  'tp_step',
+  'mmap_shift',
+  'system_thp',
+  'mallctl',
+]);

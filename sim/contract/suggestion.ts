@@ -14,7 +14,8 @@ export function nearest(found: string, known: readonly string[]): string | undef
   let least = Math.max(2, Math.floor(found.length / 3)) + 1;
   for (const name of known) {
     const distance = editDistance(found, name);
-    if (distance < least) {
+    // Where more than half of the letters are others it is another word.
+    if (distance < least && 2 * distance <= Math.max(found.length, name.length)) {
       least = distance;
       best = name;
     }
@@ -22,14 +23,24 @@ export function nearest(found: string, known: readonly string[]): string | undef
   return best;
 }
 
+/** Letters put in, left out, taken for another, and neighbours that changed places. */
 function editDistance(a: string, b: string): number {
+  let before: number[] = [];
   let row = Array.from({ length: b.length + 1 }, (_, j) => j);
   for (let i = 1; i <= a.length; i++) {
     const next = [i];
     for (let j = 1; j <= b.length; j++) {
-      next.push(Math.min(row[j]! + 1, next[j - 1]! + 1, row[j - 1]! + (a[i - 1] === b[j - 1] ? 0 : 1)));
+      const isSwapped = i > 1 && j > 1 && a[i - 1] === b[j - 2] && a[i - 2] === b[j - 1];
+      next.push(
+        Math.min(
+          row[j]! + 1,
+          next[j - 1]! + 1,
+          row[j - 1]! + (a[i - 1] === b[j - 1] ? 0 : 1),
+          isSwapped ? before[j - 2]! + 1 : Infinity,
+        ),
+      );
     }
-    row = next;
+    [before, row] = [row, next];
   }
   return row[b.length]!;
 }

@@ -43,6 +43,17 @@ describe.runIf(CLI_BUILT)('what is refused in one line', () => {
     },
   );
 
+  test('stacks that cannot be read', async () => {
+    for (const [file, found] of [
+      ['none', 'no such file'],
+      ['.', 'a directory'],
+    ]) {
+      const { status, stderr } = await command([...RUN, `--diff=${file}`]);
+      expect(status).toBe(2);
+      expect(stderr).toBe(`sim: --diff: ${file}: found ${found}, expected a file that --collapsed wrote\n`);
+    }
+  });
+
   test('a working folder or a temporary folder that is not there', () => {
     const folder = temporaryFolder();
     const gone = shell('mkdir gone; cd gone; rmdir ../gone; $SIM run rows', folder);

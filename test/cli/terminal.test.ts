@@ -37,6 +37,11 @@ describe('terminal', () => {
     [['list', 'foo'], 'expected one of workloads, allocators, options'],
     [['list', 'workload'], "did you mean 'workloads'?"],
     [['rnu', 'rows'], "did you mean 'sim run'?"],
+    [['trace', 'cnvert', 'a', 'b'], "unknown command 'trace cnvert', did you mean 'convert'?"],
+    [['trace', 'zzz'], "unknown command 'trace zzz', expected one of check, info, convert"],
+    [['run', 'jemalloc'], "found the allocator 'jemalloc' for a workload, expected it behind -a"],
+    [['run', 'mimalloc'], "'mimalloc' is not modelled, expected one of glibc, jemalloc, zendmm"],
+    [['compare', 'glibc:arena_max=1', '--allocators', 'glibc'], "found the allocator 'glibc' for a workload"],
     [['run', 'rows', '--alocator', 'x'], 'did you mean --allocator?'],
     [['some.htrace'], 'sim run some.htrace'],
     [['compare', 'rows'], 'for example: sim compare trace.htrace.gz --allocators glibc,jemalloc'],
@@ -45,6 +50,20 @@ describe('terminal', () => {
     expect(status).toBe(2);
     expect(stderr.trim().split('\n')).toHaveLength(1);
     expect(stderr).toContain(message);
+  });
+
+  test('a figure and its unit stay on one line', () => {
+    const text = '116.1 MiB of 121.7 MiB resident (95.4 %) are what it holds, after 12 ms, and 4 B';
+    for (let width = 20; width < 80; width++) {
+      const lines = fold(text, width);
+      expect(lines.join(' ')).toBe(text);
+      expect(Math.max(...lines.map((line) => line.length))).toBeLessThanOrEqual(width);
+      expect(lines.slice(1).filter((line) => /^(%|MiB|ms|B)/.test(line))).toEqual([]);
+    }
+  });
+
+  test('an option of which half of the letters are others is not meant', async () => {
+    expect((await sim(['calibrate', '--foo'])).stderr).toBe('sim: unknown argument: foo\n');
   });
 
   test('help COMMAND is COMMAND --help', async () => {

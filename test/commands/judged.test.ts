@@ -51,6 +51,17 @@ test('every command that judges a moment judges a recording at the same one', (c
   expect(sim(compare).stdout).toMatch(/B needs least memory where it is judged: .*All of it: --at end\./s);
   expect(sim([...compare, '--at', 'peak']).stdout).toMatch(/needs? (least|less) memory at peak/);
   expect(sim([...compare, '--at', 'nowhere'])).toMatchObject({ status: 2 });
+
+  const sweep = ['sweep', trace, '--allocators', 'glibc', '--grid', 'mmap_threshold=65536,131072'];
+  const swept = told(sweep);
+  expect(swept.moment).toEqual(tuned.moment);
+  const rssOf = (result: typeof swept) => result.points.map((p: typeof swept) => p.figures.rssBytes.median);
+  expect(Math.max(...rssOf(swept))).toBe(explained.sample.rssBytes);
+  const sweptToEnd = told([...sweep, '--at', 'end']);
+  expect(sweptToEnd.moment).toBeNull();
+  expect(Math.max(...rssOf(sweptToEnd))).toBeLessThan(explained.sample.rssBytes);
+  expect(sim(sweep).stdout).toMatch(/Every figure is up to the moment .* All of it: --at end\./s);
+  expect(sim([...sweep, '--at', 'nowhere'])).toMatchObject({ status: 2 });
 });
 
 test('inspect and a suite of the gate take the moments that explain takes', (context) => {

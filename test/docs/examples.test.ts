@@ -106,9 +106,11 @@ describe('documents', () => {
     const commands = readDoc('workflow-gate.yml')
       .replace(/\\\n\s*|>\n\s*/g, '')
       .match(/^.*(allocsim gate|config=).*(\n +--.*)*/gm)!;
-    const used = commands.flatMap((line) => [...line.matchAll(/--([a-z-]+)/g)].map((m) => m[1]!));
+    const used = commands.flatMap((line) => [...line.matchAll(/--(?:no-)?([a-z-]+)/g)].map((m) => m[1]!));
     expect(used).toEqual(expect.arrayContaining(['suite', 'save', 'config', 'junit', 'markdown', 'bencher']));
     const source = readFileSync(new URL('../../bench/commands/gate.ts', import.meta.url), 'utf8');
+    // The base is no result of its own: no summary, no notice.
+    expect(commands.find((line) => line.includes('../base'))).toContain('--no-github');
     for (const option of used) expect(source).toMatch(new RegExp(`option\\('${option}'`));
   });
 });

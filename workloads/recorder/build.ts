@@ -28,6 +28,7 @@ const LIBRARY_SOURCES = [
   'patch.c',
   'extended.c',
   'mallctl.c',
+  'conf.c',
   'mappings.c',
   'teardown.c',
 ];
@@ -42,6 +43,7 @@ const KEEPER_SOURCES = [
   'descendants.c',
   'numbers.c',
   'tell.c',
+  'built-conf.c',
 ];
 
 /** Why programs can not be recorded on this machine, or undefined. */

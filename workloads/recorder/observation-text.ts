@@ -14,6 +14,8 @@ export interface ObservationText {
   readonly mappings: readonly Mapping[];
   readonly command: readonly string[];
   readonly environment: readonly string[];
+  /** What jemalloc was told beside its environment (native/conf.c). */
+  readonly mallocConf: string;
 }
 
 export interface Mapping {
@@ -34,9 +36,10 @@ export function parseObservation(text: string): ObservationText {
   const environment: string[] = [];
   const lines = text.split('\n');
   let processName = '';
+  let mallocConf = '';
   let section = '';
   for (const line of lines.slice(1)) {
-    if (/^\[(status|threads|maps|command|environment)\]$/.test(line)) {
+    if (/^\[(status|threads|maps|command|environment|malloc_conf)\]$/.test(line)) {
       section = line;
     } else if (section === '[status]') {
       const amount = /^(\w+):\s+(\d+) kB$/.exec(line);
@@ -54,9 +57,11 @@ export function parseObservation(text: string): ObservationText {
       command.push(line);
     } else if (line !== '' && section === '[environment]') {
       environment.push(line);
+    } else if (line !== '' && section === '[malloc_conf]') {
+      mallocConf = line;
     }
   }
-  return { label: lines[0]!, status, times, processName, threadNames, mappings, command, environment };
+  return { label: lines[0]!, status, times, processName, threadNames, mappings, command, environment, mallocConf };
 }
 
 function parseMapping(line: string): Mapping | undefined {

@@ -229,7 +229,7 @@ function factsOf(
     command: start ? commandOf(start, withArguments) : '',
     process: { pid: image.pid, parent: image.ppid },
     environment: allocatorSettings(start?.environment ?? [], session.library),
-    machine: machineFacts(image),
+    machine: [...machineFacts(image), ...confFact(image, start, session)],
     threadNames,
     mappings: summedMappings(start?.mappings ?? [], session.isRecorder),
   };
@@ -250,6 +250,17 @@ function machineFacts({ allocator, zend }: RecordedImage): RecordedFacts['machin
   if (allocator !== '') facts.push(['allocator', basename(allocator)]);
   if (zend !== '' && !zend.startsWith('!')) facts.push(['zend', zend]);
   return facts;
+}
+
+/** What jemalloc was told beside MALLOC_CONF, in the order in which it reads it. */
+function confFact(
+  { allocator }: RecordedImage,
+  start: ObservationText | undefined,
+  session: Session,
+): RecordedFacts['machine'] {
+  if (!basename(allocator).includes('jemalloc')) return [];
+  const confs = [session.builtConf(allocator), start?.mallocConf ?? ''].filter((conf) => conf !== '');
+  return confs.length > 0 ? [['malloc_conf', confs.join(',')]] : [];
 }
 
 function noteInterpreter(command: string, zend: string, start: ObservationText | undefined, notes: Set<string>): void {

@@ -8,6 +8,7 @@ import { getSystemErrorMap } from 'node:util';
 import { UserError } from '../../sim/contract/assert.ts';
 import { isHangupIgnored } from '../files/hangup.ts';
 import { buildRecorder } from './build.ts';
+import { createBuiltConf } from './built-conf.ts';
 import { type Ending, type Endings, listenForEndings } from './endings.ts';
 import { openSessionFolders } from './session-folders.ts';
 
@@ -64,6 +65,8 @@ export interface Session {
   /** As wait() has it; undefined where not even SIGKILL ended it. */
   readonly programStatus: number | undefined;
   readonly images: readonly RecordedImage[];
+  /** What a library of jemalloc's was built with: `--with-malloc-conf`. */
+  readonly builtConf: (library: string) => string;
   readonly logPath: (image: { readonly pid: number; readonly number: number }) => string;
   readonly nsPerTick: number;
   /** Why it ended before the programs did. */
@@ -116,6 +119,7 @@ export async function recordSession<T>(options: SessionOptions, use: (session: S
       unrecorded,
       library,
       hasSites: options.withSites,
+      builtConf: createBuiltConf(keeper),
       isRecorder,
       logPath: ({ pid, number }) => join(logs, `${pid}.${number}`),
     });
@@ -147,7 +151,7 @@ function ringParent(): string {
   return tmpdir();
 }
 
-type Kept = Omit<Session, 'unrecorded' | 'library' | 'hasSites' | 'isRecorder' | 'logPath'>;
+type Kept = Omit<Session, 'unrecorded' | 'builtConf' | 'library' | 'hasSites' | 'isRecorder' | 'logPath'>;
 
 interface Draft {
   programPid: number;

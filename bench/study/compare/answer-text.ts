@@ -1,4 +1,4 @@
-import { bytes, duration, percent } from '../../../sim/contract/format.ts';
+import { bytes, count, duration, percent } from '../../../sim/contract/format.ts';
 import type { Comparison, ComparisonCell } from '../../metrics/comparison.ts';
 import { metricNamed, metricText } from '../../metrics/index.ts';
 import { escapeLine } from '../../report/escape.ts';
@@ -100,7 +100,14 @@ function firstText(c: Comparison, letters: readonly string[], { metric, when }: 
     return `None needs less memory ${when} than ${letters[0]}, ${bytes(own)}, by ${percent(WORTH_SAYING)} or more.`;
   }
   const next = letters[medians.indexOf(least)];
-  return `${letters[0]} needs least memory ${when}: ${bytes(own)}; ${next} is next with ${percent(least / own - 1)} more.`;
+  return `${letters[0]} needs least memory ${when}: ${bytes(own)}; ${next} is next with ${own === 0 ? bytes(least) : moreText(own, least)}.`;
+}
+
+/** Percents of many times say nothing. */
+function moreText(from: number, to: number, name?: string): string {
+  const times = Math.round(to / from);
+  if (times >= 10) return name === undefined ? `${count(times)} times as much` : `${count(times)} times the ${name}`;
+  return `${percent(to / from - 1)} more${name === undefined ? '' : ` ${name}`}`;
 }
 
 /** Against the first: what grows by more than is worth a word; else what grows at all, as it reads. */
@@ -113,7 +120,7 @@ function costText(c: Comparison, index: number): string {
   const costs = COSTS.flatMap(([metric, name]) => {
     const [from, to] = medians(metric);
     if (!isMore([from, to])) return [];
-    return [from === 0 ? `${to} ${name}` : `${percent(to / from - 1)} more ${name}`];
+    return [from === 0 ? `${to} ${name}` : moreText(from, to, name)];
   });
   const waits = medians(WAITS[0]);
   if (isMore(waits)) {

@@ -15,6 +15,7 @@ import {
   waitsLonger,
 } from './advice.ts';
 import type { Facts } from './explanation.ts';
+import { decaysByChance } from './layouts.ts';
 import { hasSharedHeaps, worstBytes } from './orders.ts';
 import { callsOf, type OrderRange, type WhatIf } from './what-if.ts';
 
@@ -55,8 +56,8 @@ export function adviceSentences(
   if (advised.length > 0) return [...sentences, ...(facts.times ? [LOCALITY] : [])];
   if (advice.uncertain) {
     sentences.push(
-      `It may help, but within what the order of the threads’ calls changes: with ${savingText(facts, advice.uncertain)}`,
-      ordersSentence(facts, advice.uncertain, advice.uncertain.orders!),
+      `It may help, but by no more than runs of the program lie apart: with ${savingText(facts, advice.uncertain)}`,
+      ...orderSentences(facts, advice.uncertain),
     );
   } else if (!partial) sentences.push(`Nothing to gain by a setting: ${none}`);
   if (advice.version) sentences.push(versionSentence(facts, advice.version));
@@ -90,7 +91,7 @@ function orderSentences(facts: Facts, w: WhatIf): string[] {
   if (w.orders) {
     const differs = [w.orders, facts.orders].some((range) => range && isRange(range));
     return [
-      ...(differs || hasSharedHeaps(w) ? [ordersSentence(facts, w, w.orders)] : []),
+      ...(differs || hasSharedHeaps(w) ? ordersSentences(facts, w, w.orders) : []),
       ...(w.orders.leftOut > 0 ? [leftOutSentence(w.orders)] : []),
     ];
   }
@@ -125,22 +126,35 @@ function againstSentences(facts: Facts, w: WhatIf, allowed: Allowed): string[] {
   return sentences;
 }
 
-function ordersSentence({ orders: asItIs }: Facts, w: WhatIf, orders: OrderRange): string {
+function ordersSentences(facts: Facts, w: WhatIf, orders: OrderRange): string[] {
   const range = rangeText(orders);
-  const before = asItIs && isRange(asItIs) ? ` (as it is ${rangeText(asItIs)})` : '';
-  if (orders.mostBytes - orders.leastBytes < orders.mostBytes * WORTH_IT) {
-    return `The orders of the threads’ calls that were run leave ${range}${before}. That is no measure of how far real runs lie apart: of waits outside of malloc a trace has joins at most, and a real run may leave less or more.`;
+  const before = facts.orders && isRange(facts.orders) ? ` (as it is ${rangeText(facts.orders)})` : '';
+  if (decaysByChance(w.allocator, facts.run.cpus)) {
+    const threads = hasSharedHeaps(w) ? ', and on how the calls of threads fall between each other' : '';
+    return [
+      `When jemalloc looks at what is due hangs on addresses, which the kernel draws for every process, and on the pace of the program${threads}: ${range} in the runs that were made${before}. A real run may lie outside, on either side.`,
+    ];
+  }
+  if (!isWide(orders)) {
+    return [
+      `The orders of the threads’ calls that were run leave ${range}${before}. That is no measure of how far real runs lie apart: of waits outside of malloc a trace has joins at most, and a real run may leave less or more.`,
+    ];
   }
   const [where, how] = hasSharedHeaps(w)
     ? [' in a heap that they share', ', on one processor and on one for each thread among them']
     : ['', ''];
-  return `What threads leave${where} depends on how their calls fall between each other, which is another way in every run: ${range} in the orders that were run${how}${before}. It depends on who gets a lock next, so a real run may lie outside, on either side.`;
+  return [
+    `What threads leave${where} depends on how their calls fall between each other, which is another way in every run: ${range} in the orders that were run${how}${before}. It depends on who gets a lock next, so a real run may lie outside, on either side.`,
+  ];
 }
 
 const leftOutSentence = ({ leftOut, leftOutMostBytes }: OrderRange): string =>
   `${leftOut === 1 ? '1 more run leaves' : `${count(leftOut)} more runs leave up to`} ${bytes(leftOutMostBytes)} and ${leftOut === 1 ? 'is' : 'are'} left out: in ${leftOut === 1 ? 'it' : 'them'} threads held more at once than in the recording. They wait for each other outside of malloc, which no trace tells, and hold more at once in one run than in another: real runs may come there. Another recording shows whether the advice stays.`;
 
 const isRange = ({ leastBytes, mostBytes }: OrderRange): boolean => bytes(leastBytes) !== bytes(mostBytes);
+/** No figure of one run is the answer. */
+export const isWide = ({ leastBytes, mostBytes }: OrderRange): boolean =>
+  mostBytes - leastBytes >= mostBytes * WORTH_IT;
 export const rangeText = (range: OrderRange): string =>
   isRange(range) ? `${bytes(range.leastBytes)} to ${bytes(range.mostBytes)}` : bytes(range.mostBytes);
 
@@ -231,8 +245,8 @@ function passedOver(
   ];
 }
 
-function residentText({ sample }: Facts, { rssBytes }: WhatIf): string {
-  const [now, before] = [bytes(rssBytes), bytes(sample.rssBytes)];
+function residentText({ sample }: Facts, { rssBytes, orders }: WhatIf): string {
+  const [now, before] = [orders && isWide(orders) ? rangeText(orders) : bytes(rssBytes), bytes(sample.rssBytes)];
   return now === before
     ? `as much would be resident here, ${now}`
     : `${now} would be resident here instead of ${before}`;

@@ -158,10 +158,20 @@ export function adviseOn(
     faults,
     version,
     costly,
-    uncertain:
-      sound.find((w) => w.orders && sample.rssBytes - w.orders.leastBytes >= least && savedBytes(facts, w) < least) ??
-      null,
+    uncertain: mostLikely(
+      sound.filter((w) => !isVersion(w) && savedBytes(facts, w) < least && mayLeave(w) <= sample.rssBytes - least),
+    ),
   };
+}
+
+/** The least in any run that was made. */
+const mayLeave = ({ rssBytes, orders }: WhatIf): Bytes => orders?.leastBytes ?? rssBytes;
+
+/** Of settings with a range the one that leaves least in the middle of it. */
+function mostLikely(candidates: readonly WhatIf[]): WhatIf | null {
+  const middle = ({ orders }: WhatIf): Bytes => (orders ? (orders.leastBytes + orders.mostBytes) / 2 : Infinity);
+  const ranged = candidates.filter(({ orders }) => orders);
+  return ranged.length === 0 ? null : ranged.reduce((best, w) => (middle(w) < middle(best) ? w : best));
 }
 
 /** A setting that is advised, and for what. */

@@ -45,6 +45,9 @@ export interface PinningBlock {
 /** A group of more blocks than this is no advice. */
 const GROUP_BLOCKS_MAX = 32;
 const CANDIDATES_MAX = 80;
+const CANDIDATES_MIN = 10;
+/** Each group is measured by a request to give everything back, which goes through all that is free: half a million freed chunks take 0.1 s. */
+const RANGES_LOOKED_AT = 20_000_000;
 const PINS_RATIO = 2; // holds at least twice what it uses
 
 interface Candidate {
@@ -151,12 +154,13 @@ function candidateGroups(
     from = to;
   }
   const pinning = found.filter((c) => c.gain >= PINS_RATIO * c.own);
+  const most = Math.max(CANDIDATES_MIN, Math.min(CANDIDATES_MAX, RANGES_LOOKED_AT / ranges.length));
   const chosen: LiveBlock[][] = [];
   const taken = new Set<number>();
   // Few blocks that hold much come first; a group of many has to hold more.
   const weight = (c: Candidate) => c.gain / Math.sqrt(c.last - c.first + 1);
   for (const c of (pinning.length > 0 ? pinning : found).sort((x, y) => weight(y) - weight(x) || x.first - y.first)) {
-    if (chosen.length === CANDIDATES_MAX) break;
+    if (chosen.length >= most) break;
     const group = c.list.slice(c.first, c.last + 1);
     if (group.some((b) => taken.has(b.slot))) continue;
     for (const b of group) taken.add(b.slot);

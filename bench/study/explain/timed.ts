@@ -8,8 +8,9 @@ import type { Runner } from '../parallel/run-all.ts';
 import type { RunTask } from '../parallel/run-task.ts';
 import { shapeOf } from '../parallel/task-shape.ts';
 import type { RunTimes } from './explanation.ts';
+import { createLayouts, inLayout } from './layouts.ts';
 import { keepsOrder, otherOrders, otherSeeds, sharesHeaps } from './orders.ts';
-import { callsOf, type OrderRange, type Trial, taskOf } from './what-if.ts';
+import { callsOf, type OrderRange, type Trial, taskOf, upTo } from './what-if.ts';
 
 /** A run in virtual time. */
 export interface Timed {
@@ -64,22 +65,29 @@ export function createTimings(options: RunOptions, end: number, runner: Runner):
     return result;
   }
   const others = onceForEach((trial) =>
-    Promise.all(otherOrders(taskIn(trial), events).map((task) => inOther(trial, task))),
+    Promise.all(otherOrders(taskIn(trial), events).map((task, i) => inOther(trial, inLayout(task, i + 1)))),
+  );
+  const inFileOrder = (trial: Trial | null) => trial?.task ?? taskOf(options, end, formatAllocator(options.spec));
+  const layouts = createLayouts(upTo(events, end));
+  const inLayouts = onceForEach((trial) =>
+    Promise.all(layouts.others(inFileOrder(trial), 0).map((task) => inOther(trial, task))),
   );
 
   const timedBy = (run: RunResult, inOthers: readonly RunResult[]): Timed => ({
     times: timesOf(run, threads),
-    orders: threads > 1 ? rangeOf([run, ...inOthers], options) : null,
+    orders: threads > 1 || inOthers.length > 0 ? rangeOf([run, ...inOthers], options) : null,
   });
 
   async function time(trial: Trial | null, inOrders: boolean): Promise<Timed | undefined> {
-    const [run, results] = await Promise.all([first(trial), inOrders && threads > 1 ? others(trial) : []]);
-    const inOthers = whole(results);
+    const inSome = await Promise.all([first(trial), inOrders && threads > 1 ? others(trial) : [], inLayouts(trial)]);
+    const [run, inOrder, inProcess] = inSome;
+    const inOthers = whole([...inOrder, ...inProcess]);
     return run && inOthers && timedBy(run, inOthers);
   }
 
   async function withSeeds(trial: Trial | null): Promise<OrderRange | null> {
-    const results = await Promise.all(otherSeeds(taskIn(trial)).map((task) => runTimed(task, runner)));
+    const tasks = [...(threads > 1 ? otherSeeds(taskIn(trial)) : []), ...layouts.others(inFileOrder(trial), 1)];
+    const results = await Promise.all(tasks.map((task) => runTimed(task, runner)));
     const ends = whole(results);
     return ends ? rangeOf(ends, options) : null;
   }

@@ -2,6 +2,7 @@ import { parseAllocator } from '../../../allocators/spec.ts';
 import type { EventBuffer } from '../../../sim/contract/event.ts';
 import { recordedAllocator } from '../../run/recorded-allocator.ts';
 import type { RunOptions } from '../../run/run-options.ts';
+import type { JudgedMoment } from '../judged-moment.ts';
 import { isRecorded } from './going-down/final-frees.ts';
 import { JUDGED } from './moment.ts';
 import { loadForMoment, momentOf } from './moment-in-run.ts';
@@ -12,8 +13,8 @@ export interface UpToMoment {
   readonly events: EventBuffer;
   /** As in --at; undefined where all of it is judged. */
   readonly until?: string;
-  /** Completes "Judged …"; null where all of it is. */
-  readonly moment: { readonly event: number; readonly about: string } | null;
+  /** null where all of it is. */
+  readonly moment: JudgedMoment | null;
 }
 
 /**

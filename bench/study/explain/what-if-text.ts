@@ -1,7 +1,7 @@
 import { bytes, count, duration, percent } from '../../../sim/contract/format.ts';
 import { columnBlocks, fold } from '../../report/text/fold.ts';
 import type { Palette } from '../../report/text/palette.ts';
-import { rangeText } from './advice-text.ts';
+import { isWide, rangeText } from './advice-text.ts';
 import type { Explanation } from './explanation.ts';
 import { setsDefaults } from './setting.ts';
 import { callsOf, type WhatIf } from './what-if.ts';
@@ -25,8 +25,7 @@ export function whatIfLines(e: Explanation, palette: Palette, width: number): st
   ];
 }
 
-const ONE_ORDER =
-  'Rows without a range were run in the order of the trace alone: what threads leave is another figure in every run.';
+const ONE_ORDER = '~: run in the order of the trace alone; what threads leave is another figure in every run.';
 
 const WORK =
   'work: what was counted in file order, times the price list; waits for locks and what the program writes itself are not in it.';
@@ -72,27 +71,16 @@ function hasEffect(w: WhatIf, { sample, rssPeakBytes }: Explanation): boolean {
 
 function table(e: Explanation, shown: readonly WhatIf[], palette: Palette, width: number): string[] {
   const { sample, workNs, times, orders } = e;
-  const inOrders = shown.some((w) => w.orders);
   const inTime = times && !isOneThread(e) && shown.some(isTimed);
   return columnBlocks(
     [
-      [
-        '',
-        'resident',
-        '',
-        ...(inOrders ? ['in other orders'] : []),
-        'work',
-        ...(inTime ? ['timed'] : []),
-        'peak',
-        'mapped',
-        'faults',
-        'system calls',
-      ].map(palette.dim),
+      ['', 'resident', '', 'work', ...(inTime ? ['timed'] : []), 'peak', 'mapped', 'faults', 'system calls'].map(
+        palette.dim,
+      ),
       [
         'as it is',
-        bytes(sample.rssBytes),
+        orders && isWide(orders) ? `${bytes(sample.rssBytes)} (${rangeText(orders)})` : bytes(sample.rssBytes),
         '',
-        ...(inOrders ? [orders ? rangeText(orders) : ''] : []),
         duration(workNs),
         ...(inTime ? [duration(times.cpuNs)] : []),
         bytes(e.rssPeakBytes),
@@ -102,9 +90,7 @@ function table(e: Explanation, shown: readonly WhatIf[], palette: Palette, width
       ],
       ...shown.map((w) => [
         w.setting,
-        bytes(w.rssBytes),
-        change(w.rssBytes, sample.rssBytes),
-        ...(inOrders ? [w.orders ? rangeText(w.orders) : ''] : []),
+        ...residentCells(e, w),
         change(w.workNs, workNs),
         ...(inTime ? [isTimed(w) ? change(w.cpuNs!, times.cpuNs) : ''] : []),
         bytes(w.rssPeakBytes),
@@ -120,3 +106,13 @@ function table(e: Explanation, shown: readonly WhatIf[], palette: Palette, width
 /** `-33.0 %`. */
 const change = (now: number, before: number): string =>
   before === 0 ? '' : `${now <= before ? '' : '+'}${percent(now / before - 1)}`;
+
+/** What is resident and by how much that is less: over the runs where they lie apart; of one order of several threads about. */
+function residentCells({ sample, threads }: Explanation, { rssBytes, orders }: WhatIf): [string, string] {
+  if (!orders || !isWide(orders)) {
+    const about = !orders && threads > 1 ? '~' : '';
+    return [`${about}${bytes(rssBytes)}`, change(rssBytes, sample.rssBytes)];
+  }
+  const [least, most] = [orders.leastBytes, orders.mostBytes].map((now) => change(now, sample.rssBytes));
+  return [rangeText(orders), `${least!.replace(' %', '')} to ${most}`];
+}

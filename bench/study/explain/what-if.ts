@@ -10,7 +10,7 @@ import { type Pasted, paste } from './paste.ts';
 import type { PriceOf } from './priced-work.ts';
 import { applySetting, type Setting, settingName } from './setting.ts';
 
-/** Resident bytes under one setting in several orders of the threads' calls. */
+/** Resident bytes under one setting in several orders of the threads' calls, layouts of the process and paces of the clock. */
 export interface OrderRange {
   readonly leastBytes: Bytes;
   readonly mostBytes: Bytes;

@@ -60,8 +60,8 @@ export interface PlanRow extends Demand {
   readonly virtualNs: Ns | null;
   /** Processes that fit where all reach their peak at once; null where nothing is needed. */
   readonly fitsAtPeak: number | null;
-  /** … where their peaks fall independently. */
-  readonly fitsIndependent: number;
+  /** … where their peaks fall independently; null likewise. */
+  readonly fitsIndependent: number | null;
   /** Memory for the wanted number of processes, either way, with what is shared and the reserve. */
   readonly needsAtPeakBytes: Bytes | null;
   readonly needsIndependentBytes: Bytes | null;
@@ -182,7 +182,7 @@ function planRow(groups: readonly Group[], terms: Terms): PlanRow {
     p99Bytes: percentileOf(levels, 0.99),
     virtualNs: first.run.mode === 'lockstep' ? null : medianOf(groups.flatMap((g) => g.results)),
     fitsAtPeak: demand.peakBytes > 0 ? Math.floor(room / demand.peakBytes) : null,
-    fitsIndependent: processesIn(demand, room, risk),
+    fitsIndependent: demand.peakBytes > 0 ? processesIn(demand, room, risk) : null,
     needsAtPeakBytes: processes === null ? null : beside + processes * demand.peakBytes,
     needsIndependentBytes: processes === null ? null : beside + memoryFor(demand, processes, risk),
     exceedingProbability: processes === null ? null : exceeding(demand, processes, room),

@@ -43,7 +43,9 @@ function rowLines(row: PlanRow, processes: number | null, memory: number, risk: 
       ...(row.virtualNs === null ? [] : [['a run', duration(row.virtualNs)]]),
       [
         'fit',
-        `${count(row.fitsIndependent)} with ${safe} certainty${row.fitsAtPeak === null ? '' : `; ${count(row.fitsAtPeak)} all at their peak`}`,
+        row.fitsIndependent === null || row.fitsAtPeak === null
+          ? 'as many as one likes: nothing is ever resident'
+          : `${count(row.fitsIndependent)} with ${safe} certainty; ${count(row.fitsAtPeak)} all at their peak`,
       ],
       ...(processes === null
         ? []

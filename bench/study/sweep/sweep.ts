@@ -3,6 +3,7 @@ import { metricNamed } from '../../metrics/index.ts';
 import type { Metric } from '../../metrics/metric.ts';
 import { type Spread, spreadOf } from '../../metrics/statistics.ts';
 import type { Mode, RunResult } from '../../run/result.ts';
+import type { JudgedMoment } from '../judged-moment.ts';
 import { orFinished, wholePart } from '../parallel/finished.ts';
 import { type RunAllOptions, type Runner, startBatch } from '../parallel/run-all.ts';
 import type { RunTask } from '../parallel/run-task.ts';
@@ -14,6 +15,8 @@ export const SWEEP_SCHEMA = 'allocsim-sweep-1';
 export interface SweepOptions extends RunAllOptions {
   /** The workload for a seed, and the machine it is meant for. */
   readonly load: (seed: number) => Promise<Omit<RunTask, 'allocator' | 'seed'>>;
+  /** Where that ends, if that is before the workload does. */
+  readonly moment?: JudgedMoment | null;
   /** Each is combined with every point of the grid. */
   readonly allocators: readonly string[];
   readonly grid?: readonly GridAxis[];
@@ -41,6 +44,8 @@ export interface SweepResult {
   /** Interrupted: only what had finished. */
   readonly partial: boolean;
   readonly mode: Mode;
+  /** The moment that every figure is up to; null: the end of the workload. */
+  readonly moment: JudgedMoment | null;
   readonly seeds: readonly number[];
   readonly metrics: readonly string[];
   /** Best first, by the first metric; points that failed last. */
@@ -86,6 +91,7 @@ async function sweepOn(runner: Runner, options: SweepOptions): Promise<SweepResu
     workload: results[0]!.workload,
     partial: done.partial,
     mode: results[0]!.mode,
+    moment: options.moment ?? null,
     seeds: rows.map((j) => seeds[j]!),
     metrics: options.metrics,
     points: sweepPoints(results, metrics),

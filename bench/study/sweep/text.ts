@@ -4,6 +4,7 @@ import { metricNamed, metricText } from '../../metrics/index.ts';
 import { escapeLineStart } from '../../report/escape.ts';
 import { fold, visibleLength } from '../../report/text/fold.ts';
 import { interruptedMark, type Palette, PLAIN } from '../../report/text/palette.ts';
+import { upToMomentText } from '../judged-moment.ts';
 import type { SweepResult } from './sweep.ts';
 
 const SHOWN = 40;
@@ -49,7 +50,7 @@ export function sweepText(result: SweepResult, palette: Palette = PLAIN, width =
     lines.push(palette.dim(`  ${shown.length} of ${result.points.length} points; all of them with --json or --csv`));
   }
   lines.push('', palette.dim('  * best trade-off: no other point beats it in every metric'));
-  return `${lines.join('\n')}\n`;
+  return `${lines.join('\n')}\n${upToMomentText(result.moment, width)}`;
 }
 
 /** A point whose row does not fit: its name, and below it each figure with the name of its metric. */

@@ -38,9 +38,11 @@ function nothingText({ settled, runs, refuted }: TuneResult, palette: Palette): 
   return `${palette.bold('nothing to gain')} within the bounds${refuted.length > 0 ? ' that other seeds confirm' : ''}, in ${counted(runs, 'run')}`;
 }
 
-/** How far the search got where it found nothing: the nearest within the bounds, and what there is beyond them. */
+/** How far the search got where it found nothing: the nearest within the bounds that changes anything, and what there is beyond them. */
 function reachedText(result: TuneResult): string[] {
-  const within = bestOf(result, (p) => p.withinBounds);
+  const first = result.points.find((p) => p.allocator === result.from.allocator)!;
+  const isOther = ({ figures }: TunePoint) => result.columns.some((name) => figures[name] !== first.figures[name]);
+  const within = bestOf(result, (p) => p.withinBounds && isOther(p));
   const nearest = within
     ? [`Of the rest within the bounds the best has ${valueText(result, within)}: ${within.allocator}.`]
     : [];

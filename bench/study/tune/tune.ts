@@ -6,6 +6,7 @@ import type { Metric } from '../../metrics/metric.ts';
 import type { ReportRun } from '../../report/report-run.ts';
 import type { Mode, Pace } from '../../run/result.ts';
 import { DECAY_OF_A_SECOND, highThresholds, PAGES_AT_ONCE } from '../explain/mechanisms/shared-settings.ts';
+import type { JudgedMoment } from '../judged-moment.ts';
 import { BatchInterrupted, leavesRuns } from '../parallel/finished.ts';
 import { createRunner, type RunAllOptions, type Runner } from '../parallel/run-all.ts';
 import type { RunTask } from '../parallel/run-task.ts';
@@ -38,14 +39,6 @@ export interface TuneOptions extends RunAllOptions {
   readonly budget?: number;
   /** Other seeds that the best point is tried with. */
   readonly validationSeeds?: number;
-}
-
-/** The part of a workload that is judged. */
-export interface JudgedMoment {
-  /** Events executed. */
-  readonly event: number;
-  /** Completes "Judged …". */
-  readonly about: string;
 }
 
 export interface TuneStep {

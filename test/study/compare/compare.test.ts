@@ -157,6 +157,14 @@ describe('the answer of a comparison', () => {
     );
   });
 
+  test('many times as much is no share, nor is anything of nothing', async () => {
+    expect(await answerOf([{ rssPeakBytes: 0 }], [{ rssPeakBytes: 1 << 18 }])).toBe(
+      'A needs least memory at its peak: 0 B; B is next with 256.0 KiB.',
+    );
+    expect(await answerOf([{}], [{ rssPeakBytes: 65 << 20 }])).toMatch(/B is next with 65 times as much\.$/);
+    expect(await answerOf([{}], [{ rssPeakBytes: 1 << 19, cpuNs: 12_345 }])).toMatch(/, at 12 times the work\.$/);
+  });
+
   test('seeds that overlap confirm nothing, and of runs that are the same nothing is said', async () => {
     const wide = [{ rssPeakBytes: 900_000 }, { rssPeakBytes: 1_200_000 }];
     expect(

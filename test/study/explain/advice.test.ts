@@ -227,7 +227,7 @@ describe('what a setting saves against what it costs', () => {
     const verdict = judge({ ...facts, orders }, [], [setting({ orders: own })]);
     expect(verdict.advice).toBeNull();
     expect(verdict.answer.join(' ')).toMatch(
-      /^It may help, but within what the order .* changes: with top_pad=0 .* 4.00 MiB to 5.80 MiB .* \(as it is 6.00 MiB to 11.0 MiB\)/,
+      /^It may help, but by no more than runs of the program lie apart: with top_pad=0 .* 4.00 MiB to 5.80 MiB .* \(as it is 6.00 MiB to 11.0 MiB\)/,
     );
     const apart = judge({ ...facts, orders }, [], [setting({ orders: { ...own, mostBytes: 5.4 * MIB } })]);
     expect(apart.advice?.setting).toBe('top_pad=0');

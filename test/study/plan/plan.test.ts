@@ -21,6 +21,18 @@ const taskOf = (lines: readonly string[]) =>
   }) as const;
 
 describe('plan', () => {
+  test('where nothing is ever resident no number of processes is named', async () => {
+    const result = await plan({
+      allocators: ['glibc'],
+      memory: 1024 * MIB,
+      workers: 1,
+      task: taskOf([]),
+      processes: 3,
+    });
+    expect(result.rows[0]).toMatchObject({ fitsIndependent: null, fitsAtPeak: null, needsIndependentBytes: 0 });
+    expect(planText(result)).toContain('fit        as many as one likes: nothing is ever resident');
+  });
+
   test('quantiles of the normal distribution', () => {
     expect(normalQuantile(0.5)).toBeCloseTo(0, 6);
     expect(normalQuantile(0.975)).toBeCloseTo(1.959964, 4);

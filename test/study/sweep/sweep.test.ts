@@ -70,6 +70,7 @@ describe('sweep', () => {
       workload: 'test',
       partial: false,
       mode: 'lockstep' as const,
+      moment: null,
       seeds: [0, 1],
       metrics: metrics.map((m) => m.name),
       points,

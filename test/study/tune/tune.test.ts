@@ -91,6 +91,13 @@ describe('tune', () => {
     expect(text).toMatch(/Of the rest within the bounds the best has \S+ [KM]iB: glibc@2\.36:/);
   });
 
+  test('a setting that changes nothing is not the best of the rest', async () => {
+    const alone = { ...options, objective: 'rssPeakBytes', options: ['mmap_threshold', 'trim_threshold'] };
+    const result = await tune({ ...alone, task: { ...task, events: eventsOf(['m 0 1 100']) } });
+    expect(result.inert).toEqual(['mmap_threshold', 'trim_threshold']);
+    expect(tuneText(result)).not.toContain('Of the rest');
+  });
+
   test('finds a threshold that lets mapped blocks go, and stops when nothing is better', async () => {
     const result = await tune({ ...options, options: ['mmap_threshold', 'top_pad'] });
     expect(result.best.value).toBeLessThan(result.from.value / 10);

@@ -1,6 +1,8 @@
 /*
  * keeper FLAGS FOLDER LOGS DISK_BYTES STOP_EVENTS SAMPLE_NS LIBRARY PROGRAM ARGUMENT…
  *
+ * keeper built-conf
+ *
  * Starts the program, with the library in front of all others, and keeps a log for each process that it becomes or forks
  * (image.c), until all of them are gone. Orphans become its children. It speaks with the recorder over two pipes:
  *
@@ -284,6 +286,7 @@ static void keep(int folder_watch)
 
 int main(int argc, char **argv)
 {
+	if (argc == 2 && !strcmp(argv[1], "built-conf")) return print_built_conf();
 	if (argc < 9) return 2;
 	options.flags = argv[1];
 	options.clock_is_counter = argv[1][0] == 'c';

@@ -160,4 +160,7 @@ void preload(const char *library, const char *flags, const char *folder);
 int start_program(char **argv, const sigset_t *mask, int ignores_hangup, pid_t *program);
 void remove_folder(const char *folder);
 
+/* built-conf.c: to the standard output. */
+int print_built_conf(void);
+
 #endif

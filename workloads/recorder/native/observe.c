@@ -9,6 +9,7 @@
  *                                              [mapped] or [recorder]: so much of the next one is the program's own, or
  *                                              the recorder's, wherever it lies
  *   [command] [environment] at the start: as the kernel has them, with line feeds for zero bytes
+ *   [malloc_conf] likewise: what jemalloc was told beside its environment
  */
 #include "keeper.h"
 #include "scan.h"
@@ -230,6 +231,7 @@ void observe(struct image *m, const char *label, int with_start)
 	if (with_start) {
 		add_strings(&t, "command", m->pid, "cmdline");
 		add_strings(&t, "environment", m->pid, "environ");
+		if (m->ring->malloc_conf[0]) add(&t, "[malloc_conf]\n%.*s\n", (int)sizeof m->ring->malloc_conf, m->ring->malloc_conf);
 	}
 	put_text(m, &t);
 }

@@ -203,5 +203,7 @@ void watch_mappings(void);
 void watch_extended(void);
 /* mallctl.c: its settings, likewise. */
 void watch_mallctl(void);
+/* conf.c: those that it began with. */
+void note_conf(void);
 
 #endif

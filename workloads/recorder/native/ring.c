@@ -10,7 +10,6 @@
 #include <linux/futex.h>
 #include <pthread.h>
 #include <signal.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
@@ -271,13 +270,6 @@ static void note_allocator(void)
 	}
 }
 
-/* jemalloc's `zero` promises zeros in what is allocated. */
-static void respect_zeros(void)
-{
-	const char *settings = getenv("MALLOC_CONF");
-	if (settings && strstr(settings, "zero:true")) ring->fill_key = fill_key = 0;
-}
-
 /* At the latest here: a program that forks before it allocates must not leave its name to its child. */
 __attribute__((constructor)) static void loaded(void)
 {
@@ -289,7 +281,7 @@ __attribute__((constructor)) static void loaded(void)
 		}
 		pthread_atfork(NULL, in_parent, in_child);
 		note_allocator();
-		respect_zeros();
+		note_conf();
 		hold_library();
 		watch_mappings();
 		watch_extended();

@@ -19,7 +19,7 @@
 #include <stdatomic.h>
 #include <stdint.h>
 
-#define RING_MAGIC "ASRING07"
+#define RING_MAGIC "ASRING08"
 /* Files of the folder: a page of the keeper's for all, and the socket that is told whose a ring is. */
 #define KEEPER_PAGE "keeper"
 #define KEEPER_SOCKET "numbers"
@@ -120,6 +120,7 @@ struct ring_header {
 	uint64_t own_start, own_end; /* where the recorder's library lies in the process */
 	uint64_t fill_key;           /* of the pattern on pages that were there before (fill.h); 0: there is none */
 	char allocator[256];         /* the library that serves malloc */
+	char malloc_conf[1024];      /* what jemalloc was told beside its environment (conf.c) */
 	char zend[128];              /* the version of a Zend engine; "!…": why its heap is not seen */
 
 	_Alignas(64) _Atomic uint64_t tail;  /* slots that the keeper is done with */

@@ -118,9 +118,10 @@ const NONE: Run = { row: 0, end: 0, frees: 0, words: 0, threadEnds: 0, idleNs: 0
  */
 function freesBefore(events: EventBuffer, end: number, live: number, isGiven: (row: number) => boolean): Run {
   const { head, labels, slot, a } = events;
-  let run = NONE;
   let [frees, words, asked, given, threadEnds, ns, pauseNs] = [0, 0, 0, 0, 0, 0, 0];
   const freedNs = new Map<number, Ns>(); // by slot, of what was allocated further back
+  // As of the first free so far. There are as many as blocks, so no object is made for each.
+  const run = { ...NONE };
   for (let row = end - 1; row >= 0; row--) {
     const op = head[row]! & OP_MASK;
     if (op === OP_CLOCK) {
@@ -134,15 +135,22 @@ function freesBefore(events: EventBuffer, end: number, live: number, isGiven: (r
       if (isGiven(row) && ++given > CALLS_BEHIND + threadEnds) return NONE; // what others gave it is worked off
       freedNs.set(slot[row]!, ns);
       frees++;
-      const last = run === NONE ? { end: row + 1, idleNs: ns } : { end: run.end, idleNs: run.idleNs };
-      run = { ...last, row, frees: frees - words, words, threadEnds, ns };
+      if (run.end === 0) {
+        run.end = row + 1;
+        run.idleNs = ns;
+      }
+      run.row = row;
+      run.frees = frees - words;
+      run.words = words;
+      run.threadEnds = threadEnds;
+      run.ns = ns;
     } else if (op === OP_MALLOC || op === OP_CALLOC) {
       if (run.frees > CALLS_BEHIND && isMost(run.frees, live + run.frees)) break;
       const freed = freedNs.get(slot[row]!);
       asked += askedBytes(events, row);
       if (freed === undefined || ns - freed > IDLE_NS || ++words > CALLS_BEHIND || asked > WORK_BYTES) break;
       freedNs.delete(slot[row]!);
-      if (frees === words) run = NONE; // nothing but words so far
+      if (frees === words) Object.assign(run, NONE); // nothing but words so far
     } else if (op === OP_THREAD_EXIT) threadEnds++;
     else if (op === OP_SAMPLE ? !isRecorders(labels[a[row]!]!) : !PASSING.has(op)) break;
   }

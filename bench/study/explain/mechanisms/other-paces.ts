@@ -1,7 +1,7 @@
-import { type EventBuffer, OP_CLOCK, OP_MASK } from '../../../../sim/contract/event.ts';
 import { bytes, count } from '../../../../sim/contract/format.ts';
 import type { Bytes } from '../../../../sim/contract/units.ts';
 import { LockstepRun } from '../../../run/modes/lockstep.ts';
+import { withClock } from '../other-clock.ts';
 import type { Situation } from './mechanism.ts';
 
 export interface OtherPaces {
@@ -36,20 +36,4 @@ export function atPaces({ facts, events, options, end }: Situation, paces: reado
 function rangeOf(values: readonly number[], text: (value: number) => string): string {
   const [least, most] = [text(Math.min(...values)), text(Math.max(...values))];
   return least === most ? most : `${least} to ${most}`;
-}
-
-/** The same events, with a clock that goes at `pace` of theirs. */
-function withClock(events: EventBuffer, pace: number): EventBuffer {
-  const a = events.a.slice();
-  const b = events.b.slice();
-  let [theirs, given] = [0, 0];
-  for (let row = 0; row < events.length; row++) {
-    if ((events.head[row]! & OP_MASK) !== OP_CLOCK) continue;
-    theirs += b[row]! * 2 ** 32 + a[row]!;
-    const ns = Math.round(theirs * pace) - given;
-    given += ns;
-    a[row] = ns % 2 ** 32;
-    b[row] = Math.floor(ns / 2 ** 32);
-  }
-  return { ...events, a, b };
 }
