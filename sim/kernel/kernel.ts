@@ -145,11 +145,9 @@ export function createKernel(
         operations[OP_BRK_SHRINKS]!++;
         unmapPages(end, old, t);
         state[BRK_END] = end;
-      } else if (end > old && overLimit(end - old, true)) {
-        // A real process is refused that too.
       } else if (end > MMAP_BOTTOM_PAGE) {
-        if (end - old < REAL_AREA_PAGES) state[BREAK_USED_UP]!++;
-      } else if (end > old && isPromised(old, end, PROT_READ | PROT_WRITE, 0)) {
+        if (end - old < REAL_AREA_PAGES && !overLimit(end - old, true)) state[BREAK_USED_UP]!++;
+      } else if (end > old && !overLimit(end - old, true) && isPromised(old, end, PROT_READ | PROT_WRITE, 0)) {
         vmas.add(old, end, PROT_READ | PROT_WRITE);
         if (old === BRK_START_PAGE) residency.mapped(old, MMAP_BOTTOM_PAGE);
         mapped();
