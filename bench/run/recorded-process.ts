@@ -1,8 +1,6 @@
 import type { Observation, TraceSummary } from '../../sim/contract/event.ts';
 import type { Bytes } from '../../sim/contract/units.ts';
 import type { Sample } from '../../sim/metrics/sample.ts';
-import { otherSetup } from './recorded-setup.ts';
-import type { RunOptions } from './run-options.ts';
 
 /**
  * A recorded process at one of its samples: what the simulation stands for, and what it does not, beside what the kernel
@@ -43,12 +41,12 @@ export interface RecordedProcess {
   readonly peakBytes: Bytes | null;
 }
 
-/** Null where the trace has nothing that the kernel or PHP said at one of the samples. */
+/** Null where the trace has nothing that the kernel or PHP said at one of the samples. `isSameSetup`: the process had the allocator of the run. */
 export function recordedProcess(
-  options: Pick<RunOptions<TraceSummary>, 'events' | 'spec' | 'cpus' | 'kernel'>,
+  events: TraceSummary,
   samples: readonly Sample[],
+  isSameSetup: boolean,
 ): RecordedProcess | null {
-  const { events } = options;
   if (events.observations.length === 0) return null;
   const byEvent = new Map(samples.map((sample) => [sample.event, sample]));
   const found: RecordedProcessSample[] = [];
@@ -63,7 +61,7 @@ export function recordedProcess(
     if (php) phpHeap.push(php);
   }
   if (found.length + phpHeap.length === 0) return null;
-  const peakBytes = otherSetup(options) === null ? recordedPeak(events.observations.findLast(isLook)) : null;
+  const peakBytes = isSameSetup ? recordedPeak(events.observations.findLast(isLook)) : null;
   return { samples: found, phpHeap, peakBytes };
 }
 

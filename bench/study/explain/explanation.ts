@@ -10,7 +10,6 @@ import type { Pasted } from './paste.ts';
 import type { HeldPage, PinningGroup } from './pinning.ts';
 import type { PythonObjects } from './python.ts';
 import type { AreaReport } from './ranges.ts';
-import type { Recording } from './recording.ts';
 import type { ReturnPrediction } from './returns.ts';
 import type { TunableChange } from './tunable-changes.ts';
 import type { OrderRange, WhatIf } from './what-if.ts';
@@ -72,6 +71,19 @@ export interface RunTimes {
 export interface Forked {
   readonly event: number;
   readonly bytes: Bytes;
+}
+
+/** What a recording says of the program, and of itself. */
+export interface Recording {
+  /** Allocator and huge pages that the process had, where the run has others: then the two are not to be compared. */
+  readonly under: string | null;
+  readonly hadHugePages: boolean;
+  /** Bytes of zeros on huge pages, which count as not written. */
+  readonly zeroBytes: Bytes;
+  /** … on huge pages that the program asks for itself, which count as written. */
+  readonly ownHugeBytes: Bytes;
+  /** The most that the heap had up to the look, recorded and simulated; null where that is not known. */
+  readonly peak: { readonly recordedBytes: Bytes; readonly simulatedBytes: Bytes } | null;
 }
 
 /** Where the resident bytes are at one point of a run, and why they stay. */

@@ -112,9 +112,7 @@ export function observe(options: ObserveOptions): Observed {
   // The machine is needed no more: it may go on to a later look.
   if (look && look.eventsLater > 0) noted.advance(look.row);
   const process = look && processAt(events, look, noted.residentBytes(lookedAt));
-  const { residency } = assembled.machine.kernel;
-  const recording = recordingOf(options, look, residency.residentPeakPages() * PAGE_BYTES);
-  return { facts: { ...facts, ...process, recording }, findings, callsNs };
+  return { facts: { ...facts, ...process, recording: recordingOf(options, look, assembled) }, findings, callsNs };
 }
 
 /** Where nothing lives any more, with where it last did. */
