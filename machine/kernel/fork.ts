@@ -128,6 +128,7 @@ function copyPteRange(k: Kernel, vma: Vma, mm: Mm, pmd: Pmd, target: Pmd, from: 
     }
     if (pte & PTE_SWAP) {
       swapDuplicate(k, pte >>> PTE_SHIFT);
+      k.mmlist.add(mm, vma.mm);
       mm.rss[MM_SWAPENTS]++;
       entries[i] = pte;
       continue;

@@ -5,6 +5,7 @@ import { AddressSpace, type AnonVma, type Mm } from './mm-types.ts';
 import { PidNamespace } from './pid.ts';
 import { PidsCgroup } from './pids-cgroup.ts';
 import type { Profile } from './profile.ts';
+import { SwapList } from './swap-lists.ts';
 import { HZ } from './timer.ts';
 import { newVmStat, type VmStat } from './vmstat.ts';
 import type { Zone } from './zone.ts';
@@ -235,6 +236,9 @@ export class Kernel {
   readonly lruGen: LruGenNode | undefined;
   /** Callbacks of call_rcu, in order. */
   readonly rcu: RcuCallback[] = [];
+  /** Address spaces and shared memory with pages in swap. */
+  readonly mmlist = new SwapList<Mm>();
+  readonly shmemSwaplist = new SwapList<AddressSpace>();
   /** Until then who moves a process between groups need not wait. */
   threadgroupSyncUs = 0;
   /** Pages made dirty on the processor since somebody looked at the limits, after how many one looks; and those of tasks that have ended. */

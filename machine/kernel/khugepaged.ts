@@ -99,6 +99,8 @@ function collapseHugePage(k: Kernel, task: Task, vma: Vma, first: number, pmd: P
 export function madviseCollapse(k: Kernel, task: Task, vma: Vma, start: number, end: number): Errno {
   const isShmem = vma.object?.kind === 'shmem';
   if (!isShmem && (!vma.isAnonymous() || vma.flags & (VM_SHARED | VM_NOHUGEPAGE | VM_STACK))) return 'EINVAL';
+  // hugepage_vma_check: nothing of it was ever there.
+  if (!isShmem && !vma.anonVma) return 'EINVAL';
   const firstOfVma = Math.ceil(vma.start / HPAGE_PMD_NR) * HPAGE_PMD_NR;
   if (firstOfVma + HPAGE_PMD_NR > vma.end) return 'EINVAL';
   lruAddDrain(k);

@@ -313,6 +313,7 @@ export function exitMmap(k: Kernel, task: Task): void {
   mm.dropTables();
   accountPageTables(k, mm);
   for (const vma of [...mm.vmas]) removeVma(k, mm, vma);
+  k.mmlist.delete(mm);
 }
 
 /** brk, by so many bytes. */

@@ -226,6 +226,7 @@ function reclaimAnon(
     pmd.set(page % 512, pteOf(slot, PTE_SWAP));
     vma.mm.tlb?.flush(page, page + 1);
     swapDuplicate(k, slot);
+    k.mmlist.add(vma.mm);
     vma.mm.rss[MM_ANONPAGES]--;
     vma.mm.rss[MM_SWAPENTS]++;
     pageRemoveRmap(k, frame);
@@ -259,6 +260,7 @@ function swapOutHuge(
       pmd.set(i, pteOf(first + i, PTE_SWAP));
       swapDuplicate(k, first + i);
     }
+    k.mmlist.add(vma.mm);
     vma.mm.rss[MM_SWAPENTS] += HPAGE_PMD_NR;
   }
   k.frames.flags[head]! &= ~PG_SWAPCACHE;
@@ -308,6 +310,7 @@ function reclaimShmem(
   if (mount) mount.usedPages++;
   if (accountsEachPage) k.committed++;
   swappedPages(object).set(index, slot);
+  k.shmemSwaplist.add(object);
   result.paged++;
   forgetSwapFrame(k, slot, workingsetEviction(k, frame, target));
   freePage(k, frame);

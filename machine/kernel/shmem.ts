@@ -161,6 +161,7 @@ export function evictInode(k: Kernel, object: AddressSpace): void {
   object.accountedPages = 0;
   unchargeInode(k, object);
   k.objects[object.id] = undefined;
+  k.shmemSwaplist.delete(object);
 }
 
 /** Lets go of the object: without a name and users it ends. */

@@ -31,8 +31,13 @@ export function swapOff(k: Kernel, init: Task): boolean {
 /** try_to_unuse: first what is shared memory, then what processes name. */
 function tryToUnuse(k: Kernel, init: Task): boolean {
   k.current = init;
-  for (const object of k.objects) if (object?.kind === 'shmem' && !shmemUnuse(k, object)) return false;
-  for (const task of [...k.tasks]) {
+  for (const object of k.shmemSwaplist) {
+    if (!shmemUnuse(k, object)) return false;
+    k.shmemSwaplist.delete(object);
+  }
+  for (const mm of k.mmlist) {
+    const task = k.tasks.find((one) => one.mm === mm);
+    if (!task) continue;
     const done = unuseMm(k, task);
     syncMmRss(task);
     if (!done) return false;

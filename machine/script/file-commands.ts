@@ -11,6 +11,7 @@ import { openFile } from '../kernel/slab.ts';
 import { handleOverHigh, isOverHigh } from '../kernel/throttle.ts';
 import { writePages } from '../kernel/writeback.ts';
 import { type Call, has, type Immediate, pagesOf, type Result } from './command-words.ts';
+import { passOpen, roomForFiles } from './descriptors.ts';
 import type { MachineRun } from './machine-run.ts';
 import { sizeOf } from './parse.ts';
 import type { Pause } from './pause.ts';
@@ -22,6 +23,7 @@ const BYTES_A_BREATH = 64 * 2 ** 20;
 export function* fileRw(run: MachineRun, task: Task, name: 'read' | 'write', words: readonly string[]): Call {
   const { k } = run;
   k.current = task;
+  if (roomForFiles(task, 1) === 0) return 'EMFILE';
   const close = openFile(k, task);
   const result = yield* fileCalls(run, task, name === 'write', words);
   close();
@@ -125,21 +127,21 @@ export const FILE_CALLS: Readonly<Record<string, Immediate>> = {
   unlink: (run, { task }, words) => run.files.unlink(words[0]!, task.group.id) ?? 0,
   mkdir: (run, { task }, words) => run.files.makeDirectory(words[0]!, task.group.id) ?? 0,
   truncate: (run, { task }, words) => {
-    openFile(run.k, task)();
+    if (!passOpen(run.k, task)) return 'EMFILE';
     const object = run.files.create(words[0]!, task.group.id);
     if (typeof object === 'string') return object;
     run.files.truncate(task, object, sizeOf(words[1]!)!);
     return 0;
   },
   fsync: (run, { task }, words) => {
-    openFile(run.k, task)();
+    if (!passOpen(run.k, task)) return 'EMFILE';
     const object = run.files.open(words[0]!, task.group.id);
     if (typeof object === 'string') return object;
     fsync(run, object);
     return 0;
   },
   fadvise: (run, { task }, words) => {
-    openFile(run.k, task)();
+    if (!passOpen(run.k, task)) return 'EMFILE';
     const object = run.files.open(words[0]!, task.group.id);
     if (typeof object === 'string') return object === 'EISDIR' ? 0 : object;
     const start = sizeOf(words[1]!)!;

@@ -13,6 +13,7 @@ import { JIFFY_US } from '../kernel/timer.ts';
 import { VM_HUGETLB, VM_LOCKED, VM_NORESERVE, VM_READ, VM_SHARED, VM_WRITE } from '../kernel/vm-flags.ts';
 import { writePages } from '../kernel/writeback.ts';
 import { has, type MayFault, option, pagesOf, type Result, range } from './command-words.ts';
+import { roomForFiles } from './descriptors.ts';
 import type { MachineRun } from './machine-run.ts';
 import { sizeOf } from './parse.ts';
 import { noteHeapStart, returnFromFork } from './worker-image.ts';
@@ -42,6 +43,7 @@ function map(
 export const MEMORY_CALLS: Readonly<Record<string, MayFault>> = {
   mmap: (run, { task }, words) => map(run, task, words, 1, null),
   filemap: (run, { task }, words) => {
+    if (roomForFiles(task, 1) === 0) return 'EMFILE';
     const { files } = run;
     const { id } = task.group;
     const object = has(words, 'ro') ? files.open(words[1]!, id) : files.create(words[1]!, id);
@@ -49,6 +51,7 @@ export const MEMORY_CALLS: Readonly<Record<string, MayFault>> = {
     return map(run, task, words, 2, object);
   },
   memfd: (run, { task }, words) => {
+    if (roomForFiles(task, 1) === 0) return 'EMFILE';
     const object = newObject(
       run.k,
       'shmem',

@@ -18,6 +18,7 @@ import { queuedMessage } from '../kernel/skbuff.ts';
 import { releaseTaskObjects, SLAB_BYTES, slabAccountTask, threadMemory } from '../kernel/slab.ts';
 import { touchPage } from '../kernel/touch.ts';
 import { VM_READ, VM_WRITE } from '../kernel/vm-flags.ts';
+import { roomForFiles } from './descriptors.ts';
 import type { MachineRun } from './machine-run.ts';
 import { sizeOf } from './parse.ts';
 import { startThread } from './worker-image.ts';
@@ -54,14 +55,6 @@ const UNDO_LIST_BYTES = 32;
 
 /** Calls that open files. */
 const FILES: Readonly<Record<string, true>> = { fds: true, pipes: true, sockets: true, udp: true };
-/** Standard input, output and error. */
-const STANDARD_FILES = 3;
-
-/** Of so many files each, those that RLIMIT_NOFILE leaves room for. */
-function roomForFiles(task: Task, each: number): number {
-  return Math.max(0, Math.floor((task.rlimits.nofile - STANDARD_FILES - task.fds) / each));
-}
-
 /** @returns what the call answers. */
 export function objectsCommand(run: MachineRun, task: Task, name: string, words: readonly string[]): number | string {
   const { k } = run;
@@ -194,6 +187,7 @@ function names(run: MachineRun, task: Task, name: string, directory: string, cou
   for (let i = 0; i < count; i++) {
     const path = `${directory}/${name === 'dentries' ? 'none' : 'f'}${i}`;
     if (name === 'files') {
+      if (roomForFiles(task, 1) === 0) return 'EMFILE';
       k.nowUs += OPEN_NAME_US;
       const made = files.create(path, group);
       if (typeof made === 'string') return made;

@@ -254,9 +254,9 @@ class Comparer implements Comparison {
     for (const [name, own] of Object.entries(REGION)) this.check(`${at} ${name}`, own, truth[name], run[name], holding);
   }
 
-  /** Some group has met its limit, and the region maps a file whose pages it may have taken. */
+  /** Some group has met its limit, or the machine reclaims, and the region maps a disk's file: which of its pages stay is chosen then. */
   private cacheIsReclaimed(region: string): boolean {
-    return this.limited.size > 0 && this.ofDisk.has(region);
+    return (this.limited.size > 0 || this.reclaiming) && this.ofDisk.has(region);
   }
 
   /** A limit that is met reclaims in all groups below, and those above count what is left. */
