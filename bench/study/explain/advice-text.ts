@@ -18,6 +18,7 @@ import type { Facts } from './explanation.ts';
 import { decaysByChance } from './layouts.ts';
 import type { Finding } from './mechanisms/mechanism.ts';
 import { hasSharedHeaps, worstBytes } from './orders.ts';
+import { HUGE_PAGES, isUnknownWithout } from './recording-text.ts';
 import { settingName } from './setting.ts';
 import { callsOf, type OrderRange, type WhatIf } from './what-if.ts';
 
@@ -63,11 +64,15 @@ export function adviceSentences(
       `It may help, but by no more than runs of the program lie apart: with ${savingText(facts, advice.uncertain)}`,
       ...orderSentences(facts, advice.uncertain),
     );
-  } else if (!partial)
-    sentences.push(`${advice.costly ? 'No setting is worth what it costs' : 'Nothing to gain by a setting'}: ${none}`);
+  } else if (!partial) sentences.push(`${nothingText(facts, advice)}: ${none}`);
   if (advice.version) sentences.push(versionSentence(facts, advice.version));
   sentences.push(...costlySentences(facts, advice.costly, allowed));
   return [...sentences, ...untold];
+}
+
+function nothingText(facts: Facts, { costly }: Advice): string {
+  if (costly) return 'No setting is worth what it costs';
+  return `${isUnknownWithout(facts, HUGE_PAGES) ? 'As far as is known nothing' : 'Nothing'} to gain by a setting`;
 }
 
 /** Settings that may make the program quicker, whatever they leave, unless one that is advised sets as much. */

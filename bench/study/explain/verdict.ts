@@ -16,6 +16,7 @@ import { findingSentences } from './mechanisms/finding-text.ts';
 import { type Finding, WORTH_FINDING } from './mechanisms/mechanism.ts';
 import { savedBytes } from './orders.ts';
 import { farOffSentences, processSentences } from './process-text.ts';
+import { hugePageSentences } from './recording-text.ts';
 import { onlyEndsSentence, returnSentences, unreachedBytes } from './return-text.ts';
 import { setsDefaults } from './setting.ts';
 import { siteSentences } from './site-text.ts';
@@ -66,7 +67,10 @@ export function judge(
   const advice = farOff.length > 0 ? NO_ADVICE : adviseOn(facts, findings, whatIf, allowed);
   const place = placeSentences(facts, kind, shares);
   const isFree = IS_FREE.has(kind);
-  const settings = adviceSentences(facts, advice, whatIf, partial, isFree, allowed, findings);
+  const settings = [
+    ...adviceSentences(facts, advice, whatIf, partial, isFree, allowed, findings),
+    ...hugePageSentences(facts, whatIf, advice),
+  ];
   const calls = advice.faults && !isFree ? [] : callSentences(facts, findings);
   const answer = farOff.length > 0 ? farOff : advice.memory ? [...settings, ...calls] : [...calls, ...settings];
   const advised = advisedIn(advice, isFree);
