@@ -17,7 +17,7 @@ export async function withConfig(
   describe: () => Promise<readonly DescribedCommand[]>,
   file = CONFIG_FILE,
 ): Promise<readonly string[]> {
-  if (!existsSync(file)) return given;
+  if (!existsSync(file) || asksForHelp(given)) return given;
   const sections = readSections(file);
   const commands = await describe();
   for (const name of Object.keys(sections)) {
@@ -40,6 +40,12 @@ export async function withConfig(
   // Before what stands behind `--`, which is a program's.
   const end = given.indexOf('--');
   return end < 0 ? [...given, ...added] : [...given.slice(0, end), ...added, ...given.slice(end)];
+}
+
+/** What tells of the options needs none of the file, which may be broken. */
+function asksForHelp(given: readonly string[]): boolean {
+  const end = given.indexOf('--');
+  return given.slice(0, end < 0 ? undefined : end).some((arg) => ['--help', '-h', '--version'].includes(arg));
 }
 
 function isGiven(given: readonly string[], name: string, alias: string | undefined): boolean {

@@ -36,6 +36,9 @@ function alikeText(allocators: readonly string[], seeds: number): string {
   return notes.map((text) => `\n${text}`).join('');
 }
 
+/** For the pictures. */
+const upToOf = (moment: JudgedMoment | null) => moment && { upTo: moment.about };
+
 export const compareCommand: CommandModule<object, CompareArguments> = {
   command: 'compare <workload>',
   describe: 'the same workload under several allocators, side by side',
@@ -93,7 +96,7 @@ export const compareCommand: CommandModule<object, CompareArguments> = {
         seeds: Array.from({ length: argv.seeds }, (_, i) => argv.seed + i),
       }),
     );
-    const first = recorded.map((column) => column[0]!);
+    const first = recorded.map((column) => ({ ...column[0]!, ...upToOf(moment) }));
     const bySite = sitesOf && (await import('../study/compare/sites.ts'));
     const sites =
       bySite && !comparison.partial

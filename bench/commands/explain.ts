@@ -87,7 +87,9 @@ export const explainCommand: CommandModule<object, ExplainArguments> = {
         if (!isWhole) told = { ...told, partial: true };
       }
       const sites = told.sites ?? [];
-      if (wantsSites(argv)) (await import('../cli/write-sites.ts')).writeSites(argv, options.workload, sites);
+      if (wantsSites(argv)) {
+        (await import('../cli/write-sites.ts')).writeSites(argv, options.workload, sites, told.moment.about);
+      }
       await answer(
         argv,
         told,

@@ -20,7 +20,7 @@ export async function sitesOf(
   await loadForMoment(options);
   const moment = await breathing(momentSteps(options, undefined), signal);
   const stacks = done.sites ?? (await breathing(bySiteSteps(options, moment.end), signal)) ?? [];
-  writeSites(argv, options.workload, stacks);
+  writeSites(argv, options.workload, stacks, moment.about);
   const palette = await terminalPalette();
   const lines = [...siteLines(stacks, palette), palette.dim(`  ${moment.about}, in file order`)];
   return `${lines.join('\n')}\n${before ? diffText(diffStacks(before, stacks), palette) : ''}`;

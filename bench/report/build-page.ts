@@ -12,7 +12,7 @@ import { VERSION } from '../run/version.ts';
 import { axisOf } from './axis.ts';
 import { decimate } from './decimate.ts';
 import type { Histograms } from './histograms.ts';
-import { JUDGED } from './moments/recorder.ts';
+import { AT_END, JUDGED } from './moments/recorder.ts';
 import { CLASSES, classBytes, metricTitle, RUN_COLOURS } from './names.ts';
 import {
   type HolderColumns,
@@ -52,7 +52,8 @@ const NO_HOLDERS: HolderColumns = {
 };
 const UPPER_START = MMAP_BOTTOM_PAGE * PAGE_BYTES;
 
-export function buildPageData(runs: readonly ReportRun[], options: ReportOptions = {}): PageData {
+export function buildPageData(reported: readonly ReportRun[], options: ReportOptions = {}): PageData {
+  const runs = reported.map(endAsJudged);
   if (runs.length === 0) throw new UserError('a report needs a run, found none');
   const workload = runs[0]!.result.run.workload;
   return {
@@ -68,9 +69,25 @@ export function buildPageData(runs: readonly ReportRun[], options: ReportOptions
     },
     histograms: options.histograms ?? null,
     runs: runs.map((run) => runData(run, runs.length, run === runs[0] ? undefined : runs[0])),
-    metrics: metricRows(runs.map((r) => r.result)),
+    metrics: metricRows(
+      runs.map((r) => r.result),
+      endName(runs[0]!),
+    ),
     machine: null,
-    differences: runs.slice(1).map((run) => differenceOf(runs[0]!.result, run.result)),
+    differences: runs.slice(1).map((run) => differenceOf(runs[0]!.result, run.result, run.upTo)),
+  };
+}
+
+const endName = ({ upTo }: ReportRun): string => (upTo === undefined ? AT_END : JUDGED);
+
+/** Where the workload goes on behind the run's end, that end is the moment that is judged. */
+function endAsJudged(reported: ReportRun): ReportRun {
+  const { upTo, moments, sitesAbout } = reported;
+  if (upTo === undefined) return reported;
+  return {
+    ...reported,
+    ...(moments && { moments: moments.map((m) => (m.label === AT_END ? { ...m, label: JUDGED } : m)) }),
+    ...(sitesAbout !== undefined && { sitesAbout: JUDGED }),
   };
 }
 
@@ -94,8 +111,11 @@ function runData(reported: ReportRun, runs: number, first: ReportRun | undefined
       ['machine', `${run.cpus} cpus, kernel ${run.kernel}, touch ${run.touch}, seed ${run.seed}`],
       ...(times === null ? [] : [['prices', times.replace(/^prices /, '')] as const]),
       ['events', count(result.engine.events)],
-      ['resident', `${bytes(summary.rssBytes)} at the end, ${bytes(summary.rssPeakBytes)} at most`],
-      ['requested', `${bytes(summary.requestedBytes)} at the end, ${bytes(summary.requestedPeakBytes)} at most`],
+      ['resident', `${bytes(summary.rssBytes)} ${endName(reported)}, ${bytes(summary.rssPeakBytes)} at most`],
+      [
+        'requested',
+        `${bytes(summary.requestedBytes)} ${endName(reported)}, ${bytes(summary.requestedPeakBytes)} at most`,
+      ],
       [
         'fragmentation',
         `internal ${percent(summary.internalFragmentation)}, external ${percent(summary.externalFragmentation)}`,
@@ -199,11 +219,11 @@ function waitData({ concurrency }: RunResult): WaitData | null {
   };
 }
 
-function metricRows(results: readonly RunResult[]): MetricRow[] {
+function metricRows(results: readonly RunResult[], end: string): MetricRow[] {
   // The simulator's own speed says nothing about the program.
   const rows = compareResults(results.map((r) => [r])).rows.filter((row) => metricNamed(row.metric).deterministic);
   return rows.map((row) => ({
-    title: metricTitle(row.metric),
+    title: metricTitle(row.metric).replace(AT_END, end),
     name: row.metric,
     about: metricNamed(row.metric).about,
     cells: row.cells.map((cell) => ({

@@ -18,6 +18,8 @@ export interface ReportRun {
   readonly moments?: readonly MomentData[];
   /** Where it is judged, if not at its end. */
   readonly judged?: Judged;
+  /** Of a workload that goes on behind the run's end: what that end is, as the end of `Judged …`. */
+  readonly upTo?: string;
   /** Lines of an explanation: what it is, and what would change it. */
   readonly verdict?: readonly string[];
   /** What that rests on. */

@@ -5,7 +5,7 @@ import { outOfOrderSentences } from '../run/out-of-order.ts';
 import type { RunResult } from '../run/result.ts';
 import { axisOf } from './axis.ts';
 import { shellWord } from './escape.ts';
-import { JUDGED } from './moments/recorder.ts';
+import { AT_END, JUDGED } from './moments/recorder.ts';
 import { CLASSES, type ClassName, classBytes } from './names.ts';
 import type { MomentData, VerdictData } from './page-data.ts';
 import type { ReportRun } from './report-run.ts';
@@ -28,21 +28,23 @@ interface Looked extends Pick<Sample, 'rssBytes' | 'requestedBytes' | 'breakdown
 
 /** Where the memory is and why, in words, from the result alone. */
 export function verdictOf(reported: ReportRun): VerdictData {
-  const { result, moments = [], verdict } = reported;
+  const { result, moments = [], verdict, upTo } = reported;
   const judged = judgedIn(reported);
-  const looked = judged ?? { ...result.summary, when: endOf(result), label: 'at the end' };
+  const end = { when: endOf(reported), label: upTo === undefined ? AT_END : JUDGED };
+  const looked = judged ?? { ...result.summary, ...end };
   const picture = moments.find((m) => m.label === looked.label);
   const headline = headlineOf(looked, result.summary.rssPeakBytes);
   const sentences = [
     ...abortSentence(result),
     ...outOfOrderSentences([result]),
     ...(judged && !verdict ? [`Judged ${reported.judged!.about}.`] : []),
+    ...(upTo === undefined ? [] : [upToSentence(upTo)]),
     // An explanation says where and what in its own words.
     ...(picture && !verdict ? placeSentence(picture) : []),
     ...(verdict ? [] : otherClasses(looked)),
     ...siteSentence(reported),
     ...peakSentence(result),
-    ...(judged && !verdict ? endSentence(result) : []),
+    ...(judged && !verdict ? endSentence(reported) : []),
     ...failureSentence(result),
     ...waitingSentence(result),
     ...(verdict ? [] : nextSentence(result, looked)),
@@ -56,7 +58,10 @@ function judgedIn({ judged, result }: ReportRun): Looked | undefined {
   return sample && { ...sample, when: 'Before the program ends', label: JUDGED };
 }
 
-function endOf({ abort, partial }: RunResult): string {
+const upToSentence = (upTo: string) => `Judged ${upTo}. All of it: --at end.`;
+
+function endOf({ result: { abort, partial }, upTo }: ReportRun): string {
+  if (upTo !== undefined && !abort && !partial) return 'Where it is judged';
   return abort ? 'When the program aborts' : partial ? 'Where the run was interrupted' : 'At the end';
 }
 
@@ -139,9 +144,9 @@ export function placeName(name: string, areas: number): string {
   return `${count(areas)} ${name.includes(' of ') ? name.replace(' of ', 's of ') : name.endsWith('s') ? name : `${name}s`}`;
 }
 
-function endSentence(result: RunResult): string[] {
-  const { rssBytes, requestedBytes } = result.summary;
-  return [`${endOf(result)} ${bytes(rssBytes)} are resident for ${bytes(requestedBytes)} requested.`];
+function endSentence(reported: ReportRun): string[] {
+  const { rssBytes, requestedBytes } = reported.result.summary;
+  return [`${endOf(reported)} ${bytes(rssBytes)} are resident for ${bytes(requestedBytes)} requested.`];
 }
 
 function otherClasses(looked: Looked): string[] {
@@ -190,8 +195,8 @@ function nextSentence({ run }: RunResult, { breakdown, rssBytes }: Looked): stri
   return [`What would change it, and at what cost: sim explain ${shellWord(run.workload)} --allocator='${allocator}'`];
 }
 
-/** `to` against `from`, both of the same workload. */
-export function differenceOf(from: RunResult, to: RunResult): VerdictData {
+/** `to` against `from`, both of the same workload, and both up to the same moment of it where that is not its end. */
+export function differenceOf(from: RunResult, to: RunResult, upTo?: string): VerdictData {
   const [a, b] = [from.summary, to.summary];
   const peak = b.rssPeakBytes - a.rssPeakBytes;
   const end = b.rssBytes - a.rssBytes;
@@ -199,20 +204,20 @@ export function differenceOf(from: RunResult, to: RunResult): VerdictData {
   if (peak === 0 && end === 0 && CLASSES.every((c) => classBytes(a, c.key) === classBytes(b, c.key))) {
     return { headline: `${name} needs exactly the memory that ${from.run.allocator} needs.`, sentences: [] };
   }
-  const sentences: string[] = [];
+  const sentences = upTo === undefined ? [] : [upToSentence(upTo)];
   const changes = CLASSES.map((of) => ({ of, bytes: classBytes(b, of.key) - classBytes(a, of.key) }))
     .filter((c) => c.bytes !== 0)
     .sort((x, y) => Math.abs(y.bytes) - Math.abs(x.bytes));
   if (changes.length > 0) {
     const texts = changes.slice(0, 3).map((c) => `${signed(c.bytes)} of ${c.of.phrase}`);
-    sentences.push(`At the end the difference is made of: ${texts.join('; ')}.`);
+    sentences.push(`${upTo === undefined ? 'At the end' : 'There'} the difference is made of: ${texts.join('; ')}.`);
   }
   sentences.push(`Page faults: ${count(b.faults)} instead of ${count(a.faults)}.`);
   sentences.push(
     ...[...instead('Waiting for locks', a.waitNs, b.waitNs), ...instead('Length of the run', a.virtualNs, b.virtualNs)],
   );
   return {
-    headline: `${name} peaks at ${bytes(b.rssPeakBytes)}${against(peak, a.rssPeakBytes)} and ends with ${bytes(b.rssBytes)}${against(end, a.rssBytes)}, against ${from.run.allocator}.`,
+    headline: `${name} peaks at ${bytes(b.rssPeakBytes)}${against(peak, a.rssPeakBytes)} and ${upTo === undefined ? 'ends with' : 'has, where it is judged,'} ${bytes(b.rssBytes)}${against(end, a.rssBytes)}, against ${from.run.allocator}.`,
     sentences,
   };
 }

@@ -37,10 +37,16 @@ export interface PhpHeapSample {
 export interface RecordedProcess {
   readonly samples: readonly RecordedProcessSample[];
   readonly phpHeap: readonly PhpHeapSample[];
+  /** The most that the heap had (recordedPeak); null where that is not known, or the run has another allocator. */
+  readonly peakBytes: Bytes | null;
 }
 
-/** Null where the trace has nothing that the kernel or PHP said at one of the samples. */
-export function recordedProcess(events: TraceSummary, samples: readonly Sample[]): RecordedProcess | null {
+/** Null where the trace has nothing that the kernel or PHP said at one of the samples. `isSameSetup`: the process had the allocator of the run. */
+export function recordedProcess(
+  events: TraceSummary,
+  samples: readonly Sample[],
+  isSameSetup: boolean,
+): RecordedProcess | null {
   if (events.observations.length === 0) return null;
   const byEvent = new Map(samples.map((sample) => [sample.event, sample]));
   const found: RecordedProcessSample[] = [];
@@ -54,8 +60,21 @@ export function recordedProcess(events: TraceSummary, samples: readonly Sample[]
     const php = phpHeapSample(sample, seen);
     if (php) phpHeap.push(php);
   }
-  return found.length + phpHeap.length === 0 ? null : { samples: found, phpHeap };
+  if (found.length + phpHeap.length === 0) return null;
+  const peakBytes = isSameSetup ? recordedPeak(events.observations.findLast(isLook)) : null;
+  return { samples: found, phpHeap, peakBytes };
 }
+
+/** The most that the heap had up to a look: VmHWM, without what was there beside the heap at the look; null where it is not known. */
+export function recordedPeak(look: Observation | undefined): Bytes | null {
+  if (!look || !isLook(look)) return null;
+  const seen = new Map(look.values);
+  const most = seen.get('VmHWM');
+  if (most === undefined) return null;
+  return BESIDE_HEAP.reduce((rest, name) => rest - (seen.get(name) ?? 0), most);
+}
+
+const BESIDE_HEAP = ['anonymous', 'stack', 'data', 'files', 'recorder'];
 
 /** Whether the kernel was asked about the whole process. */
 export const isLook = ({ values }: Observation): boolean =>

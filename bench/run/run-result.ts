@@ -8,6 +8,7 @@ import type { Sample } from '../../sim/metrics/sample.ts';
 import type { Assembled } from './machine.ts';
 import { outOfOrder } from './out-of-order.ts';
 import { recordedProcess } from './recorded-process.ts';
+import { otherSetup } from './recorded-setup.ts';
 import {
   type ConcurrencyResult,
   type LockResult,
@@ -128,7 +129,7 @@ export function assembleResult(run: FinishedRun): RunResult {
       waitNs: timing?.waitNs ?? null,
     },
     samples: run.samples,
-    recordedProcess: recordedProcess(options.events, run.samples),
+    recordedProcess: recordedProcess(events, run.samples, otherSetup(options) === null),
     locks: timing?.locks ?? [],
     concurrency: timing?.concurrency ?? null,
     ...(timing && late && { outOfOrder: late }),

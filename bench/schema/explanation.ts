@@ -192,6 +192,20 @@ export const explanationSchema = z.object({
   assumedWriteBytes: bytes
     .default(0)
     .describe('of large blocks over the whole run: taken as written, though the recording did not see it'),
+  recording: z
+    .object({
+      under: z.string().nullable().describe('allocator and huge pages of the process, where the run has others'),
+      hadHugePages: z.boolean(),
+      zeroBytes: bytes.describe('zeros on huge pages, which count as not written'),
+      ownHugeBytes: bytes.describe('zeros on huge pages that the program asks for itself, which count as written'),
+      peak: z
+        .object({ recordedBytes: bytes.describe('VmHWM, without what was beside the heap'), simulatedBytes: bytes })
+        .nullable()
+        .describe('of the heap up to the look; null: not known'),
+    })
+    .nullable()
+    .default(null)
+    .describe('null: not recorded'),
   sites: z
     .array(z.object({ stack: z.array(z.string()), held: bytes, pinned: bytes, freed: bytes }))
     .nullable()

@@ -78,6 +78,12 @@ const recordedProcessSchema = z
     phpHeap: z
       .array(z.object({ ...recordedFields, recorded: phpNumbersSchema, simulated: phpNumbersSchema }))
       .describe('memory_get_usage() and memory_get_usage(true)'),
+    peakBytes: bytes
+      .nullable()
+      .default(null)
+      .describe(
+        'most of the heap: VmHWM, without what was beside it; null: not known, or the run has another allocator',
+      ),
   })
   .describe('a recorded process at its samples, resident bytes');
 

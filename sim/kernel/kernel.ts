@@ -146,7 +146,7 @@ export function createKernel(
         unmapPages(end, old, t);
         state[BRK_END] = end;
       } else if (end > MMAP_BOTTOM_PAGE) {
-        state[BREAK_USED_UP]!++;
+        if (end - old < REAL_AREA_PAGES && !overLimit(end - old, true)) state[BREAK_USED_UP]!++;
       } else if (end > old && !overLimit(end - old, true) && isPromised(old, end, PROT_READ | PROT_WRITE, 0)) {
         vmas.add(old, end, PROT_READ | PROT_WRITE);
         if (old === BRK_START_PAGE) residency.mapped(old, MMAP_BOTTOM_PAGE);

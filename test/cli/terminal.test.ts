@@ -232,6 +232,9 @@ describe('terminal', () => {
     await expect(apply(['run', 'x'], { run: { kernl: '6.1' } })).rejects.toThrow(/run has no option 'kernl'/);
     await expect(apply(['run', 'x'], { rnu: {} })).rejects.toThrow(/found 'rnu'/);
     await expect(apply(['run', 'x'], [1])).rejects.toThrow(/expected \{"COMMAND"/);
+    expect(await apply(['run', '--help'], [1])).toEqual(['run', '--help']);
+    expect(await apply(['--version'], [1])).toEqual(['--version']);
+    await expect(apply(['record', '--', 'ls', '--help'], [1])).rejects.toThrow(/expected/);
     rmSync(file);
   });
 });

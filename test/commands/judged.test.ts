@@ -1,4 +1,5 @@
 import { readFileSync, writeFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
 import { expect, test } from 'vitest';
 import { CLI_BUILT, sim } from '../helpers/cli.ts';
 import { requireThat } from '../helpers/require.ts';
@@ -82,4 +83,16 @@ test('inspect and a suite of the gate take the moments that explain takes', (con
   expect(results({}).run.until).toBe('judged');
   expect(results({}).summary.requestedBytes).toBeGreaterThan(4_000_000);
   expect(results({ at: 'end' })).toMatchObject({ run: { until: null }, summary: { requestedBytes: 8 } });
+});
+
+test('a page of call sites says which moment it is of', (context) => {
+  requireThat(context, CLI_BUILT, 'needs npm run build');
+  const page = `${temporaryFolder()}/flame.html`;
+  const shop = fileURLToPath(new URL('../fixtures/explain/shop.htrace.gz', import.meta.url));
+  for (const at of ['peak', 'end']) {
+    const { moment } = JSON.parse(
+      sim(['explain', shop, '--no-what-if', '--at', at, '--flame', page, '--json', '-']).stdout,
+    );
+    expect(readFileSync(page, 'utf8')).toContain(`Resident ${moment.about.replaceAll("'", '&#39;')}, in file order.`);
+  }
 });

@@ -97,5 +97,12 @@ test('what only the size of the simulated address space refuses is counted', () 
   expect(kernel.mmap(0, 0, FENCE_PAGE - MMAP_BOTTOM_PAGE + 1, RW, 0)).toBe(-1);
   expect(kernel.brk(0, MMAP_BOTTOM_PAGE + 1)).toBe(BRK_START_PAGE);
   expect(kernel.mmap(0, 0, REAL_AREA_PAGES, RW, 0)).toBe(-1); // nobody gets that
+  expect(kernel.brk(0, BRK_START_PAGE + REAL_AREA_PAGES)).toBe(BRK_START_PAGE); // nor that
+  kernel.refuseMemory(true); // as the recorded program was
+  expect(kernel.brk(0, MMAP_BOTTOM_PAGE + 1)).toBe(BRK_START_PAGE);
+  kernel.refuseMemory(false);
   expect(kernel.spaceRefusals()).toEqual({ mappings: 1, farMappings: 0, breaks: 1 });
+  const limited = kernelWith({ rlimitData: 1 << 20 });
+  limited.brk(0, MMAP_BOTTOM_PAGE + 1);
+  expect(limited.spaceRefusals().breaks).toBe(0);
 });

@@ -59,7 +59,7 @@ describe('for every reader', () => {
     pages = {
       one: buildPage(buildPageData([explained], { histograms: histogramsOf(events) })),
       two: buildPage(buildPageData(runs)),
-      flame: flamePage('a name', runs[1]!.sites!),
+      flame: flamePage('a name', runs[1]!.sites!, 'at the end'),
     };
   }, 60_000);
   afterAll(() => browser?.close());

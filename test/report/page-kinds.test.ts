@@ -3,6 +3,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { buildPageData } from '../../bench/report/build-page.ts';
 import { machinePage } from '../../bench/report/machine-run-page.ts';
 import { buildPage } from '../../bench/report/page-document.ts';
+import type { ReportRun } from '../../bench/report/report-run.ts';
 import { loadMachinePrograms } from '../../bench/study/machine/machine-programs.ts';
 import { recordRun } from '../../bench/study/record.ts';
 import { MACHINE_SCENARIOS } from '../../machine/scenarios/index.ts';
@@ -66,6 +67,50 @@ describe('pages of other kinds in Chromium', () => {
       await page.close();
     },
   );
+
+  test('one value is a point, and where nothing was ever resident that is said', async () => {
+    const run = await recordRun(bumpOptions(['m 0 1 5000']));
+    const { result } = run;
+    const one = { result: { ...result, samples: result.samples.slice(-1) } };
+    const none = { ...result.summary, rssPeakBytes: 0, rssBytes: 0 };
+    const painted = async (runs: readonly ReportRun[]) => {
+      const page = await open(buildPage(buildPageData(runs)), 800);
+      // Red where a curve or its point is: the lines of the grid are grey.
+      const colours = await page.locator('#chart-rss canvas').evaluateAll((nodes) =>
+        nodes.flatMap((node) => {
+          type Context = { getImageData(x: number, y: number, w: number, h: number): { data: Uint8ClampedArray } };
+          const canvas = node as unknown as { width: number; height: number; getContext: (kind: '2d') => Context };
+          const { data } = canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height);
+          let coloured = 0;
+          for (let i = 0; i < data.length; i += 4) if (Math.abs(data[i]! - data[i + 2]!) > 60) coloured++;
+          return [coloured];
+        }),
+      );
+      const text = await page.locator('#chart-rss').innerText();
+      await page.close();
+      return { colours, text };
+    };
+    expect((await painted([one, one])).colours[0]).toBeGreaterThan(5);
+    const nothing = { result: { ...one.result, summary: none } };
+    const said = await painted([nothing, nothing]);
+    expect(said.colours).toEqual([]);
+    expect(said.text).toContain('no page was ever resident');
+  });
+
+  test('no line of a verdict ends between a figure and its unit', async () => {
+    const run = await recordRun(bumpOptions(['m 0 1 5000', 'm 0 2 123456', 'f 0 1']));
+    const page = await open(buildPage(buildPageData([run])), 400);
+    const wholes = await page.locator('#verdict .whole').allInnerTexts();
+    expect(wholes.filter((text) => /\d (%|[KM]iB)/.test(text)).length).toBeGreaterThan(2);
+    expect(
+      await page
+        .locator('#verdict .whole')
+        .evaluateAll((nodes) =>
+          nodes.map((n) => (n as unknown as { getClientRects(): ArrayLike<unknown> }).getClientRects().length),
+        ),
+    ).toEqual(wholes.map(() => 1));
+    await page.close();
+  });
 
   test('the axis is a switch of two, by mouse, Tab and key', async () => {
     const lines = Array.from({ length: 400 }, (_, i) => (i % 2 === 0 ? `m 0 ${i} ${(i % 50) * 100}` : `f 0 ${i - 1}`));

@@ -1,5 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { parseAllocator } from '../../allocators/spec.ts';
+import { buildPageData } from '../../bench/report/build-page.ts';
+import type { MomentData } from '../../bench/report/page-data.ts';
 import type { ReportRun } from '../../bench/report/report-run.ts';
 import { differenceOf, verdictOf } from '../../bench/report/verdict.ts';
 import { recordRun } from '../../bench/study/record.ts';
@@ -115,6 +117,21 @@ describe('the difference of two runs', () => {
       headline: 'bump@1 needs exactly the memory that bump@1 needs.',
       sentences: [],
     });
+  });
+
+  test('of runs that end before the workload does nothing is said of its end', async () => {
+    const { result } = await runWith(() => ({}));
+    const half = { ...result, summary: { ...result.summary, rssPeakBytes: result.summary.rssPeakBytes / 2 } };
+    const moments = [{ label: 'at the end', rssBytes: 1, places: [] }] as unknown as MomentData[];
+    const upTo = 'just before the exit';
+    const data = buildPageData([result, half].map((each) => ({ result: each, moments, upTo })));
+    expect(data.runs.map((run) => run.moments[0]!.label)).toEqual(Array(2).fill('where it is judged'));
+    expect(data.differences[0]!.headline).toContain(' and has, where it is judged, 60.0 KiB (the same)');
+    for (const { sentences } of [data.differences[0]!, data.runs[0]!.verdict]) {
+      expect(sentences).toContain('Judged just before the exit. All of it: --at end.');
+    }
+    const told = JSON.stringify([data.runs, data.differences, data.metrics.map(({ title }) => title)]);
+    expect(told).not.toMatch(/at the end|ends with/i);
   });
 
   test('of what it is made, with signs', async () => {

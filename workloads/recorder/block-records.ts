@@ -3,7 +3,7 @@ import { BIG_BYTES } from '../trace/assumed-writes.ts';
 import type { Annotation } from '../trace/compiler/trace-compiler.ts';
 import { type AddressTable, createAddressTable } from './address-table.ts';
 import { cutNumber, type LogRecord } from './log.ts';
-import type { PageRun } from './lookahead.ts';
+import type { PageRun } from './page-runs.ts';
 import { createUnseenWrites } from './unseen-writes.ts';
 
 /** 2^32 - 1: the largest alignment that a trace can have is the power of two below. */

@@ -3,15 +3,16 @@ import { type EventBuffer, MALLOPT_NAMES, type MalloptName, type RecordedFacts }
 import { unpackMallctl } from '../../sim/contract/mallctl.ts';
 import { type BlockId, createEventBuilder, type EventBuilder } from '../builder.ts';
 import type { Oddities } from '../import/address-trace.ts';
-import { ASSUMED_WRITES } from '../trace/assumed-writes.ts';
+import { ASSUMED_WRITES, OWN_HUGE_ZEROS, ZEROS_UNWRITTEN } from '../trace/assumed-writes.ts';
 import { mostRows } from '../trace/columns.ts';
 import { IDLE_AT_EXIT } from '../trace/idle-at-exit.ts';
 import { PROCESSOR_WAITS } from '../trace/processor-waits.ts';
 import { type CallFamily, createBlockRecords } from './block-records.ts';
 import { endedBySignal } from './end-label.ts';
 import { forEachRecord, LOG, type LogPart, type LogRecord } from './log.ts';
-import { type BlockWrite, lookAhead, type PageRun } from './lookahead.ts';
+import { type BlockWrite, lookAhead } from './lookahead.ts';
 import { type ObservationText, observedTimes, observedValues, parseObservation } from './observation-text.ts';
+import type { PageRun } from './page-runs.ts';
 import { createRecordedJoins } from './recorded-joins.ts';
 import { createRecordedSites } from './recorded-sites.ts';
 import type { Symbolizer } from './symbols/symbolizer.ts';
@@ -57,6 +58,8 @@ export interface ImageTrace {
   readonly assumedBytes: number;
   /** Of these, of blocks that were not looked at. */
   readonly unseenBytes: number;
+  /** Bytes of zeros in huge pages, taken as not written. */
+  readonly zeroBytes: number;
   /** What exit was given, where it was seen. */
   readonly exitStatus: number | undefined;
   readonly start: ObservationText | undefined;
@@ -95,14 +98,12 @@ export function traceOfImage(options: ImageTraceOptions): ImageTrace {
   const joins = createRecordedJoins(builder, nsPerTick);
   let lastGranule = -1;
   let clock: number | undefined;
-  let index = -1;
+  let [index, partIndex] = [-1, 0];
   let isOwn = false;
-  let partIndex = 0;
   let [residentPeakBytes, waitedNs] = [0, 0];
-  let exitThread = -1;
+  let [lastThread, exitThread] = [0, -1];
   let [exitStatus, idleNs]: [number | undefined, number] = [undefined, 0];
   let start: ObservationText | undefined;
-  let lastThread = 0;
 
   function odd(what: string): void {
     oddities[what] = (oddities[what] ?? 0) + 1;
@@ -283,15 +284,17 @@ export function traceOfImage(options: ImageTraceOptions): ImageTrace {
   blocks.finish();
   zend.finish();
   builder.sample(options.signal !== undefined && exitStatus === undefined ? endedBySignal(options.signal) : 'end');
+  const assumedBytes = ahead.assumedBytes + unseen.guessedBytes();
   const facts = options.facts(start, namesOf(threads, threadNames));
   return {
-    events: builder.finish(withKnown(facts, ahead.assumedBytes + unseen.guessedBytes(), idleNs, waitedNs)),
+    events: builder.finish(withKnown(facts, [assumedBytes, ahead.zeroBytes, ahead.ownHugeBytes, idleNs, waitedNs])),
     oddities,
     threads: threads.size,
     calls: blocks.takeCalls() + zend.takeCalls(),
     residentPeakBytes,
     assumedBytes: ahead.assumedBytes + unseen.bytes(),
     unseenBytes: unseen.bytes(),
+    zeroBytes: ahead.zeroBytes,
     exitStatus,
     start,
   };
@@ -308,13 +311,10 @@ const mallocsOf = ({ malloc, calloc, realloc, free, memalign }: EventBuilder): C
 /** 0 where the kernel does not tell. */
 const waitedIn = ({ times }: ObservationText): number => times.get('WaitedNs') ?? 0;
 
-function withKnown(facts: RecordedFacts, assumedBytes: number, idleNs: number, waitedNs: number): RecordedFacts {
-  const known: [string, number][] = [
-    [ASSUMED_WRITES, assumedBytes],
-    [IDLE_AT_EXIT, idleNs],
-    [PROCESSOR_WAITS, waitedNs],
-  ];
-  const told = known.flatMap(([key, n]) => (n === 0 ? [] : [[key, String(Math.round(n))] as const]));
+const KNOWN = [ASSUMED_WRITES, ZEROS_UNWRITTEN, OWN_HUGE_ZEROS, IDLE_AT_EXIT, PROCESSOR_WAITS];
+
+function withKnown(facts: RecordedFacts, known: readonly number[]): RecordedFacts {
+  const told = KNOWN.flatMap((key, i) => (known[i] === 0 ? [] : [[key, String(Math.round(known[i]!))] as const]));
   return { ...facts, machine: [...facts.machine, ...told] };
 }
 

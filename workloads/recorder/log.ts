@@ -40,12 +40,29 @@ export const LOG = {
   CREATES: 46,
   CREATED: 47,
   JOINED: 48,
+  ADVISED: 49,
 } as const;
 
-/** Of the second argument of RESIDENT, WRITTEN and SEEN: these pages are huge. */
-export const PAGES_HUGE = 2 ** 44;
+/** Of the second argument of RESIDENT, WRITTEN and SEEN: these pages are huge, and could not be read. */
+const PAGES_HUGE = 2 ** 44;
 /** … the call itself has written them. */
-export const PAGES_KNOWN = 2 ** 45;
+const PAGES_KNOWN = 2 ** 45;
+/** … they are parts of huge pages, and have the pattern. */
+const PAGES_FILLED = 2 ** 46;
+/** … they are parts of huge pages, and have zeros. */
+const PAGES_ZEROS = 2 ** 47;
+
+/** The second argument of RESIDENT, WRITTEN and SEEN. */
+export function pagesIn(word: number) {
+  const has = (flag: number) => Math.floor(word / flag) % 2 === 1;
+  return {
+    count: word % PAGES_HUGE,
+    isHuge: has(PAGES_HUGE),
+    isKnown: has(PAGES_KNOWN),
+    areFilled: has(PAGES_FILLED),
+    areZeros: has(PAGES_ZEROS),
+  };
+}
 
 /** One record; the same object is used for all. */
 export interface LogRecord {

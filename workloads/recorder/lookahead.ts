@@ -1,4 +1,6 @@
-import { forEachSpecialRecord, LOG, type LogPart, type LogRecord, PAGES_HUGE, PAGES_KNOWN } from './log.ts';
+import { createHugePageZeros, type HugePageZeros } from './huge-page-zeros.ts';
+import { forEachSpecialRecord, LOG, type LogPart, type LogRecord, pagesIn } from './log.ts';
+import { joined, type PageRun } from './page-runs.ts';
 import { createThreadMakers } from './recorded-joins.ts';
 import type { RecordedSites } from './recorded-sites.ts';
 
@@ -9,6 +11,7 @@ import type { RecordedSites } from './recorded-sites.ts';
  *   watched block   the kernel's word on it was asked for when it was allocated, and had at least once later
  *   pages that were there at its allocation, and could not be filled with a pattern, say nothing: they count as written at once
  *   pages that came later were written; the others never were
+ *   what has zeros, in a huge page that came later, was not written, but where the program is seen to write zeros to the block
  */
 export interface Lookahead {
   /** Where each thread was last seen, but for the records of its exit. */
@@ -25,15 +28,13 @@ export interface Lookahead {
    * keeps its pages, and hands them out again all the time.
    */
   readonly assumedBytes: number;
+  /** Bytes of pages of malloc's blocks that hold zeros, in huge pages: taken as not written. */
+  readonly zeroBytes: number;
+  /** … and on huge pages that the program asks for itself: as written. */
+  readonly ownHugeBytes: number;
   readonly zendCounts: ZendCounts;
   /** As in ThreadMakers. */
   readonly madeAt: ReadonlyMap<number, number>;
-}
-
-/** Pages of the block's address space: page 0 is the one that the block begins in. */
-export interface PageRun {
-  readonly first: number;
-  readonly count: number;
 }
 
 /** When PHP was asked for its numbers, as in native/ring.h: by its script, when the heap is emptied, when the script is done. */
@@ -55,6 +56,9 @@ interface WatchedBlock {
   /** Where the next pages that are seen belong: the last look. */
   lastLook: number;
   hasBeenSeen: boolean;
+  readonly zeros: HugePageZeros;
+  /** It began with zeros: what still has them was not written. */
+  readonly isCleared: boolean;
 }
 
 /** Blocks beyond this many pages (4 TiB of 4 KiB) are not followed. */
@@ -70,15 +74,44 @@ export function lookAhead(parts: readonly LogPart[], pageBytes: number, sites: R
   const behindSample = new Map<number, BlockWrite[]>();
   const zendCounts = { asked: 0, ends: 0, done: 0 };
   const makers = createThreadMakers();
-  let assumedPages = 0;
+  let [assumedPages, zeroPages, ownHugePages] = [0, 0, 0];
+  /** Of the process, for which the program has asked for huge pages. */
+  const advised: PageRun[] = [];
   let index = -1;
   let records = 0;
   let lastAllocation = -1;
   /** Blocks that were looked at since the last sample began. */
   let looked = new Set<WatchedBlock>();
 
-  function retire(block: WatchedBlock | undefined): void {
-    if (block?.hasBeenSeen) atAllocation.set(block.allocation, joined(block.atAllocation));
+  function retire(address: number): void {
+    const block = watched.get(address);
+    if (!block) return;
+    const zeros = block.isCleared ? [] : block.zeros.runs();
+    const firstPage = Math.floor((address * 8) / pageBytes);
+    const areWritten = zeros.length > 0 && block.zeros.areWritten(firstPage, (page) => block.known[page] === 1);
+    for (const { first, count, lastLook } of zeros) {
+      const runs = mark(block, first, count);
+      const isOwn = isAdvised(firstPage + first, count);
+      if (isOwn && !areWritten) for (const run of runs) ownHugePages += run.count;
+      if (areWritten || isOwn) place(block, address, lastLook, runs);
+      else if (block.isOfMalloc) for (const run of runs) zeroPages += run.count;
+    }
+    if (block.hasBeenSeen) atAllocation.set(block.allocation, joined(block.atAllocation));
+  }
+
+  /** The program itself has them on huge pages, whatever is written there: all is resident under every allocator. */
+  const isAdvised = (page: number, count: number): boolean =>
+    advised.some((run) => page < run.first + run.count && run.first < page + count);
+
+  /** They were written behind that look. */
+  function place(block: WatchedBlock, address: number, lastLook: number, runs: readonly PageRun[]): void {
+    if (lastLook === block.allocation) {
+      block.atAllocation.push(...runs);
+      return;
+    }
+    const list = behindSample.get(lastLook) ?? [];
+    for (const run of runs) list.push({ ...run, address });
+    behindSample.set(lastLook, list);
   }
 
   function mark(block: WatchedBlock, first: number, count: number): PageRun[] {
@@ -103,16 +136,13 @@ export function lookAhead(parts: readonly LogPart[], pageBytes: number, sites: R
     const block = watched.get(r.address);
     if (!block) return;
     block.hasBeenSeen = true;
-    const { count, isHuge } = pagesIn(r.b);
-    if (count > 0) {
+    const { count, isHuge, areZeros } = pagesIn(r.b);
+    if (areZeros) {
+      block.zeros.see({ first: r.a, count }, block.lastLook);
+    } else if (count > 0) {
       const runs = mark(block, r.a, count);
       if (isHuge && block.isOfMalloc) for (const run of runs) assumedPages += run.count;
-      if (block.lastLook === block.allocation) block.atAllocation.push(...runs);
-      else {
-        const list = behindSample.get(block.lastLook) ?? [];
-        for (const run of runs) list.push({ ...run, address: r.address });
-        behindSample.set(block.lastLook, list);
-      }
+      place(block, r.address, block.lastLook, runs);
     }
     looked.add(block);
   }
@@ -126,10 +156,10 @@ export function lookAhead(parts: readonly LogPart[], pageBytes: number, sites: R
     }
     switch (r.op) {
       case LOG.RESIDENT: {
-        const { count, isKnown } = pagesIn(r.b);
+        const { count, isKnown, areFilled } = pagesIn(r.b);
         if (count === 0) {
           const known = new Uint8Array(32);
-          retire(watched.get(r.address)); // the one that lay there before
+          retire(r.address); // the one that lay there before
           watched.set(r.address, {
             allocation: lastAllocation,
             isOfMalloc: r.lastAllocationOp < LOG.EMALLOC,
@@ -137,11 +167,17 @@ export function lookAhead(parts: readonly LogPart[], pageBytes: number, sites: R
             atAllocation: [],
             lastLook: lastAllocation,
             hasBeenSeen: false,
+            zeros: createHugePageZeros(),
+            isCleared: r.lastAllocationOp === LOG.CALLOC || r.lastAllocationOp === LOG.ECALLOC,
           });
           return;
         }
         const block = watched.get(r.address);
         if (!block) return;
+        if (areFilled) {
+          block.zeros.fill({ first: r.a, count });
+          return;
+        }
         block.atAllocation.push(...mark(block, r.a, count));
         if (block.isOfMalloc && !isKnown) assumedPages += r.a === 0 ? count - 1 : count; // its first page has the allocator's header, and would be there
         return;
@@ -150,6 +186,12 @@ export function lookAhead(parts: readonly LogPart[], pageBytes: number, sites: R
       case LOG.SEEN:
         see(r);
         return;
+      case LOG.ADVISED: {
+        const start = r.address * 8;
+        const first = Math.floor(start / pageBytes);
+        advised.push({ first, count: Math.ceil((start + r.a) / pageBytes) - first });
+        return;
+      }
       case LOG.CREATES:
         makers.creates(r, index);
         return;
@@ -183,7 +225,7 @@ export function lookAhead(parts: readonly LogPart[], pageBytes: number, sites: R
     records += forEachSpecialRecord(part, visit);
   }
   lastOf.set(lastThread, records - 1);
-  for (const block of watched.values()) retire(block);
+  for (const address of watched.keys()) retire(address);
   return {
     lastOf,
     records,
@@ -191,26 +233,9 @@ export function lookAhead(parts: readonly LogPart[], pageBytes: number, sites: R
     atAllocation,
     behindSample,
     assumedBytes: assumedPages * pageBytes,
+    zeroBytes: zeroPages * pageBytes,
+    ownHugeBytes: ownHugePages * pageBytes,
     zendCounts,
     madeAt: makers.madeAt,
   };
-}
-
-/** The second argument of RESIDENT, WRITTEN and SEEN. */
-function pagesIn(word: number): { readonly count: number; readonly isHuge: boolean; readonly isKnown: boolean } {
-  const isKnown = word >= PAGES_KNOWN;
-  const rest = isKnown ? word - PAGES_KNOWN : word;
-  const isHuge = rest >= PAGES_HUGE;
-  return { count: isHuge ? rest - PAGES_HUGE : rest, isHuge, isKnown };
-}
-
-/** Those side by side as one. */
-function joined(runs: readonly PageRun[]): PageRun[] {
-  const all: { first: number; count: number }[] = [];
-  for (const { first, count } of [...runs].sort((x, y) => x.first - y.first)) {
-    const last = all.at(-1);
-    if (last && last.first + last.count === first) last.count += count;
-    else all.push({ first, count });
-  }
-  return all;
 }

@@ -43,6 +43,8 @@ export interface RecordedProcess {
   readonly assumedBytes: number;
   /** Of these, of blocks that were not looked at. */
   readonly unseenBytes: number;
+  /** Bytes of zeros in huge pages, taken as not written. */
+  readonly zeroBytes: number;
   readonly allocator: string;
   readonly isStarted: boolean;
 }
@@ -191,6 +193,7 @@ function traceOf(
     residentPeakBytes: trace.residentPeakBytes,
     assumedBytes: trace.assumedBytes,
     unseenBytes: trace.unseenBytes,
+    zeroBytes: trace.zeroBytes,
     allocator: image.allocator,
     isStarted,
   };

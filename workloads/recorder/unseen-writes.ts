@@ -1,5 +1,5 @@
 import type { Bytes } from '../../sim/contract/units.ts';
-import type { PageRun } from './lookahead.ts';
+import type { PageRun } from './page-runs.ts';
 
 /** So many blocks of a kind stand for those that were not looked at. */
 const KEPT = 64;

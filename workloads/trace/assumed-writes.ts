@@ -17,6 +17,10 @@ import type { Bytes } from '../../sim/contract/units.ts';
 export const BIG_BYTES: Bytes = 16384;
 /** The key of %machine under which a recording has the bytes of pages of large blocks of which it saw nothing, though it looked. */
 export const ASSUMED_WRITES = 'assumed-writes';
+/** … and those that it took as not written, since they hold zeros, on huge pages, which come with them. */
+export const ZEROS_UNWRITTEN = 'zeros-unwritten';
+/** … and those with zeros on huge pages that the program asks for itself, which count as written. */
+export const OWN_HUGE_ZEROS = 'own-huge-zeros';
 
 /** Blocks of PHP's heap are not looked at. */
 const LOOKED_AT: ReadonlySet<number> = new Set([OP_MALLOC, OP_REALLOC, OP_CALLOC, OP_MEMALIGN]);

@@ -52,5 +52,5 @@ export const quantumOption = {
 
 /** What could not be in the trace, on standard error. */
 export function tellOddities(source: string, oddities: Oddities): void {
-  for (const [what, times] of Object.entries(oddities)) note(`${source}: ${count(times)} ${what}`);
+  for (const [what, times] of Object.entries(oddities)) note(`${source}: ${what}: ${count(times)}`);
 }

@@ -228,7 +228,7 @@ function assumedText({ assumedBytes, unseenBytes }: RecordedProcess): string {
 }
 
 function tellProcess(recorded: RecordedProcess, trace: string | undefined): void {
-  const { pid, command, events, threads, residentPeakBytes, assumedBytes, oddities } = recorded;
+  const { pid, command, events, threads, residentPeakBytes, assumedBytes, zeroBytes, oddities } = recorded;
   const seen = [
     counted(events.length, 'event'),
     counted(threads, 'thread'),
@@ -237,6 +237,8 @@ function tellProcess(recorded: RecordedProcess, trace: string | undefined): void
   ];
   note(`${trace ?? '(no file)'}: ${command}, process ${pid}: ${seen.join(', ')}`);
   if (assumedBytes >= TOLD_BYTES) note(`${command}: ${assumedText(recorded)}`);
+  if (zeroBytes >= TOLD_BYTES)
+    note(`${command}: ${bytes(zeroBytes)} of zeros on huge pages count as not written: such pages come with zeros`);
   tellOddities(command, oddities);
 }
 

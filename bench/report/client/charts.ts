@@ -155,7 +155,8 @@ function seriesOf(options: ChartOptions): uPlot.Series[] {
       ...(line.fill && { fill: line.fill }),
       ...(line.bars && { paths: uPlot.paths.bars!({ size: [0.85, 60] }) }),
       spanGaps: true,
-      points: { show: false },
+      // One value makes no line.
+      points: { show: line.values.filter((value) => value !== null).length === 1, size: 7 },
       value: (u, _v, _s, row) => {
         const value = row === null ? null : own(u, i + 1, row);
         return value === null ? '–' : yText(value);

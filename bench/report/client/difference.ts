@@ -11,7 +11,7 @@ function drawDifference(into: HTMLElement, data: PageData, all: readonly Curves[
   const highest = (c: Curves) => c.columns.rssBytes.reduce((best, v, i, values) => (v > values[best]! ? i : best), 0);
   const isPeak = (run: number, c: Curves) => c.columns.rssBytes[highest(c)] === data.runs[run]!.rssPeakBytes;
   for (const [title, rowOf] of [
-    ['At the end', last],
+    [data.runs[other]!.judged ? 'Where it is judged' : 'At the end', last],
     [isPeak(0, a) && isPeak(other, b) ? 'At the peak of each' : 'At the highest sample of each', highest],
   ] as const) {
     place.append(element('h3', {}, title));

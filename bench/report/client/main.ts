@@ -82,12 +82,14 @@ function drawComparison(report: ReportPage): void {
   body.append(verdictPanel(data.differences[Math.max(0, state.chosenRun - 1)]!, []));
   const place = panel('Resident memory of each', body, 'chart-rss');
   const all = [...data.runs.keys()];
-  drawRuns(
-    place,
-    data,
-    all.map((i) => curvesOf(report, i)),
-    timeAxis(report, all),
-  );
+  if (data.runs.every((run) => run.rssPeakBytes === 0)) place.append(emptyNote(NOTHING_TO_DRAW));
+  else
+    drawRuns(
+      place,
+      data,
+      all.map((i) => curvesOf(report, i)),
+      timeAxis(report, all),
+    );
   const peaks = data.runs.map((run) => `${run.name}: ${bytesText(run.rssPeakBytes)} at most`).join(' · ');
   place.append(element('p', { class: 'dim' }, peaks));
   const names = data.runs.map((run, i) => `${i + 1} ${run.name}`);
@@ -98,6 +100,8 @@ function drawComparison(report: ReportPage): void {
   if (state.chosenRun > 0) drawDifference(body, data, report.decoded, state.chosenRun);
 }
 
+const NOTHING_TO_DRAW = 'There is nothing to draw: no page was ever resident.';
+
 function drawRun(report: ReportPage): void {
   const { data, state, body } = report;
   const run = data.runs[state.chosenRun]!;
@@ -105,9 +109,7 @@ function drawRun(report: ReportPage): void {
   if (data.runs.length > 1) body.append(element('h2', { class: 'run-name' }, run.name));
   body.append(verdictPanel(run.verdict, run.explanation, run.why));
   if (run.rssPeakBytes === 0) {
-    panel('Resident memory over time', body, 'chart-classes').append(
-      emptyNote('There is nothing to draw: no page was ever resident.'),
-    );
+    panel('Resident memory over time', body, 'chart-classes').append(emptyNote(NOTHING_TO_DRAW));
   } else {
     drawMemory(report, run, axis);
   }

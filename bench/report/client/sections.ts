@@ -20,7 +20,7 @@ function verdictPanel(verdict: VerdictData, explanation: readonly string[], why:
   return element(
     'div',
     { class: `panel verdict ${verdict.mark ?? ''}`.trim(), id: 'verdict' },
-    element('p', { class: 'headline' }, headline!),
+    element('p', { class: 'headline' }, ...withWholes(headline!)),
     ...rest.map(sentence),
     ...folded('Why, with the figures', why),
     ...verdict.sentences.map(sentence),
@@ -35,17 +35,17 @@ function sentence(line: string): HTMLElement {
   const [, before, command] = /^(.*: )(sim explain .*|[A-Z_]+=\S+)$/.exec(line) ?? [];
   return command
     ? element('p', {}, before!, element('code', {}, ...wholeWords(command)))
-    : element('p', {}, ...withOptions(line));
+    : element('p', {}, ...withWholes(line));
 }
 
 /** What is to be pasted is broken between its words alone. */
 const wholeWords = (command: string): (string | HTMLElement)[] =>
   command.split(/( )/).map((part) => (part === ' ' ? part : element('span', { class: 'word' }, part)));
 
-/** An option is not broken after its dashes. */
-const withOptions = (line: string): (string | HTMLElement)[] =>
+/** An option is not broken after its dashes, nor a figure before its unit. */
+const withWholes = (line: string): (string | HTMLElement)[] =>
   line
-    .split(/(--[a-z-]+(?: #?\w+)?)/)
+    .split(/(--[a-z-]+(?: #?\w+)?|\S*\d (?:%|[KMGT]i?B|B|ns|µs|ms|s)(?!\w)\S*)/)
     .map((part, i) => (i % 2 === 1 ? element('span', { class: 'whole' }, part) : part));
 
 /** Lines that open on demand, and on paper. */

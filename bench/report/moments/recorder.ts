@@ -8,6 +8,8 @@ import { captureMoment } from './moment.ts';
 
 /** The label of the moment that a verdict is about. */
 export const JUDGED = 'where it is judged';
+/** The label of the moment at which a run ends. */
+export const AT_END = 'at the end';
 const AT_PEAK = 'at the peak';
 /** Where the event that needed the most gave some of it back before it was over. */
 const BEHIND_PEAK = 'just behind the peak';
@@ -44,7 +46,7 @@ export function createMomentRecorder(who: Holders, { judged, peakPages, lastFree
   /** After the run; the last sample that was captured is its end. */
   function finish(): MomentData[] {
     if (!last) return [];
-    const end = captureMoment('at the end', last.sample, last.assembled, who, lastFreed?.());
+    const end = captureMoment(AT_END, last.sample, last.assembled, who, lastFreed?.());
     const others = [verdictOn, end, idle].filter((m) => m !== undefined);
     // Behind its peak a run may have less than elsewhere.
     const isHighest = peak && others.every((m) => m.rssBytes <= peak!.rssBytes);

@@ -25,12 +25,12 @@ const ROW = 20;
 const LINES = 20;
 
 /** One page without anything from outside: tables and flame graphs by class. */
-export function flamePage(title: string, stacks: readonly StackBytes[]): string {
+export function flamePage(title: string, stacks: readonly StackBytes[], about: string): string {
   return `<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width">
 <title>${escapeXml(title)}</title><style>:root{color-scheme:light dark}body{font:14px system-ui,sans-serif;margin:1rem}h1{overflow-wrap:anywhere}h3{font-size:1rem}.scroll-x{overflow-x:auto}</style></head>
 <body><h1>${escapeXml(title)}</h1>
-${sitesMarkup(stacks)}
+${sitesMarkup(stacks, { about })}
 <script>${inScript(clientScript('flame'))}
 enlargeFlames(document);</script></body></html>
 `;

@@ -1,5 +1,6 @@
 import { bytes, columns, count, counted, duration, percent } from '../../../sim/contract/format.ts';
 import { outOfOrderSentences } from '../../run/out-of-order.ts';
+import { peakSentences } from '../../run/recorded-peak.ts';
 import type { RunResult } from '../../run/result.ts';
 import { timeSource } from '../../run/time-source.ts';
 import { escapeLine, escapeLineStart } from '../escape.ts';
@@ -71,11 +72,19 @@ function memory(result: RunResult, palette: Palette): string[] {
       'lrr',
     ),
     ...outOfOrderSentences([result]).map((text) => `  ${palette.bold(text)}`),
+    ...peakLines(result, palette),
     ...(result.recordedProcess?.samples.some(({ label }) => label === EXIT)
       ? [palette.dim('  the end is behind the exit of the program; sim explain tells of before')]
       : []),
   );
   return lines;
+}
+
+/** A fork's child has the peak of what came before it in its trace: less than is simulated says nothing. */
+function peakLines({ run, summary, recordedProcess }: RunResult, palette: Palette): string[] {
+  const recorded = recordedProcess?.peakBytes ?? null;
+  if (recorded === null || recorded < summary.rssPeakBytes) return [];
+  return peakSentences(recorded, summary.rssPeakBytes, run.allocator).map((text) => `  ${palette.bold(text)}`);
 }
 
 function breakdown({ run, summary }: RunResult, palette: Palette): string[] {

@@ -16,7 +16,10 @@ import {
 } from './advice.ts';
 import type { Facts } from './explanation.ts';
 import { decaysByChance } from './layouts.ts';
+import type { Finding } from './mechanisms/mechanism.ts';
 import { hasSharedHeaps, worstBytes } from './orders.ts';
+import { HUGE_PAGES, isUnknownWithout } from './recording-text.ts';
+import { settingName } from './setting.ts';
 import { callsOf, type OrderRange, type WhatIf } from './what-if.ts';
 
 /** What is advised, with what it saves and what it costs; what was passed over, and why. `isFree`: most of the memory is free. */
@@ -27,6 +30,7 @@ export function adviceSentences(
   partial: boolean,
   isFree: boolean,
   allowed: Allowed = {},
+  findings: readonly Finding[] = [],
 ): string[] {
   const { sample } = facts;
   const interruption = `Interrupted when ${counted(whatIf.length, 'other setting')} had been run: a better one may be among the rest.`;
@@ -36,6 +40,7 @@ export function adviceSentences(
   if (isDead(facts)) sentences.push(DEAD);
   const advised = advisedIn(advice, isFree);
   const none = `none of the ${count(whatIf.length)} tried saves ${percent(WORTH_IT)} of the process and ${bytes(LEAST_SAVING)} for a fair price.`;
+  const untold = [...(facts.times ? [LOCALITY] : []), ...forTimeSentences(findings, advised)];
   for (const one of advised) {
     const { whatIf: w, lowers } = one;
     const lead = hasLead(one, advised, isFree) ? `${leadOf(one)}: with` : 'With';
@@ -53,17 +58,31 @@ export function adviceSentences(
     sentences.push(...costlySentences(facts, advice.costly, allowed));
   }
   if (advice.memory) sentences.push(...costlySentences(facts, advice.costly, allowed));
-  if (advised.length > 0) return [...sentences, ...(facts.times ? [LOCALITY] : [])];
+  if (advised.length > 0) return [...sentences, ...untold];
   if (advice.uncertain) {
     sentences.push(
       `It may help, but by no more than runs of the program lie apart: with ${savingText(facts, advice.uncertain)}`,
       ...orderSentences(facts, advice.uncertain),
     );
-  } else if (!partial) sentences.push(`Nothing to gain by a setting: ${none}`);
+  } else if (!partial) sentences.push(`${nothingText(facts, advice)}: ${none}`);
   if (advice.version) sentences.push(versionSentence(facts, advice.version));
   sentences.push(...costlySentences(facts, advice.costly, allowed));
-  return sentences;
+  return [...sentences, ...untold];
 }
+
+function nothingText(facts: Facts, { costly }: Advice): string {
+  if (costly) return 'No setting is worth what it costs';
+  return `${isUnknownWithout(facts, HUGE_PAGES) ? 'As far as is known nothing' : 'Nothing'} to gain by a setting`;
+}
+
+/** Settings that may make the program quicker, whatever they leave, unless one that is advised sets as much. */
+const forTimeSentences = (findings: readonly Finding[], advised: readonly Advised[]): string[] =>
+  findings.flatMap(({ forTime }) => {
+    if (!forTime) return [];
+    const options = settingName(forTime.setting).split(',');
+    const isSet = advised.some(({ whatIf: w }) => options.every((option) => w.setting.split(',').includes(option)));
+    return isSet ? [] : [forTime.sentence];
+  });
 
 /** With its price, and what keeps it from being advised. */
 function costlySentences(facts: Facts, costly: WhatIf | null, allowed: Allowed): string[] {
@@ -117,7 +136,7 @@ function againstSentences(facts: Facts, w: WhatIf, allowed: Allowed): string[] {
   }
   if (sentences.length > 0) {
     const percents = Math.max(1, Math.ceil(moreWork(facts, w) * 100));
-    sentences.push(`--allow-work ${percents} lets it take as much work as this one does.`);
+    sentences.push(`With --allow-work ${percents} explain advises what takes as much work as this one.`);
   }
   if (hasHigherPeak(facts, w)) sentences.push('The peak may grow by a tenth: this one’s grows more.');
   if (waitsLonger(facts, w)) {
@@ -129,7 +148,8 @@ function againstSentences(facts: Facts, w: WhatIf, allowed: Allowed): string[] {
 function ordersSentences(facts: Facts, w: WhatIf, orders: OrderRange): string[] {
   const range = rangeText(orders);
   const before = facts.orders && isRange(facts.orders) ? ` (as it is ${rangeText(facts.orders)})` : '';
-  if (decaysByChance(w.allocator, facts.run.cpus)) {
+  const hasClock = facts.times?.lockWaitNs !== null;
+  if (hasClock && decaysByChance(w.allocator, facts.run.cpus)) {
     const threads = hasSharedHeaps(w) ? ', and on how the calls of threads fall between each other' : '';
     return [
       `When jemalloc looks at what is due hangs on addresses, which the kernel draws for every process, and on the pace of the program${threads}: ${range} in the runs that were made${before}. A real run may lie outside, on either side.`,

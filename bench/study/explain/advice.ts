@@ -205,6 +205,17 @@ const isSameByDefault = (other: WhatIf, w: WhatIf): boolean =>
   optionNames(other.setting) === optionNames(w.setting) &&
   price(other) <= price(w);
 
+/** `other` saves a tenth more than `w` does, more than it takes anew, and is in nothing else dearer. */
+function isBetterInAll(facts: Facts, other: WhatIf, w: WhatIf): boolean {
+  const more = savedBytes(facts, other) - savedBytes(facts, w);
+  return (
+    more > savedBytes(facts, w) * NO_MATTER &&
+    (price(other) - price(w)) * PAGE_BYTES < more &&
+    other.rssPeakBytes <= w.rssPeakBytes &&
+    moreWork(facts, other) <= moreWork(facts, w)
+  );
+}
+
 /**
  * Of those that come near the best one, but for those whose last bytes are dearer than they are worth: what mends the mechanism that accounts for most; then what a
  * variable of the environment sets, with the fewest settings; then what holds in every order of the threads' calls; then the one that costs
@@ -215,7 +226,9 @@ function cheapestOfBest(facts: Facts, findings: readonly Finding[], candidates: 
   const least = Math.min(...candidates.map(worstBytes));
   const comes = candidates.filter((w) => worstBytes(w) - least <= facts.sample.rssBytes * WORTH_IT);
   const bought = comes.filter((w) => !comes.some((other) => isBetterBuy(facts, other, w)));
-  const near = bought.filter((w) => !bought.some((other) => isSameByDefault(other, w)));
+  const near = bought.filter(
+    (w) => !bought.some((other) => isSameByDefault(other, w) || isBetterInAll(facts, other, w)),
+  );
   // Mechanisms that account for about the same rank alike.
   const rank = ({ mechanism }: WhatIf) => {
     const own = findings.find((f) => f.mechanism === mechanism);

@@ -73,6 +73,19 @@ export interface Forked {
   readonly bytes: Bytes;
 }
 
+/** What a recording says of the program, and of itself. */
+export interface Recording {
+  /** Allocator and huge pages that the process had, where the run has others: then the two are not to be compared. */
+  readonly under: string | null;
+  readonly hadHugePages: boolean;
+  /** Bytes of zeros on huge pages, which count as not written. */
+  readonly zeroBytes: Bytes;
+  /** … on huge pages that the program asks for itself, which count as written. */
+  readonly ownHugeBytes: Bytes;
+  /** The most that the heap had up to the look, recorded and simulated; null where that is not known. */
+  readonly peak: { readonly recordedBytes: Bytes; readonly simulatedBytes: Bytes } | null;
+}
+
 /** Where the resident bytes are at one point of a run, and why they stay. */
 export interface Explanation {
   readonly schema: typeof EXPLANATION_SCHEMA;
@@ -106,6 +119,8 @@ export interface Explanation {
   readonly forked: Forked | null;
   /** Bytes of large blocks that the recording has as written though nobody saw it (assumedWrites); 0 where there are none. */
   readonly assumedWriteBytes: Bytes;
+  /** What a recording says beside its looks; null for what was not recorded. */
+  readonly recording: Recording | null;
   /** What serves the small objects of a program in Python; null for any other. */
   readonly python: PythonObjects;
   /** By call stack, the most first; null for a trace without call sites. */

@@ -26,6 +26,7 @@ import { forkedAt, forkRow, nearestLook, notingResident, processAt } from './pro
 import { programTime } from './program-time.ts';
 import { pythonObjects } from './python.ts';
 import { collectRanges, keptPages, reportAreas, sumOfAreas } from './ranges.ts';
+import { recordingOf } from './recording.ts';
 import { predictReturns } from './returns.ts';
 import { runWatchingTunables } from './tunable-changes.ts';
 
@@ -83,6 +84,7 @@ export function observe(options: ObserveOptions): Observed {
     processEventsLater: 0,
     forked: forkedAt(fork, noted),
     assumedWriteBytes: assumedWrites(events, session.row),
+    recording: null,
     python: pythonObjects(events),
     threads: events.threadSlots,
     sites: null,
@@ -110,7 +112,7 @@ export function observe(options: ObserveOptions): Observed {
   // The machine is needed no more: it may go on to a later look.
   if (look && look.eventsLater > 0) noted.advance(look.row);
   const process = look && processAt(events, look, noted.residentBytes(lookedAt));
-  return { facts: { ...facts, ...process }, findings, callsNs };
+  return { facts: { ...facts, ...process, recording: recordingOf(options, look, assembled) }, findings, callsNs };
 }
 
 /** Where nothing lives any more, with where it last did. */

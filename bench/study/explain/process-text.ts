@@ -2,6 +2,7 @@ import { bytes, count, percent } from '../../../sim/contract/format.ts';
 import type { Facts } from './explanation.ts';
 import { lookText } from './process-at.ts';
 import { ARENAS_SENTENCE } from './python.ts';
+import { recordingSentences } from './recording-text.ts';
 
 /** A simulation that is further from what was recorded than this share of it stands for something else. */
 const FAR_OFF = 0.25;
@@ -9,8 +10,9 @@ const FAR_OFF = 0.25;
 const MUCH_ALIKE = 0.1;
 
 /** Where the recorded process held far less or more than is simulated, at the moment or at a look that is much like it. */
-export function farOffSentences({ process, processEventsLater, sample }: Facts): string[] {
-  if (!process || sample.rssBytes === 0 || !isComparable({ process, processEventsLater, sample })) return [];
+export function farOffSentences(facts: Facts): string[] {
+  const { process, sample } = facts;
+  if (!process || sample.rssBytes === 0 || !isComparable(facts)) return [];
   const { inBlocks } = process;
   if (Math.abs(inBlocks) < sample.rssBytes * FAR_OFF) return [];
   const differs = `${bytes(Math.abs(inBlocks))} ${inBlocks < 0 ? 'less' : 'more'}`;
@@ -19,17 +21,18 @@ export function farOffSentences({ process, processEventsLater, sample }: Facts):
   ];
 }
 
-/** Whether about as much is simulated at the look as at the moment: then what was recorded there tells of the moment. */
-export const isComparable = ({
-  process,
-  processEventsLater,
-  sample,
-}: Pick<Facts, 'process' | 'processEventsLater' | 'sample'>): boolean =>
+/**
+ * Whether about as much is simulated at the look as at the moment: then what was recorded there tells of the moment. What ran under
+ * another allocator tells nothing of it.
+ */
+export const isComparable = ({ process, processEventsLater, sample, recording }: Facts): boolean =>
   process !== null &&
+  !recording?.under &&
   (processEventsLater === 0 || Math.abs(process.heap - sample.rssBytes) <= sample.rssBytes * MUCH_ALIKE);
 
 /** What the real process has beside what is judged here, and what it shares. */
-export function processSentences({ process, processEventsLater, python, forked, sample }: Facts): string[] {
+export function processSentences(facts: Facts): string[] {
+  const { process, processEventsLater, python, forked, recording } = facts;
   const shared =
     forked === null
       ? []
@@ -42,11 +45,13 @@ export function processSentences({ process, processEventsLater, python, forked, 
     processEventsLater === 0
       ? 'has'
       : `had, when the recorder looked nearest to here (${lookText(processEventsLater)}),`;
-  const elsewhere = isComparable({ process, processEventsLater, sample })
-    ? ''
-    : ` There the heap was another, ${bytes(process.heap)}: what is judged here was not compared with the process.`;
+  const elsewhere =
+    recording?.under || isComparable(facts)
+      ? ''
+      : ` There the heap was another, ${bytes(process.heap)}: what is judged here was not compared with the process.`;
   return [
     `That is the heap. The recorded process ${had} ${bytes(own)} of its own beside it (stacks, data of programs and libraries, other mappings) and ${bytes(process.files)} of files.${elsewhere}`,
+    ...recordingSentences(facts),
     ...shared,
     ...(python === 'arenas' ? [ARENAS_SENTENCE] : []),
   ];

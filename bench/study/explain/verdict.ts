@@ -3,20 +3,11 @@ import type { Bytes } from '../../../sim/contract/units.ts';
 import { CLASSES, classBytes, className } from '../../report/names.ts';
 import { shortFrame } from '../../report/sites/frames.ts';
 import { RESERVED } from '../../run/areas.ts';
-import type { Paste } from '../paste.ts';
-import {
-  type Advised,
-  type Allowed,
-  advisedIn,
-  adviseOn,
-  enoughBytes,
-  LEAST_SAVING,
-  NO_ADVICE,
-  WORTH_IT,
-} from './advice.ts';
+import { type Advised, type Allowed, advisedIn, adviseOn, enoughBytes, NO_ADVICE, WORTH_IT } from './advice.ts';
 import { adviceSentences, hasLead, leadOf } from './advice-text.ts';
 import { countedName, groupAreas } from './area-groups.ts';
 import { assumedSentences } from './assumed-text.ts';
+import { callSentences, requestRemedy } from './calls-text.ts';
 import type { Explanation, Facts, Verdict, VerdictKind } from './explanation.ts';
 import { growthSentences, leakText } from './growth/growth-text.ts';
 import { type Unbounded, unboundedOf } from './growth/unbounded.ts';
@@ -25,7 +16,7 @@ import { findingSentences } from './mechanisms/finding-text.ts';
 import { type Finding, WORTH_FINDING } from './mechanisms/mechanism.ts';
 import { savedBytes } from './orders.ts';
 import { farOffSentences, processSentences } from './process-text.ts';
-import { TRIM_IN_PYTHON } from './python.ts';
+import { hugePageSentences } from './recording-text.ts';
 import { onlyEndsSentence, returnSentences, unreachedBytes } from './return-text.ts';
 import { setsDefaults } from './setting.ts';
 import { siteSentences } from './site-text.ts';
@@ -76,29 +67,37 @@ export function judge(
   const advice = farOff.length > 0 ? NO_ADVICE : adviseOn(facts, findings, whatIf, allowed);
   const place = placeSentences(facts, kind, shares);
   const isFree = IS_FREE.has(kind);
-  const answer = farOff.length > 0 ? farOff : adviceSentences(facts, advice, whatIf, partial, isFree, allowed);
+  const settings = [
+    ...adviceSentences(facts, advice, whatIf, partial, isFree, allowed, findings),
+    ...hugePageSentences(facts, whatIf, advice),
+  ];
+  const calls = advice.faults && !isFree ? [] : callSentences(facts, findings);
+  const answer = farOff.length > 0 ? farOff : advice.memory ? [...settings, ...calls] : [...calls, ...settings];
   const advised = advisedIn(advice, isFree);
   return {
     kind,
     shares,
-    headline: headline(kind, shares, facts, unbounded),
-    sentences: [
-      ...abortSentences(facts),
-      ...shareSentences(facts),
-      ...growthSentences(facts, kind, unbounded),
-      ...processSentences(facts),
-      ...findings.flatMap((f) => findingSentences(f, facts, whatIf)),
-      ...overlapSentence(facts, findings),
-      ...place,
-      ...returnSentences(facts),
-      ...onlyEndsSentence(facts, findings),
-      ...pinningSentences(facts, kind, shares['fragmentation by pinning']),
-      ...siteSentences(facts),
-      ...changeSentences(facts.tunableChanges, raisesMatter(facts, whatIf)),
-      ...givenSentences(facts),
-      ...answer,
-      ...assumedSentences(facts, whatIf, allowed),
-    ],
+    headline: `${headline(kind, shares, facts, unbounded)}${hugeText(findings, facts)}`,
+    sentences:
+      rssBytes === 0
+        ? abortSentences(facts)
+        : [
+            ...abortSentences(facts),
+            ...shareSentences(facts),
+            ...growthSentences(facts, kind, unbounded),
+            ...processSentences(facts),
+            ...findings.flatMap((f) => findingSentences(f, facts, whatIf)),
+            ...overlapSentence(facts, findings),
+            ...place,
+            ...returnSentences(facts),
+            ...onlyEndsSentence(facts, findings),
+            ...pinningSentences(facts, kind, shares['fragmentation by pinning']),
+            ...siteSentences(facts),
+            ...changeSentences(facts.tunableChanges, raisesMatter(facts, whatIf)),
+            ...givenSentences(facts),
+            ...answer,
+            ...assumedSentences(facts, whatIf, allowed),
+          ],
     place,
     answer,
     advice: advised[0]?.whatIf ?? null,
@@ -164,6 +163,13 @@ function headline(kind: VerdictKind, shares: Verdict['shares'], facts: Facts, un
     case 'metadata':
       return `Metadata: ${part(shares.metadata)} are headers and structures of the allocator.`;
   }
+}
+
+/** One byte written makes a huge page resident, whatever the allocator then does with the rest. */
+function hugeText(findings: readonly Finding[], { sample }: Facts): string {
+  const huge = findings.find(({ mechanism }) => mechanism === 'huge pages');
+  if (!huge || huge.bytes < sample.rssBytes * MOST) return '';
+  return ` ${counted(sample.hugeFaults, 'huge page')} made ${bytes(huge.bytes)} of it resident, each by its first byte.`;
 }
 
 /** The other part of what is free. */
@@ -329,19 +335,3 @@ export function groupText(group: Explanation['pinning'][number]): string {
   const size = sizes.size === 1 ? `of ${counted([...sizes][0]!, 'byte')}` : `of ${bytes(group.ownBytes)} in all`;
   return `${blocks.length} blocks ${size} (first: event ${count(blocks[0]!.event)}; ${from})`;
 }
-
-/** What the program can ask for, whatever is set. Nothing empties the caches of other threads. */
-function requestRemedy({ returns, sample, python, run }: Facts): readonly Paste[] {
-  const request = returns.find(({ flushesCaches }) => !flushesCaches) ?? returns[0];
-  const { call, returnsBytes } = request;
-  if (returnsBytes < LEAST_SAVING || returnsBytes < sample.rssBytes * WORTH_IT) return [];
-  const about = `here: returns ${bytes(returnsBytes)}`;
-  if (call.startsWith('malloc_trim')) {
-    const [language, text] = python === null ? ['C', 'malloc_trim(0); /* <malloc.h> */'] : ['Python', TRIM_IN_PYTHON];
-    return [{ place: `${language}, ${about}`, text }];
-  }
-  return run.allocator.startsWith('jemalloc') ? [{ place: `C, ${about}`, text: PURGE }] : [];
-}
-
-/** Of all arenas: MALLCTL_ARENAS_ALL is 4096. */
-const PURGE = 'mallctl("arena.4096.purge", 0, 0, 0, 0); /* <jemalloc/jemalloc.h> */';

@@ -18,10 +18,8 @@ export function sweepText(result: SweepResult, palette: Palette = PLAIN, width =
       const figure = point.figures[name];
       if (!figure) return '-';
       const metric = metricNamed(name);
-      const range =
-        many && figure.max > figure.min
-          ? ` (${metricText(metric, figure.min)} to ${metricText(metric, figure.max)})`
-          : '';
+      const [least, greatest] = [metricText(metric, figure.min), metricText(metric, figure.max)];
+      const range = many && least !== greatest ? ` (${least} to ${greatest})` : '';
       return metricText(metric, figure.median) + range;
     });
   const nameOf = (point: SweepResult['points'][number]) =>

@@ -106,12 +106,13 @@ describe('stacks with bytes', () => {
   });
 
   test('the page holds every frame, escaped, and nothing from outside', () => {
-    const page = flamePage('run <1>', STACKS);
+    const page = flamePage('run <1>', STACKS, 'before <main> ends');
     expect(page).toContain('run &lt;1&gt;');
+    expect(page).toContain('Resident before &lt;main&gt; ends, in file order.');
     expect(page).toContain('&lt;T&gt;&amp;&quot;x&quot;');
     expect(page).not.toMatch(/https?:|src=/);
     expect(page.match(/class="flame"/g)).toHaveLength(3);
-    expect(flamePage('none', []).match(/<p>None\.<\/p>/g)).toHaveLength(3);
+    expect(flamePage('none', [], 'at the end').match(/<p>None\.<\/p>/g)).toHaveLength(3);
   });
 });
 

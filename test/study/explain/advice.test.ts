@@ -169,7 +169,7 @@ describe('what a setting saves against what it costs', () => {
     const { advice, answer } = judge(facts, [], [moves]);
     expect(advice).toBeNull();
     expect(answer.join(' ')).toMatch(
-      /At a price: .* page faults and calls more than double, .* --allow-work 36 lets it/,
+      /At a price: .* page faults and calls more than double, .* --allow-work 36 explain advises/,
     );
     expect(answer.join(' ')).not.toContain('as many per cent');
     expect(judge(facts, [], [moves], false, { allowedWork: 0.35 }).advice).toBeNull();
@@ -205,7 +205,7 @@ describe('what a setting saves against what it costs', () => {
     const verdict = judge(facts, [], [slow]);
     expect(verdict.advice).toBeNull();
     expect(verdict.answer.join(' ')).toMatch(
-      /Nothing to gain .* At a price: with top_pad=0 .*\+90\.0 %.* --allow-work/,
+      /No setting is worth what it costs.* At a price: with top_pad=0 .*\+90\.0 %.* --allow-work/,
     );
     expect(judge(facts, [], [slow], false, { allowedWork: 0.9 }).advice).toBe(slow);
     expect(judge(facts, [], [slow, setting({ setting: 'mxfast=0', rssBytes: 6 * MIB })]).advice?.setting).toBe(
@@ -257,6 +257,38 @@ describe('what a setting saves against what it costs', () => {
     expect(chosen(lower, { ...usual, faults: 3000 })).toBe(lower.setting);
     expect(chosen(lower, { ...usual, rssBytes: 6 * MIB })).toBe(lower.setting);
     expect(chosen(lower, { ...usual, setting: 'trim_threshold=131072' })).toBe(lower.setting); // another option
+  });
+
+  test('what is better in memory, peak and work and takes no more anew is taken, though it sets more', () => {
+    const one = setting({ setting: 'tcache_count=0', rssBytes: 7.4 * MIB });
+    const both = setting({ setting: 'mxfast=0,tcache_count=0', rssBytes: 7 * MIB, faults: 2050, cpuNs: 990 });
+    expect(adviseOn(facts, [], [one, both]).memory).toBe(both);
+    for (const dearer of [{ faults: 2200 }, { cpuNs: 1010 }, { rssPeakBytes: 12.1 * MIB }, { rssBytes: 7.2 * MIB }]) {
+      expect(adviseOn(facts, [], [one, { ...both, ...dearer }]).memory).toBe(one);
+    }
+  });
+
+  test('a headline and a sentence say the range of runs that lie apart, and no figure of one', () => {
+    const orders = { leastBytes: 2 * MIB, mostBytes: 4 * MIB, leftOut: 0, leftOutMostBytes: 0 };
+    const { answer } = judge(facts, [], [setting({ orders })]);
+    expect(answer[0]).toContain('2.00 MiB to 4.00 MiB would be resident here instead of 10.0 MiB');
+    expect(judge(facts, [], [setting({})]).answer[0]).toContain('5.00 MiB would be resident here');
+  });
+
+  test('a setting that may make the program quicker is named, unless it is set anyway', () => {
+    const noFastbins = { allocator: 'glibc', options: { mxfast: 0 }, about: 'a test' };
+    const found = {
+      mechanism: 'unmerged chunks',
+      bytes: 0,
+      sentences: [],
+      settings: [],
+      forTime: { setting: noFastbins, sentence: 'For time try mxfast=0.' },
+    };
+    const told = (name: string, rssBytes: number) =>
+      judge(facts, [found], [setting({ setting: name, rssBytes })]).answer.join(' ');
+    expect(told('top_pad=0', 10 * MIB)).toContain('For time');
+    expect(told('top_pad=0', 5 * MIB)).toContain('For time');
+    expect(told('mxfast=0,tcache_count=0', 5 * MIB)).not.toContain('For time');
   });
 
   test('a peak that reads the same is the same', () => {

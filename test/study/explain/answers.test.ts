@@ -232,3 +232,19 @@ test('the purge that jemalloc can be asked for is ready to paste', () => {
     },
   ]);
 });
+
+test('what a call of the program gives back is part of the answer: alone where no setting helps, behind one that does', () => {
+  const kept = repeat(400, (i) => [`m 0 ${i} 40000`, `m 0 ${1000 + i} 24`]);
+  const e = of([...kept, ...repeat(400, (i) => [`f 0 ${i}`])], 'glibc@2.36', 'end');
+  const [trim] = e.returns;
+  const call = `malloc_trim(0) gives ${bytes(trim.returnsBytes)} back here`;
+  const at = e.verdict.answer.findIndex((sentence) => sentence.includes(call));
+  expect(at).toBeGreaterThanOrEqual(0);
+  expect(at > 0).toBe(e.verdict.advice !== null);
+  const full = of(kept, 'glibc@2.36', 'end');
+  expect(full.verdict.answer.join(' ')).not.toContain('malloc_trim');
+});
+
+test('where nothing is resident nothing is said of it', () => {
+  expect(of(['+ 1000'], 'glibc@2.36', 'end').verdict.sentences).toEqual([]);
+});

@@ -76,6 +76,8 @@ describe('sweep', () => {
       points,
     };
     expect(sweepText(result)).toMatch(/\* {2}a .*110 B \(100 B to 120 B\)/);
+    const alike = [at('a', 0, 1_000_000), at('a', 1, 1_000_001)].map((run) => sweptRun(run, metrics));
+    expect(sweepText({ ...result, points: sweepPoints(alike, metrics) })).not.toContain('KiB (');
     expect(sweepCsv(result).split('\n')[1]).toBe(`a,1,0,true,false,100,${base.summary.faults}`);
   });
 });

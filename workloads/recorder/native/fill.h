@@ -75,4 +75,47 @@ static inline size_t tell_written(const struct looked_at *b, struct page_run run
 	return unwritten;
 }
 
+static inline int has_zeros(const char *seen, size_t length)
+{
+	uint64_t word;
+	size_t done = 0;
+	for (; done + 8 <= length; done += 8) {
+		memcpy(&word, seen + done, 8);
+		if (word) return 0;
+	}
+	for (; done < length; done++)
+		if (seen[done]) return 0;
+	return 1;
+}
+
+/* Nobody has written to a part of a huge page that has the pattern, or zeros, which may have come with the page. */
+enum content { CONTENT_PATTERN, CONTENT_ZEROS, CONTENT_OTHER };
+
+static inline enum content content_of_page(const struct looked_at *b, uintptr_t from, const char *seen, size_t length)
+{
+	if (b->key && has_fill(b->key, from, seen, length)) return CONTENT_PATTERN;
+	return has_zeros(seen, length) ? CONTENT_ZEROS : CONTENT_OTHER;
+}
+
+/* Of huge pages: the parts with zeros, and those that were written. Returns how many pages of the usual size have the pattern. */
+static inline size_t tell_parts(const struct looked_at *b, struct page_run run, const char *seen)
+{
+	struct page_run part = { run.start, run.start, 0, run.is_plain, 0 };
+	size_t unwritten = 0;
+	for (uintptr_t at = run.start; at < run.end; at += b->page) {
+		uintptr_t from = at < b->start ? b->start : at, end = at + b->page < b->end ? at + b->page : b->end;
+		enum content content = content_of_page(b, from, seen + (from - run.start), end - from);
+		if (part.end > part.start && (content == CONTENT_PATTERN || part.zeros != (content == CONTENT_ZEROS))) {
+			b->tell(b->to, part);
+			part.start = part.end;
+		}
+		if (content == CONTENT_PATTERN) unwritten++;
+		if (part.end == part.start) part.start = at;
+		part.zeros = content == CONTENT_ZEROS;
+		part.end = content == CONTENT_PATTERN ? part.start : at + b->page;
+	}
+	if (part.end > part.start) b->tell(b->to, part);
+	return unwritten;
+}
+
 #endif

@@ -10,6 +10,10 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#ifndef MADV_COLLAPSE
+#define MADV_COLLAPSE 25
+#endif
+
 static uintptr_t allocator_start, allocator_end;
 
 static int note_range(struct dl_phdr_info *info, size_t size, void *inside)
@@ -74,6 +78,13 @@ EXPORT void *mremap(void *old, size_t old_length, size_t length, int flags, ...)
 		note(OP_MAPPED, p, length);
 	}
 	return p;
+}
+
+/* What the program has on huge pages by its own word no setting of an allocator changes. */
+EXPORT int madvise(void *start, size_t length, int advice)
+{
+	if ((advice == MADV_HUGEPAGE || advice == MADV_COLLAPSE) && is_own(__builtin_return_address(0))) note(OP_ADVISED, start, length);
+	return (int)syscall(SYS_madvise, start, length, advice);
 }
 
 /* Where a look would read what the program may not read any more. */

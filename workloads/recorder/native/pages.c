@@ -2,7 +2,8 @@
  * Which pages of big blocks were ever written, as the kernel has it: a page of a block that was not there when the block
  * was allocated, and is there when it is freed, was written (or read, which maps the page of zeros: that one is told apart
  * where the kernel can). Pages that were there before are filled with a pattern that nobody writes by chance: those that still have
- * it when the block is freed were not written. What cannot be filled is as if it was written at once: what has a content, what is huge,
+ * it when the block is freed were not written. Of a huge page that came meanwhile parts may have the zeros that it came with.
+ * What cannot be filled is as if it was written at once: what has a content, what is
  * a file's, or swapped out, and what a fork shares: a page that a forked process has from its parent it has written to where that page is its own
  * by then. What this costs is bounded (budget.c).
  */
@@ -34,8 +35,9 @@ enum mark {
 	OF_ZEND = 1,
 	INHERITED = 2, /* it was there before the fork */
 	FILLED = 4,    /* a page has the pattern */
-	ALL_THERE = 8, /* … and all are in memory, of the usual size: to look at the block is to look for the pattern */
-	SMALL_PAGES = 16 /* those that come are of the usual size as well: they share a page table with one that is there */
+	ALL_THERE = 8, /* … and all are in memory: to look at the block is to look for the pattern */
+	SMALL_PAGES = 16, /* those that come are of the usual size as well: they share a page table with one that is there */
+	UNREADABLE = 32
 };
 
 static struct { size_t size; uint32_t born; _Atomic unsigned char marks; } about[ROWS][8];
@@ -102,7 +104,7 @@ static void close_pagemap(int fd)
 static void log_run(enum op op, const void *block, uintptr_t page, struct page_run run, uint64_t flags)
 {
 	uintptr_t first = (uintptr_t)block & ~(page - 1);
-	log_extended(op, block, (run.start - first) / page, (run.end - run.start) / page | (run.huge ? PAGES_HUGE : 0) | flags);
+	log_extended(op, block, (run.start - first) / page, (run.end - run.start) / page | (run.huge ? PAGES_HUGE : 0) | (run.zeros ? PAGES_ZEROS : 0) | flags);
 }
 
 /* ---- when a block is allocated */
@@ -114,8 +116,8 @@ struct arrival {
 	struct looked_at block; /* as it is told */
 	uintptr_t kept_end;     /* pages from here on are nobody's yet */
 	uint64_t kept_flags;
-	int fd, is_filled, is_told, waiting;
-	size_t plain_bytes;     /* of pages in memory */
+	int fd, is_filled, is_told, waiting, has_huge;
+	size_t plain_bytes;     /* of pages in memory; of huge ones, what was filled */
 	struct { struct page_run run; uint64_t flags; } others[WAITING];
 };
 
@@ -138,10 +140,11 @@ static void note_other(struct arrival *a, struct page_run run, uint64_t flags)
 	a->others[a->waiting++].flags = flags;
 }
 
+/* Zeros that came with a huge page are there for the next look too. */
 static void note_kept(void *to, struct page_run run)
 {
 	struct arrival *a = to;
-	note_other(a, run, a->kept_flags);
+	if (!run.zeros) note_other(a, run, a->kept_flags);
 }
 
 static void fill_run(struct arrival *a, struct page_run run)
@@ -169,9 +172,30 @@ static void fill_own(struct arrival *a, struct page_run run)
 	if (done < run.end) note_other(a, (struct page_run){ done, run.end, 0, 0 }, 0);
 }
 
+/* To fill parts of a huge page that is there anyway brings no page. */
+static void arrive_huge(struct arrival *a, struct page_run run)
+{
+	a->has_huge = 1;
+	if (run.start < a->kept_end) {
+		struct page_run kept = run;
+		if (kept.end > a->kept_end) kept.end = a->kept_end;
+		if (tell_parts(&a->block, kept, (const char *)kept.start)) a->is_filled = 1;
+		run.start = kept.end;
+	}
+	if (run.start == run.end) return;
+	a->plain_bytes += run.end - run.start;
+	fill_run(a, run);
+	run.huge = 0;
+	note_other(a, run, PAGES_FILLED);
+}
+
 static void arrive(void *to, struct page_run run)
 {
 	struct arrival *a = to;
+	if (fill_key && run.huge && run.is_plain && !has_shared_pages) {
+		arrive_huge(a, run);
+		return;
+	}
 	if (!fill_key || run.huge || !run.is_plain) {
 		note_other(a, run, run.end <= a->kept_end ? a->kept_flags : 0);
 		return;
@@ -191,7 +215,7 @@ static void arrive(void *to, struct page_run run)
 
 static unsigned char marks_of(const struct arrival *a, uintptr_t first, uintptr_t end)
 {
-	int is_small = !ring->is_lone && first / TABLE_BYTES == (end - 1) / TABLE_BYTES;
+	int is_small = !ring->is_lone && !a->has_huge && first / TABLE_BYTES == (end - 1) / TABLE_BYTES;
 	return FILLED | (a->plain_bytes == end - first ? ALL_THERE : 0) | (is_small ? SMALL_PAGES : 0);
 }
 
@@ -208,7 +232,7 @@ static void allocated(const void *p, size_t size, size_t kept, enum mark marks)
 	a.kept_end = kept == 0 ? first : kept >= size ? end : (start + kept + page - 1) & ~(page - 1);
 	a.kept_flags = kept == KEPT_UNKNOWN ? 0 : PAGES_KNOWN;
 	a.fd = fd;
-	a.is_filled = a.is_told = a.waiting = 0;
+	a.is_filled = a.is_told = a.waiting = a.has_huge = 0;
 	a.plain_bytes = 0;
 	int place = watch(p, size, marks);
 	if (place >= 0) {
@@ -227,7 +251,7 @@ void big_allocated_by_zend(const void *p, size_t size, size_t kept) { allocated(
 
 struct departure {
 	struct looked_at block; /* as it is told */
-	int is_filled;
+	int is_filled, is_readable;
 };
 
 static void log_written(void *to, struct page_run run)
@@ -239,7 +263,8 @@ static void log_written(void *to, struct page_run run)
 static void depart(void *to, struct page_run run)
 {
 	const struct departure *d = to;
-	if (d->is_filled && !run.huge) tell_written(&d->block, run, (const char *)run.start);
+	if (run.huge && run.is_plain && d->is_readable) tell_parts(&d->block, run, (const char *)run.start);
+	else if (d->is_filled && !run.huge) tell_written(&d->block, run, (const char *)run.start);
 	else log_written(to, run);
 }
 
@@ -270,7 +295,7 @@ static void log_departure(const void *p, size_t size, enum mark marks)
 {
 	uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE), start = (uintptr_t)p;
 	uintptr_t first = start & ~(page - 1), end = (start + size + page - 1) & ~(page - 1);
-	struct departure d = { { fill_key, start, start + size, page, log_written, &d }, (marks & FILLED) != 0 };
+	struct departure d = { { fill_key, start, start + size, page, log_written, &d }, (marks & FILLED) != 0, !(marks & UNREADABLE) };
 	if (marks & ALL_THERE) {
 		log_extended(OP_WRITTEN, p, 0, 0);
 		depart(&d, (struct page_run){ first, end, 0, 1 });
@@ -337,7 +362,10 @@ void big_freed_by_request(void) { for_each_watched(leave_with_request, NULL); }
 static void leave_unread(unsigned row, int i, uintptr_t start, void *with)
 {
 	const uintptr_t *range = with;
-	if (start < range[1] && start + about[row][i].size > range[0]) atomic_fetch_and(&about[row][i].marks, (unsigned char)~(FILLED | ALL_THERE | SMALL_PAGES));
+	if (start < range[1] && start + about[row][i].size > range[0]) {
+		atomic_fetch_and(&about[row][i].marks, (unsigned char)~(FILLED | ALL_THERE | SMALL_PAGES));
+		atomic_fetch_or(&about[row][i].marks, UNREADABLE);
+	}
 }
 
 void big_unreadable(uintptr_t start, uintptr_t end)

@@ -52,7 +52,7 @@ enum op {
 	OP_THREAD_EXIT,   /* address: its pthread_self(); extended: 15 bytes of its name */
 	OP_EXIT,          /* the process begins to exit; extended: status, since_large_freed() */
 	OP_EPOCH,         /* extended: all 64 bits of the ticks */
-	OP_RESIDENT,      /* pages of the block at `address` that were there when it was allocated, and have no pattern (fill.h); extended:
+	OP_RESIDENT,      /* pages of the block at `address` that were there when it was allocated, and have no pattern (fill.h), or are huge; extended:
 	                     first, count; before them once with count 0: the block is watched; first is 1 where a page has the pattern */
 	OP_WRITTEN,       /* likewise, when it is freed (and, from the keeper, at samples) */
 	OP_SITE,          /* the call site of this thread's allocations from here on; value: its number */
@@ -81,7 +81,8 @@ enum op {
 	OP_UNMAPPED,      /* … and unmaps it */
 	OP_CREATES,       /* pthread_create is called */
 	OP_CREATED,       /* … and has come back; address: the new thread's pthread_t */
-	OP_JOINED         /* pthread_join has come back; address: of the thread that had it; extended: ticks that it took */
+	OP_JOINED,        /* pthread_join has come back; address: of the thread that had it; extended: ticks that it took */
+	OP_ADVISED        /* the program asks for huge pages itself; extended: length */
 };
 
 struct slot {
@@ -134,9 +135,14 @@ struct ring_header {
 	_Atomic uint64_t looked_ns;  /* … looks at large blocks (budget.c) */
 };
 
-/* In the second slot of RESIDENT and WRITTEN: high is the first page, low the count of pages and these: they are huge; the call itself has written them. */
+/*
+ * In the second slot of RESIDENT and WRITTEN: high is the first page, low the count of pages and these: they are huge, and could not be read; the call
+ * itself has written them; parts of huge pages have the pattern; parts of huge pages have zeros.
+ */
 #define PAGES_HUGE (1ull << 44)
 #define PAGES_KNOWN (1ull << 45)
+#define PAGES_FILLED (1ull << 46)
+#define PAGES_ZEROS (1ull << 47)
 /* Blocks from here on are looked at. */
 #define BIG_BYTES 16384
 

@@ -9,6 +9,7 @@ struct page_run {
 	uintptr_t start, end;
 	int huge;
 	int is_plain; /* in memory, and neither a file's nor shared memory's; before Linux 6.7 no other process has it either */
+	int zeros;    /* has nothing else */
 };
 
 enum { ENTRY_PRESENT = 63, ENTRY_FILE = 61, ENTRY_EXCLUSIVE = 56 };

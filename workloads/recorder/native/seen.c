@@ -8,11 +8,14 @@
 #include <unistd.h>
 
 #define PAGES_AT_ONCE 64
+/* So much of huge pages is read at one look: some tenths of a second. */
+#define HUGE_BYTES_MAX (1ul << 30)
 
 struct look {
 	struct image *m;
 	struct looked_at block;
 	int is_filled;
+	size_t *huge_bytes; /* that may still be read */
 };
 
 static void add_seen(struct image *m, struct seen_run run)
@@ -28,7 +31,7 @@ static void add_run(void *to, struct page_run run)
 {
 	const struct look *l = to;
 	uintptr_t page = l->block.page, first = l->block.start & ~(page - 1);
-	uint64_t pages = (run.end - run.start) / page | (run.huge ? PAGES_HUGE : 0);
+	uint64_t pages = (run.end - run.start) / page | (run.huge ? PAGES_HUGE : 0) | (run.zeros ? PAGES_ZEROS : 0);
 	add_seen(l->m, (struct seen_run){ l->block.start, (run.start - first) / page, pages });
 }
 
@@ -37,7 +40,10 @@ static void add_written(void *to, struct page_run run)
 {
 	static char bytes[PAGES_AT_ONCE * 4096];
 	const struct look *l = to;
-	if (!l->is_filled || run.huge || !run.is_plain) {
+	size_t all = run.end - run.start;
+	int has_parts = run.huge && run.is_plain && *l->huge_bytes >= all;
+	if (has_parts) *l->huge_bytes -= all;
+	else if (!l->is_filled || run.huge || !run.is_plain) {
 		add_run(to, run);
 		return;
 	}
@@ -45,8 +51,14 @@ static void add_written(void *to, struct page_run run)
 		struct page_run part = { at, run.end - at < sizeof bytes ? run.end : at + sizeof bytes, 0, 1 };
 		size_t length = part.end - part.start;
 		struct iovec own = { bytes, length }, there = { (void *)at, length };
-		if (process_vm_readv(l->m->pid, &own, 1, &there, 1, 0) == (ssize_t)length) tell_written(&l->block, part, bytes);
-		else add_run(to, part);
+		if (process_vm_readv(l->m->pid, &own, 1, &there, 1, 0) != (ssize_t)length) {
+			part.huge = run.huge;
+			add_run(to, part);
+		} else if (has_parts) {
+			tell_parts(&l->block, part, bytes);
+		} else {
+			tell_written(&l->block, part, bytes);
+		}
 		at = part.end;
 	}
 }
@@ -60,11 +72,12 @@ void see_blocks(struct image *m)
 	int fd = open(path, O_RDONLY | O_CLOEXEC);
 	if (fd < 0) return;
 	uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
+	size_t huge_bytes = HUGE_BYTES_MAX;
 	for (size_t i = 0; i < m->watched_room; i++) {
 		const struct block *b = &m->watched[i];
 		if (!b->address) continue;
 		add_seen(m, (struct seen_run){ b->address, 0, 0 });
-		struct look l = { m, { m->ring->fill_key, b->address, b->address + b->size, page, add_run, &l }, b->is_filled };
+		struct look l = { m, { m->ring->fill_key, b->address, b->address + b->size, page, add_run, &l }, b->is_filled, &huge_bytes };
 		for_each_run(fd, page, b->address & ~(page - 1), (b->address + b->size + page - 1) & ~(page - 1),
 		             m->ring->is_lone != 0 && !b->is_inherited, add_written, &l);
 	}

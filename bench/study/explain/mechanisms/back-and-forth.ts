@@ -1,8 +1,10 @@
-import { counted } from '../../../../sim/contract/format.ts';
+import { OP_MASK, OP_SKIPPED, OP_TRIM } from '../../../../sim/contract/event.ts';
+import { bytes, counted } from '../../../../sim/contract/format.ts';
 import { PAGE_BYTES } from '../../../../sim/contract/units.ts';
+import { LockstepRun } from '../../../run/modes/lockstep.ts';
 import type { Setting } from '../setting.ts';
 import { callsOf } from '../what-if.ts';
-import type { Mechanism } from './mechanism.ts';
+import type { Mechanism, Situation } from './mechanism.ts';
 import { highThresholds } from './shared-settings.ts';
 
 /** What spares less than this share of the faults is no answer. */
@@ -12,7 +14,8 @@ const MIB = 1 << 20;
 /** The same pages are given back and taken anew, over and over: each time a system call, and a fault for every page. */
 export const backAndForth: Mechanism = {
   name: 'back and forth',
-  detect({ facts, end, rssPeakBytes }) {
+  detect(situation) {
+    const { facts, end, rssPeakBytes } = situation;
     const { faults, syscalls } = facts.sample;
     const peakPages = rssPeakBytes / PAGE_BYTES;
     // Each page of the peak comes in once, whatever is set.
@@ -29,8 +32,29 @@ export const backAndForth: Mechanism = {
       lowers: 'faults',
       sentences: [
         `Memory goes back and forth: ${counted(faults, 'page fault')} for a peak of ${counted(peakPages, 'page')}, each page ${(faults / peakPages).toFixed(1)} times, ${(faults / Math.max(1, end)).toFixed(1)} faults an event, in ${counted(callsOf(syscalls), 'memory system call')}.`,
+        ...trimSentence(situation),
       ],
       settings,
     };
   },
 };
+
+/** Where the program itself asks for it again and again, it is run without that. */
+function trimSentence({ facts, events, options, end }: Situation): string[] {
+  const head = events.head.slice();
+  let trims = 0;
+  for (let row = 0; row < end; row++) {
+    if ((head[row]! & OP_MASK) !== OP_TRIM) continue;
+    head[row] = (head[row]! & ~OP_MASK) | OP_SKIPPED;
+    trims++;
+  }
+  if (trims < 2) return [];
+  const run = new LockstepRun({ ...options, events: { ...events, head }, mode: 'lockstep', lastSampleOnly: true });
+  run.advance(end);
+  run.sample('(end)', run.row);
+  const { faults, rssBytes } = run.samples.at(-1)!;
+  if (faults > facts.sample.faults * (1 - FEWER_FAULTS)) return [];
+  return [
+    `The program asks for it: without its ${counted(trims, 'call')} of malloc_trim there are ${counted(faults, 'page fault')}, and ${bytes(rssBytes)} are resident here instead of ${bytes(facts.sample.rssBytes)} (run).`,
+  ];
+}

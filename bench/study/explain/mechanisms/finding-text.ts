@@ -1,6 +1,7 @@
 import { enoughBytes } from '../advice.ts';
 import type { Facts } from '../explanation.ts';
 import { savedBytes } from '../orders.ts';
+import { isUnknownWithout } from '../recording-text.ts';
 import { settingName } from '../setting.ts';
 import type { WhatIf } from '../what-if.ts';
 import type { Finding } from './mechanism.ts';
@@ -15,7 +16,7 @@ export function findingSentences(finding: Finding, facts: Facts, whatIf: readonl
   const told = [...sentences, ...(ifItHelps && (!run || helps(run)) ? [ifItHelps.sentence] : [])];
   const runs = settings.flatMap((setting) => runOf(settingName(setting)) ?? []);
   const isRefuted = bytes >= enough && runs.length > 0 && !lowers && !runs.some(helps);
-  if (!isRefuted || told.length === 0) return told;
+  if (!isRefuted || told.length === 0 || isUnknownWithout(facts, finding.mechanism)) return told;
   return [
     ...told,
     `That alone does not keep it: hardly less would be resident with ${runs.map((w) => w.setting).join('; ')} (run).`,

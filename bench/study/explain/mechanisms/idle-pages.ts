@@ -2,6 +2,7 @@ import { bytes, duration } from '../../../../sim/contract/format.ts';
 import { processorWaits } from '../../../../workloads/trace/processor-waits.ts';
 import { timeUntil } from '../demand.ts';
 import { isRecorded } from '../going-down/final-frees.ts';
+import { STOPPED_NS } from '../going-down/pauses.ts';
 import { type Mechanism, type Situation, WORTH_FINDING } from './mechanism.ts';
 import { atPaces } from './other-paces.ts';
 import { BACKGROUND_THREAD, DECAY_OF_A_SECOND, PAGES_AT_ONCE } from './shared-settings.ts';
@@ -43,7 +44,7 @@ export const idlePages: Mechanism = {
 /**
  * Decay goes by the clock, which goes on while a program waits for a processor, and when it comes changes what lies there, up or down. Where the
  * recorded one waited, the run as it is is made once more at other paces of the clock: without the waits, taken out as evenly as nobody knows
- * better; at half of that, since the recorder's own work is in it; and standing still. Of several threads nobody knows how far their recording took
+ * better, and at half of that, since the recorder's own work is in it. Of several threads nobody knows how far their recording took
  * longer than they do: that is said where it makes a difference.
  */
 function waitSentences(situation: Situation): string[] {
@@ -51,16 +52,16 @@ function waitSentences(situation: Situation): string[] {
   const recordedNs = timeUntil(events, events.length);
   if (facts.threads > 1) {
     if (recordedNs === 0 || !isRecorded(events.source)) return [];
-    const paces = atPaces(situation, [1 / 2, 1 / 4, 0]);
+    const paces = atPaces(situation, [1 / 2, 1 / 4], STOPPED_NS);
     if (paces.differenceBytes < facts.sample.rssBytes * WORTH_FINDING) return [];
     return [
-      `A recorded program of several threads takes longer than it does alone, nobody knows by how much, and decay goes by the clock: at a half and a quarter of the recorded pace and with a clock that stands ${paces.text}`,
+      `A recorded program of several threads takes longer than it does alone, nobody knows by how much, and decay goes by the clock: between the recorded pace and a quarter of it ${paces.text}`,
     ];
   }
   const waitedNs = processorWaits(events);
   if (waitedNs < recordedNs * WORTH_FINDING || waitedNs >= recordedNs) return [];
   const own = 1 - waitedNs / recordedNs;
   return [
-    `Of the ${duration(recordedNs)} that were recorded the program waited ${duration(waitedNs)} for a processor: others had it, the recorder among them. Decay goes by the clock: without these waits, at half of that pace and with a clock that stands ${atPaces(situation, [own, own / 2, 0]).text}`,
+    `Of the ${duration(recordedNs)} that were recorded the program waited ${duration(waitedNs)} for a processor: others had it, the recorder among them. Decay goes by the clock: with these waits, without them and at half of that pace ${atPaces(situation, [own, own / 2]).text}`,
   ];
 }

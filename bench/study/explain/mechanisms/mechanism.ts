@@ -45,6 +45,10 @@ export interface Finding {
   readonly isNoLeak?: boolean;
   /** What mends it and is no setting of an allocator, ready to paste. */
   readonly remedies?: readonly Paste[];
+  /** A setting that may make the program quicker for reasons that no price knows. */
+  readonly forTime?: { readonly setting: Setting; readonly sentence: string };
+  /** What a call of the program's would do about it, where it does: part of the answer. */
+  readonly call?: string;
   /** What is to be lowered: the resident bytes unless said. */
   readonly lowers?: 'faults';
 }

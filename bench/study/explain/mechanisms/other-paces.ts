@@ -1,5 +1,5 @@
 import { bytes, count } from '../../../../sim/contract/format.ts';
-import type { Bytes } from '../../../../sim/contract/units.ts';
+import type { Bytes, Ns } from '../../../../sim/contract/units.ts';
 import { LockstepRun } from '../../../run/modes/lockstep.ts';
 import { withClock } from '../other-clock.ts';
 import type { Situation } from './mechanism.ts';
@@ -7,16 +7,20 @@ import type { Situation } from './mechanism.ts';
 export interface OtherPaces {
   /** How far what is resident lies apart, with that at the recorded pace. */
   readonly differenceBytes: Bytes;
-  /** Completes "At …": what would be resident. */
+  /** Completes "From … to …": what would be resident. */
   readonly text: string;
 }
 
-/** The run as it is, made at these paces of the recorded clock. */
-export function atPaces({ facts, events, options, end }: Situation, paces: readonly number[]): OtherPaces {
+/** The run as it is, made at these paces of the recorded clock; pauses from `keptFromNs` on stay as long as they were. */
+export function atPaces(
+  { facts, events, options, end }: Situation,
+  paces: readonly number[],
+  keptFromNs?: Ns,
+): OtherPaces {
   const runs = paces.map((pace) => {
     const run = new LockstepRun({
       ...options,
-      events: withClock(events, pace),
+      events: withClock(events, pace, keptFromNs),
       mode: 'lockstep',
       lastSampleOnly: true,
     });
@@ -25,11 +29,11 @@ export function atPaces({ facts, events, options, end }: Situation, paces: reado
     return run.samples.at(-1)!;
   });
   const resident = runs.map(({ rssBytes }) => rssBytes);
-  const faults = runs.map((sample) => sample.faults);
-  const all = [...resident, facts.sample.rssBytes];
+  const all = [facts.sample.rssBytes, ...resident];
+  const faults = [facts.sample.faults, ...runs.map((sample) => sample.faults)];
   return {
     differenceBytes: Math.max(...all) - Math.min(...all),
-    text: `${rangeOf(resident, bytes)} would be resident here instead of ${bytes(facts.sample.rssBytes)}, at ${rangeOf(faults, count)} page faults instead of ${count(facts.sample.faults)} (run). A setting that saves less than these lie apart may save nothing in another run.`,
+    text: `${rangeOf(all, bytes)} would be resident here, at ${rangeOf(faults, count)} page faults (run). A setting that saves less than these lie apart may save nothing in another run.`,
   };
 }
 

@@ -31,8 +31,9 @@ export const zendFreeRuns: Mechanism = {
       isNoLeak: true,
       sentences: [
         `${bytes(collected.freed)} are pages of small blocks that are all free: the Zend heap keeps them for blocks of the same size until the request ends.`,
-        returns ? returnedText(collected) : reusedText(collected),
+        ...(returns ? [] : [reusedText(collected)]),
       ],
+      ...(returns && { call: returnedText(collected) }),
       settings: [],
       remedies: returns ? [{ place: 'PHP, here', text: 'gc_mem_caches();' }] : [],
     };
@@ -53,7 +54,7 @@ interface Collected {
 const NONE: Collected = { freed: 0, returned: 0 };
 
 const returnedText = ({ returned }: Collected): string =>
-  `gc_mem_caches() would return ${bytes(returned)} of the process now, ${counted(returned, 'byte')} (run), and make the rest of them usable for blocks of any size.`;
+  `A call of the script: gc_mem_caches() would return ${bytes(returned)} of the process here, ${counted(returned, 'byte')} (run), and make the rest of the free pages of small blocks usable for blocks of any size.`;
 
 /** A chunk goes as a whole or not at all: other blocks live in each of these. */
 const reusedText = ({ freed, returned }: Collected): string =>
