@@ -126,7 +126,7 @@ describe('what a setting saves against what it costs', () => {
   test('nor where its peak was another, and no look of the recorder tells of the moment', () => {
     const at = { label: 'exit', event: 9, heap: MIB, anonymous: 0, stack: 0, data: 0 };
     const process = { ...at, files: 0, recorder: 0, vmRss: MIB, difference: 0, inBlocks: 0 };
-    const recording = { under: null, hadHugePages: false, zeroBytes: 0, ownHugeBytes: 0 };
+    const recording = { under: null, hadHugePages: false, zeroBytes: 0, ownHugeBytes: 0, advisedBytes: 0 };
     const judged = (recordedBytes: number) => {
       const peak = { recordedBytes, simulatedBytes: 12 * MIB };
       return judge(
