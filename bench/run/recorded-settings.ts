@@ -1,3 +1,4 @@
+import { JEMALLOC_OPTIONS } from '../../allocators/jemalloc/options.ts';
 import { parseAllocator } from '../../allocators/spec.ts';
 import { UserError } from '../../sim/contract/assert.ts';
 
@@ -9,7 +10,7 @@ export interface RecordedSettings {
   readonly ignored: readonly string[];
 }
 
-type Environment = readonly (readonly [name: string, value: string])[];
+export type Environment = readonly (readonly [name: string, value: string])[];
 
 /** The variables that stand for tunables (glibc 2.36, elf/dl-tunables.list). */
 const ALIASES: Readonly<Record<string, string>> = {
@@ -37,8 +38,7 @@ export function glibcSettings(environment: Environment): RecordedSettings {
   }
   return settled(
     'glibc',
-    '=',
-    [...values].map(([name, value]) => [name, value, leadingInteger(value)] as const),
+    [...values].map(([name, value]) => [name, `${name}=${value}`, leadingInteger(value)] as const),
   );
 }
 
@@ -54,18 +54,35 @@ function leadingInteger(text: string): string {
  * (malloc_conf_init()).
  */
 export function jemallocSettings(environment: Environment, before = ''): RecordedSettings {
-  const values = new Map<string, string>();
+  const values = new Map<string, { readonly written: string; readonly value: string }>();
   for (const part of `${before},${new Map(environment).get('MALLOC_CONF') ?? ''}`.split(',')) {
     const colon = part.indexOf(':');
-    if (colon > 0) values.set(part.slice(0, colon), part.slice(colon + 1));
+    if (colon <= 0) continue;
+    const [written, value] = [part.slice(0, colon), part.slice(colon + 1)];
+    const name = confName(written);
+    values.set(name, { written: part, value: clipped(name, name === written ? value : powerOfTwo(value)) });
   }
   // The default number of arenas has a word of its own, which is no setting.
-  const given = [...values].filter(([name, value]) => name !== 'narenas' || value !== 'default');
+  const given = [...values].filter(([name, { value }]) => name !== 'narenas' || value !== 'default');
   return settled(
     'jemalloc',
-    ':',
-    given.map(([name, value]) => [name, value, value] as const),
+    given.map(([name, { written, value }]) => [name, written, value] as const),
   );
+}
+
+/** The option that a name of MALLOC_CONF sets: `lg_tcache_max` is an older one of `tcache_max`, by its logarithm. */
+export const confName = (name: string): string => (name === 'lg_tcache_max' ? 'tcache_max' : name);
+
+const powerOfTwo = (text: string): string => (/^\d+$/.test(text) ? String(2 ** Number(text)) : text);
+
+/** What malloc_conf_init() clips to its bounds; others it refuses beyond them. */
+const CLIPPED =
+  /^(tcache_max|tcache_nslots_(small_min|small_max|large)|tcache_gc_incr_bytes|lg_tcache_flush_(small|large)_div)$/;
+
+function clipped(name: string, text: string): string {
+  if (!CLIPPED.test(name) || !/^\d+$/.test(text)) return text;
+  const { min = 0, max = Number.POSITIVE_INFINITY } = JEMALLOC_OPTIONS.find((o) => o.name === name)!;
+  return String(Math.min(max, Math.max(min, Number(text))));
 }
 
 /** USE_ZEND_ALLOC_HUGE_PAGES (start_memory_manager()). */
@@ -77,7 +94,6 @@ export function zendSettings(environment: Environment): RecordedSettings {
 
 function settled(
   model: string,
-  separator: string,
   given: readonly (readonly [name: string, written: string, value: string])[],
 ): RecordedSettings {
   const options: string[] = [];
@@ -85,7 +101,7 @@ function settled(
   for (const [name, written, value] of given) {
     const option = `${name}=${value}`;
     if (isOption(`${model}:${option}`)) options.push(option);
-    else ignored.push(`${name}${separator}${written}`);
+    else ignored.push(written);
   }
   return { options, ignored };
 }

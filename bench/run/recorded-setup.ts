@@ -1,6 +1,7 @@
 import { type AllocatorSpec, formatAllocator, parseAllocator } from '../../allocators/spec.ts';
 import type { TraceSummary } from '../../sim/contract/event.ts';
 import { recordedAllocator } from './recorded-allocator.ts';
+import type { Environment } from './recorded-settings.ts';
 import type { RunOptions } from './run-options.ts';
 
 type Options = Pick<RunOptions<TraceSummary>, 'events' | 'spec' | 'cpus' | 'kernel'>;
@@ -13,6 +14,10 @@ export function otherSetup(options: Options): string | null {
   if (setupOf(recorded) === setupOf(spec) && thp === (kernel?.thp ?? 'never')) return null;
   return `${formatAllocator(recorded)}, huge pages ${thp}`;
 }
+
+/** The settings of the program's environment, where the run has them; else nothing. */
+export const ownEnvironment = (options: Options): Environment =>
+  setupOf(recordedSpec(options)) === setupOf(options.spec) ? options.events.recorded.environment : [];
 
 export const recordedSpec = ({ events, cpus }: Options): AllocatorSpec =>
   parseAllocator(recordedAllocator(events), cpus);

@@ -1,5 +1,6 @@
 import type { OptionValues } from '../../allocators/model.ts';
 import type { AllocatorSpec } from '../../allocators/spec.ts';
+import { confName, type Environment } from '../run/recorded-settings.ts';
 
 /** A setting as it is written where the program is started. */
 export interface Paste {
@@ -11,9 +12,10 @@ export interface Paste {
 /**
  * The settings that were given, ready to paste; nothing where none can be set from outside. What the real allocator reads:
  * GLIBC_TUNABLES (tunables manual of glibc), MALLOC_CONF (jemalloc(3)), USE_ZEND_ALLOC_HUGE_PAGES (Zend/zend_alloc.c).
+ * `environment`: the program's own.
  */
-export function pasteOf(spec: AllocatorSpec): Paste[] {
-  const variables = variablesOf(spec);
+export function pasteOf(spec: AllocatorSpec, environment: Environment = []): Paste[] {
+  const variables = besideOthers(variablesOf(spec), environment);
   if (variables.length === 0) return [];
   return [
     { place: 'shell', text: `export ${variables.map(([name, value]) => `${name}=${value}`).join(' ')}` },
@@ -59,6 +61,28 @@ export function variablesOfLayer(model: string, options: OptionValues): Variable
         return variable ? [[variable, `${value === true ? 1 : value === false ? 0 : value}`]] : [];
       });
   }
+}
+
+/** What lies between settings of a variable, and what behind a name; several names may be one. */
+const LISTS: Readonly<
+  Record<string, { readonly between: string; readonly behind: string; readonly nameOf: (name: string) => string }>
+> = {
+  GLIBC_TUNABLES: { between: ':', behind: '=', nameOf: (name) => name },
+  MALLOC_CONF: { between: ',', behind: ':', nameOf: confName },
+};
+
+/** A variable replaces the old one whole: what the program set in it of other things, known to the models or not, stays. */
+export function besideOthers(variables: readonly Variable[], environment: Environment): Variable[] {
+  const had = new Map(environment);
+  return variables.map(([variable, value]) => {
+    const list = LISTS[variable];
+    const before = had.get(variable);
+    if (!list || before === undefined) return [variable, value];
+    const nameIn = (part: string) => list.nameOf(part.split(list.behind, 1)[0]!);
+    const set = new Set(value.split(list.between).map(nameIn));
+    const others = before.split(list.between).filter((part) => part.includes(list.behind) && !set.has(nameIn(part)));
+    return [variable, [...others, value].join(list.between)];
+  });
 }
 
 /** Options of the model that say where and how the process was measured. */

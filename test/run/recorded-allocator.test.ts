@@ -61,3 +61,17 @@ test('a tunable of another allocator than the one that served is none of it', ()
   const events = recorded([['MALLOC_ARENA_MAX', '1']], [['allocator', 'libmimalloc.so.2']]);
   expect(recordedAllocator(events)).toBe('glibc');
 });
+
+test('an older name of an option, and values beyond its bounds, are what jemalloc makes of them', () => {
+  const under = (conf: string) => {
+    const events = recorded([['MALLOC_CONF', conf]], [['allocator', 'libjemalloc.so.2']]);
+    return [recordedAllocator(events), ignoredSettings(events)];
+  };
+  expect(under('narenas:16,lg_tcache_max:20')).toEqual(['jemalloc:narenas=16,tcache_max=1048576', []]);
+  expect(under('lg_tcache_max:40')).toEqual(['jemalloc:tcache_max=8388608', []]);
+  expect(under('lg_tcache_max:12,tcache_max:65536')).toEqual(['jemalloc:tcache_max=65536', []]);
+  expect(under('tcache_nslots_large:5000,lg_tcache_max:many')).toEqual([
+    'jemalloc:tcache_nslots_large=2048',
+    ['lg_tcache_max:many'],
+  ]);
+});

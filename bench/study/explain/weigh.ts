@@ -34,7 +34,7 @@ export function whatIfsOf(
   return trials.flatMap((trial) => {
     const result = shared.of(trial);
     if (!result) return [];
-    const whatIf = whatIfOf(trial, result, options.spec, priceOf);
+    const whatIf = whatIfOf(trial, result, options, priceOf);
     const range = orders.get(trial);
     const { cpuNs = null, lockWaitNs = null, faults = null, syscalls = null } = times.get(trial) ?? {};
     const moreNs = whatIf.workNs - facts.workNs + (whatIf.faults - facts.sample.faults) * freshNs;

@@ -3,6 +3,7 @@ import type { EventBuffer } from '../../../sim/contract/event.ts';
 import type { Bytes, Ns } from '../../../sim/contract/units.ts';
 import type { KernelOptions } from '../../../sim/kernel/kernel.ts';
 import type { Breakdown } from '../../../sim/metrics/sample.ts';
+import { ownEnvironment } from '../../run/recorded-setup.ts';
 import type { RunResult } from '../../run/result.ts';
 import type { RunOptions } from '../../run/run-options.ts';
 import type { RunTask } from '../parallel/run-task.ts';
@@ -113,7 +114,7 @@ export const upTo = (events: EventBuffer, end: number): EventBuffer =>
 export function whatIfOf(
   { setting, mechanism, task }: Trial,
   result: RunResult,
-  spec: RunOptions['spec'],
+  options: RunOptions,
   priceOf: PriceOf,
 ): WhatIf {
   const sample = result.samples.at(-1)!;
@@ -136,7 +137,7 @@ export function whatIfOf(
     timedSyscalls: null,
     failed: result.abort !== null || result.summary.failedAllocations > 0,
     thp: setting.thp ?? null,
-    paste: paste(spec, setting),
+    paste: paste(options.spec, setting, ownEnvironment(options)),
   };
 }
 

@@ -4,6 +4,8 @@ import type { Ns } from '../../../sim/contract/units.ts';
 import { metricNamed } from '../../metrics/index.ts';
 import type { Metric } from '../../metrics/metric.ts';
 import type { ReportRun } from '../../report/report-run.ts';
+import type { Environment } from '../../run/recorded-settings.ts';
+import { ownEnvironment } from '../../run/recorded-setup.ts';
 import type { Mode, Pace } from '../../run/result.ts';
 import { DECAY_OF_A_SECOND, highThresholds, PAGES_AT_ONCE } from '../explain/mechanisms/shared-settings.ts';
 import type { JudgedMoment } from '../judged-moment.ts';
@@ -131,6 +133,10 @@ function likelyFirst(dimensions: readonly Dimension[], { events }: Pick<RunTask,
   return [...dimensions.filter((each) => !isLate(each)), ...dimensions.filter(isLate)];
 }
 
+/** The program's own settings, where it is run under them. */
+const environmentOf = ({ events, cpus }: Omit<RunTask, 'allocator'>, spec: AllocatorSpec): Environment =>
+  events ? ownEnvironment({ events, cpus, spec }) : [];
+
 async function tuneWith(options: TuneOptions, runner: Runner): Promise<TuneResult> {
   const { task, budget = BUDGET } = options;
   const objective = metricNamed(options.objective);
@@ -202,7 +208,7 @@ async function tuneWith(options: TuneOptions, runner: Runner): Promise<TuneResul
     dropped,
     validation,
     refuted,
-    paste: best === base ? [] : pasteOf(best.spec),
+    paste: best === base ? [] : pasteOf(best.spec, environmentOf(task, start)),
   };
 }
 
