@@ -9,8 +9,8 @@ export const completionCommand = (commands: readonly LoadableCommand[]): Command
   builder: (yargs: Argv) =>
     yargs
       .positional('shell', { choices: SHELLS, demandOption: true, describe: 'whose script' })
-      .example('source <($0 completion bash)', 'in ~/.bashrc')
-      .example('$0 completion fish > ~/.config/fish/completions/allocsim.fish', 'for fish') as Argv<{ shell: Shell }>,
+      .example('source <($0 completion bash)  # in ~/.bashrc', '')
+      .example('$0 completion fish > ~/.config/fish/completions/allocsim.fish', '') as Argv<{ shell: Shell }>,
   handler: async ({ shell }) => {
     process.stdout.write(completionScript(shell, await describeCommands(commands)));
   },

@@ -57,9 +57,9 @@ export const gateCommand: CommandModule<object, GateArguments> = {
       })
       .option('benchmark-action', { type: 'string', describe: 'the head for github-action-benchmark to FILE' })
       .option('bencher', { type: 'string', describe: 'the head in Bencher Metric Format to FILE' })
-      .example('$0 gate base.json head.json', 'two results')
-      .example('$0 gate base.json --suite suite.json', 'run the suite and hold it against the base')
-      .example('$0 gate --suite suite.json --save base.json', 'make a base') as unknown as Argv<GateArguments>,
+      .example('$0 gate base.json head.json  # two results', '')
+      .example('$0 gate base.json --suite suite.json  # run it, hold it against the base', '')
+      .example('$0 gate --suite suite.json --save base.json  # make a base', '') as unknown as Argv<GateArguments>,
   handler: async (argv) => {
     const { suite, save, config } = argv;
     if (suite && argv.head) throw new UserError('found both HEAD and --suite, expected one of them');

@@ -84,8 +84,8 @@ export const planCommand: CommandModule<object, PlanArguments> = {
         describe: "of a fleet's scenario: all of its settings, none (default), or one by its name",
       })
       .example(
-        '$0 plan lanczos-im6 --allocators glibc,glibc:mmap_threshold=128K,jemalloc --memory 8G',
-        'workers a server can have',
+        '$0 plan lanczos-im6 --allocators glibc,jemalloc --memory 8G  # who fits',
+        '',
       ) as unknown as Argv<PlanArguments>,
   handler: async (argv) => {
     const fleet = fleetScenario(argv.workload);

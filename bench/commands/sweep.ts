@@ -55,8 +55,8 @@ export const sweepCommand: CommandModule<object, SweepArguments> = {
           'up to there: a sample label, #N for event N, judged, peak, exit or end; default: a recording up to where explain judges it, all else to the end',
       })
       .example(
-        '$0 sweep lanczos-32t --grid arena_max=1,2,4,8 --grid mmap_threshold=128K,4M --cpus 4,32',
-        '16 points',
+        '$0 sweep lanczos-32t --grid arena_max=1,2,4 --cpus 4,32  # 6 points',
+        '',
       ) as unknown as Argv<SweepArguments>,
   handler: async (argv) => {
     const given = argv.allocators && allocatorList(argv.allocators);

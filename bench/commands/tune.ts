@@ -53,8 +53,8 @@ export const tuneCommand: CommandModule<object, TuneArguments> = {
       })
       .option('budget', { type: 'number', default: 200, describe: 'most runs to make' })
       .example(
-        '$0 tune lanczos-im6 --minimize rssBytes --keep virtualNs=10 --options mmap_threshold,arena_max',
-        'less memory, at most a tenth slower',
+        '$0 tune lanczos-im6 --minimize rssBytes --keep virtualNs=5  # percent',
+        '',
       ) as unknown as Argv<TuneArguments>,
   handler: async (argv) => {
     positive('budget', argv.budget);

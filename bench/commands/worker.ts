@@ -35,10 +35,10 @@ export const workerCommand: CommandModule<object, WorkerArguments> = {
       .option('cache-size', { type: 'string', defaultDescription: '4G', describe: 'of it at most, bytes (K, M, G, T)' })
       .option('metrics', { type: 'string', describe: '[HOST:]PORT where Prometheus may ask for /metrics' })
       .option('idle-exit', { type: 'number', describe: 'end after so many seconds without a run; default: never' })
-      .example('$0 worker --engine redis://10.0.0.5', 'on every machine')
+      .example('$0 worker --engine redis://10.0.0.5  # on every machine', '')
       .example(
-        '$0 sweep trace.htrace --grid arena_max=1,2,4 --engine redis://10.0.0.5',
-        'on one of them',
+        '$0 plan trace.htrace --engine redis://10.0.0.5  # on one of them',
+        '',
       ) as unknown as Argv<WorkerArguments>,
   handler: async (argv) => {
     if (argv.concurrency !== undefined) positive('concurrency', argv.concurrency);

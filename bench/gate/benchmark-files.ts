@@ -1,4 +1,4 @@
-import { jsonText } from '../../sim/contract/escape.ts';
+import { escapeLine, jsonText } from '../../sim/contract/escape.ts';
 import { METRICS } from '../metrics/index.ts';
 import type { Metric } from '../metrics/metric.ts';
 import { type Spread, spreadOf } from '../metrics/statistics.ts';
@@ -14,7 +14,10 @@ const UNIT_TEXT: Readonly<Record<Metric['unit'], string>> = {
 };
 
 interface Figure {
+  /** Its name, in one line whatever a file called it. */
   readonly run: string;
+  /** Whether the run ended before its workload, where it is judged. */
+  readonly isJudged: boolean;
   readonly metric: Metric;
   readonly spread: Spread;
 }
@@ -23,7 +26,8 @@ function figuresOf(results: readonly RunResult[]): Figure[] {
   return [...groupByRun(results)].flatMap(([run, group]) =>
     METRICS.filter((metric) => metric.deterministic).flatMap((metric) => {
       const values = group.map(metric.of).filter((v) => v !== null);
-      return values.length === 0 ? [] : [{ run, metric, spread: spreadOf(values) }];
+      const isJudged = group.some((result) => result.run.until !== null);
+      return values.length === 0 ? [] : [{ run: escapeLine(run), isJudged, metric, spread: spreadOf(values) }];
     }),
   );
 }
@@ -32,12 +36,12 @@ function figuresOf(results: readonly RunResult[]): Figure[] {
 export function githubActionBenchmark(results: readonly RunResult[]): string {
   const entries = figuresOf(results)
     .filter(({ metric }) => metric.better === 'lower')
-    .map(({ run, metric, spread }) => ({
+    .map(({ run, isJudged, metric, spread }) => ({
       name: `${run} / ${metric.name}`,
       unit: UNIT_TEXT[metric.unit],
       value: spread.median,
       ...(spread.max > spread.min && { range: `${spread.min} to ${spread.max}` }),
-      extra: metric.about,
+      extra: isJudged ? metric.about.replace('at the end', 'where it is judged') : metric.about,
     }));
   return `${jsonText(entries, 2)}\n`;
 }

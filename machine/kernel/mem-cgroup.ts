@@ -188,3 +188,10 @@ export function memcgEvent(group: MemCgroup, name: string): void {
   group.eventsLocal[name] = (group.eventsLocal[name] ?? 0) + 1;
   for (let at: MemCgroup | null = group; at && !at.isRoot; at = at.parent) at.events[name] = (at.events[name] ?? 0) + 1;
 }
+
+/** Who has what a group that is gone has left behind. */
+export function onlineAncestor(group: MemCgroup): MemCgroup {
+  let own = group;
+  while (!own.online && own.parent) own = own.parent;
+  return own;
+}

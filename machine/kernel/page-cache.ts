@@ -5,6 +5,7 @@ import type { Kernel } from './kernel.ts';
 import type { AddressSpace } from './mm-types.ts';
 import { freePage } from './page-alloc.ts';
 import { updateStat } from './rstat.ts';
+import { forgetNode, NODE_SLOTS, workingsetUpdateNode } from './shadow-nodes.ts';
 import type { Shadow } from './shadow-table.ts';
 import { chargeObjects, SLAB_BYTES, takeSlab } from './slab.ts';
 import { folioAddLru } from './swap-lru.ts';
@@ -35,6 +36,7 @@ export function filemapAddFolio(
   }
   const shadow = object.shadows.take(index);
   if (shadow) {
+    shadowCame(k, object, index, -1);
     // __GFP_WRITE: what is about to be overwritten was not missed.
     if (how !== 'write') workingsetRefault(k, frame, shadow);
   } else if (how !== 'swap-in') addToTree(k, object, index, frames.group[frame]!);
@@ -44,18 +46,40 @@ export function filemapAddFolio(
 /** The page has a place in the tree: its nodes are memory of the kernel, which who makes them pays for. */
 export function addToTree(k: Kernel, object: AddressSpace, index: number, group: number): void {
   const made = object.tree.add(index, group);
+  const leaf = object.tree.leafOf(index);
+  if (leaf?.listed) workingsetUpdateNode(k, object, index, leaf);
   if (made === 0 || object.kind === 'ramfs') return;
   takeSlab(k, made * SLAB_BYTES.radixNode, true);
   chargeObjects(k, group, made, RADIX_NODE_SIZE, true);
 }
 
+/** A shadow comes to a place of a file's tree, or goes (mapping_set_update). */
+function shadowCame(k: Kernel, object: AddressSpace, index: number, by: 1 | -1): void {
+  const leaf = object.kind === 'disk' ? object.tree.leafOf(index) : undefined;
+  if (!leaf) return;
+  leaf.shadows += by;
+  workingsetUpdateNode(k, object, index, leaf);
+}
+
+/** shadow_lru_isolate: a node that holds nothing but shadows goes. */
+export function deleteShadowNode(k: Kernel, object: AddressSpace, first: number): void {
+  const leaf = object.tree.leafOf(first);
+  if (!leaf) return;
+  leaf.listed = false;
+  for (let index = first; index < first + NODE_SLOTS; index++)
+    if (object.shadows.take(index)) removeFromTree(k, object, index);
+}
+
 /** A page, or what is left of one, has no place any more. */
 export function removeFromTree(k: Kernel, object: AddressSpace, index: number): void {
+  const leaf = object.tree.leafOf(index);
   freeNodes(k, object, object.tree.remove(index));
+  if (leaf && leaf.shadows > 0) workingsetUpdateNode(k, object, index, leaf);
 }
 
 /** The inode goes, with the shadows. */
 export function removeTree(k: Kernel, object: AddressSpace): void {
+  for (const leaf of object.tree.leaves()) forgetNode(k, leaf);
   freeNodes(k, object, object.tree.clear());
 }
 
@@ -86,7 +110,10 @@ export function filemapRemoveFolio(
   if (!left) removeFromTree(k, object, index);
   k.vmstat.nr_file_pages--;
   stat.file--;
-  if (left && left !== 'replaced') object.shadows.put(index, left);
+  if (left && left !== 'replaced') {
+    object.shadows.put(index, left);
+    shadowCame(k, object, index, 1);
+  }
   if (object.kind === 'shmem') {
     k.vmstat.nr_shmem--;
     stat.shmem--;

@@ -8,13 +8,21 @@ interface Node {
   readonly group: number;
 }
 
+/** A node right above entries, of which some are shadows; it is on a list while all are (private_list). */
+export interface Leaf extends Node {
+  shadows: number;
+  listed: boolean;
+}
+
+const newLeaf = (group: number): Leaf => ({ used: 1, group, shadows: 0, listed: false });
+
 export class PageTree {
   /** Nodes by number, from the leaves up. A page at index 0 alone needs none: it is the head. */
-  private readonly levels: Map<number, Node>[] = [];
+  private readonly levels: Map<number, Leaf>[] = [];
   private hasFirst = false;
   private entries = 0;
   /** The leaf that an entry came to last, which the next one mostly comes to as well; no longer one of the tree where nothing is left in it. */
-  private lastLeaf: Node | undefined;
+  private lastLeaf: Leaf | undefined;
   private lastLeafAt = 0;
 
   /** xas_expand, xas_create: an entry comes to be. @returns the number of nodes made for it. */
@@ -32,7 +40,7 @@ export class PageTree {
       levels.push(new Map());
       // What there was hangs in the first place of a node on top; a tree that was empty begins at the top.
       if (this.entries === 0) continue;
-      levels.at(-1)!.set(0, { used: 1, group });
+      levels.at(-1)!.set(0, newLeaf(group));
       made++;
     }
     for (let level = 0; level < levels.length; level++) {
@@ -42,7 +50,7 @@ export class PageTree {
         node.used++;
         break;
       }
-      levels[level]!.set(at, { used: 1, group });
+      levels[level]!.set(at, newLeaf(group));
       made++;
     }
     this.entries++;
@@ -70,6 +78,18 @@ export class PageTree {
     }
     if (this.entries === 0) levels.length = 0;
     return freed;
+  }
+
+  /** The leaf with the entry; a page at index 0 alone has none. */
+  leafOf(index: number): Leaf | undefined {
+    const at = Math.floor(index / SLOTS);
+    if (this.lastLeaf && this.lastLeaf.used > 0 && at === this.lastLeafAt) return this.lastLeaf;
+    return this.levels[0]?.get(at);
+  }
+
+  /** All leaves. */
+  leaves(): Iterable<Leaf> {
+    return this.levels[0]?.values() ?? [];
   }
 
   /** @returns as `remove` does. */

@@ -2,12 +2,16 @@
 import { splitHugePage } from './huge-memory.ts';
 import type { Kernel } from './kernel.ts';
 import type { MemCgroup } from './mem-cgroup.ts';
+import { deleteShadowNode } from './page-cache.ts';
 import { deferredSplitQueue } from './rmap.ts';
+import { countShadowNodes, takeOldestNodes } from './shadow-nodes.ts';
 
 /** Objects that may go, of caches of names and files; what frees them is set by the file above. */
 export interface SlabShrinker {
   /** Objects that a call looks at. */
   readonly batch: number;
+  /** What it takes to make one again; of what takes nothing half goes, however little pressure there is. */
+  readonly seeks: 0 | 2;
   count(group: number): number;
   /** Looks at `objects` of them; returns pages freed at once, undefined where it cannot now (SHRINK_STOP). */
   scan(group: number, objects: number): number | undefined;
@@ -17,7 +21,7 @@ const shrinkers = new WeakMap<Kernel, SlabShrinker[]>();
 function shrinkersOf(k: Kernel): SlabShrinker[] {
   let own = shrinkers.get(k);
   if (!own) {
-    own = [splitShrinker(k)];
+    own = [splitShrinker(k), shadowShrinker(k)];
     shrinkers.set(k, own);
   }
   return own;
@@ -35,6 +39,7 @@ const splitShrinker = (k: Kernel): SlabShrinker => {
   const queueOf = (group: number) => [...deferredSplitQueue(k)].filter((head) => k.frames.group[head] === group);
   return {
     batch: SHRINK_BATCH,
+    seeks: 2,
     count: (group) => queueOf(group).length,
     scan: (group, objects) =>
       queueOf(group)
@@ -42,6 +47,17 @@ const splitShrinker = (k: Kernel): SlabShrinker => {
         .reduce((freed, head) => freed + splitHugePage(k, head), 0),
   };
 };
+
+/** workingset_shadow_shrinker. */
+const shadowShrinker = (k: Kernel): SlabShrinker => ({
+  batch: SHRINK_BATCH,
+  seeks: 0,
+  count: (group) => countShadowNodes(k, group),
+  scan: (group, objects) => {
+    for (const { object, first } of takeOldestNodes(k, group, objects)) deleteShadowNode(k, object, first);
+    return 0;
+  },
+});
 
 /** nr_deferred: what a group's objects were to be looked at and were not, as it was less than a batch. */
 const deferred = new WeakMap<SlabShrinker, Map<number, number>>();
@@ -55,13 +71,13 @@ function deferredOf(shrinker: SlabShrinker): Map<number, number> {
   return own;
 }
 
-/** do_shrink_slab, of what takes two seeks to make again: in proportion to the pressure on the lists, by the batch. */
+/** do_shrink_slab: in proportion to the pressure on the lists, by the batch. */
 function doShrinkSlab(shrinker: SlabShrinker, group: number, priority: number): number {
   const freeable = shrinker.count(group);
   if (freeable === 0) return 0;
   const waiting = deferredOf(shrinker);
   const before = waiting.get(group) ?? 0;
-  const delta = Math.floor(freeable / 2 ** priority) * 2;
+  const delta = shrinker.seeks === 0 ? Math.floor(freeable / 2) : Math.floor(freeable / 2 ** priority) * 2;
   let total = Math.min(Math.floor(before / 2 ** priority) + delta, 2 * freeable);
   let freed = 0;
   let scanned = 0;

@@ -154,6 +154,7 @@ export class MachineRun {
     const { names } = this.files;
     registerShrinker(this.k, {
       batch: 1024,
+      seeks: 2,
       count: (group) => names.countOf(group),
       scan: (group, objects) => (names.scan(group, objects) ? 0 : undefined),
     });

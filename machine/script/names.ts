@@ -1,5 +1,6 @@
 /** fs/dcache.c and fs/inode.c: names and inodes of a disk that stay in memory, on the lists of who pays for them. */
 import type { Kernel } from '../kernel/kernel.ts';
+import { onlineAncestor } from '../kernel/mem-cgroup.ts';
 import { callRcu } from '../kernel/rcu.ts';
 import { NAME_DROPPED_US } from '../kernel/recorded-prices.ts';
 import { SLAB_BYTES, slabAccount } from '../kernel/slab.ts';
@@ -110,11 +111,7 @@ export class NameCache {
 
   /** The lists that are the group's: those of groups below it that are gone too (memcg_reparent_list_lrus). */
   private *ownLists(group: number): Generator<Lists> {
-    for (const [id, lists] of this.lists) {
-      let own = this.k.groups[id]!;
-      while (!own.online && own.parent) own = own.parent;
-      if (own.id === group) yield lists;
-    }
+    for (const [id, lists] of this.lists) if (onlineAncestor(this.k.groups[id]!).id === group) yield lists;
   }
 
   /** super_cache_count. */

@@ -29,9 +29,9 @@ function wordsOf(issue: Issue, schema: z.ZodType): string {
     case 'invalid_union':
       return `found ${found}, expected ${issue.message === UNION ? oneOf(expectedBy(issue)) : issue.message}`;
     case 'too_big':
-      return outOfBounds(issue.input, found, issue.exact ? '' : 'at most ', Number(issue.maximum));
+      return outOfBounds(issue.input, found, borderText(issue, 'at most ', 'less than '), Number(issue.maximum));
     case 'too_small':
-      return outOfBounds(issue.input, found, issue.exact ? '' : 'at least ', Number(issue.minimum));
+      return outOfBounds(issue.input, found, borderText(issue, 'at least ', 'more than '), Number(issue.minimum));
     case 'not_multiple_of':
       return `found ${found}, expected a multiple of ${issue.divisor}`;
     case 'invalid_key':
@@ -44,6 +44,13 @@ function wordsOf(issue: Issue, schema: z.ZodType): string {
 
 /** What the library says of a union for which the schema has no words. */
 const UNION = 'Invalid input';
+
+type Bounds = z.core.$ZodIssueTooBig | z.core.$ZodIssueTooSmall;
+
+/** Whether the limit itself is within. */
+function borderText({ exact, inclusive }: Bounds, within: string, beyond: string): string {
+  return exact ? '' : inclusive === false ? beyond : within;
+}
 
 function outOfBounds(input: unknown, found: string, border: string, limit: number): string {
   if (typeof input === 'string') return `found ${found}, expected ${border}${limit} character${limit === 1 ? '' : 's'}`;

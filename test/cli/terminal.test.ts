@@ -66,11 +66,21 @@ describe('terminal', () => {
     expect((await sim(['calibrate', '--foo'])).stderr).toBe('sim: unknown argument: foo\n');
   });
 
+  test('an example can be copied: it is one line of 80 columns', async () => {
+    for (const name of ['sweep', 'tune', 'plan', 'gate', 'worker', 'completion']) {
+      const { stdout } = await sim([name, '--help'], { COLUMNS: '80' });
+      const lines = stdout.slice(stdout.indexOf('Examples:')).trim().split('\n').slice(1);
+      expect(lines.length, name).toBeGreaterThan(0);
+      for (const line of lines) expect(line).toMatch(/^ {2}(sim|source) /);
+    }
+  });
+
   test('help COMMAND is COMMAND --help', async () => {
     const { stdout } = await sim(['help', 'run']);
     expect(stdout).toContain('sim run <workload>');
     expect(stdout).toBe((await sim(['run', '--help'])).stdout);
     expect((await sim(['help'])).stdout).toContain('Commands');
+    expect((await sim(['trace', 'help', 'cut'])).stdout).toBe((await sim(['trace', 'cut', '--help'])).stdout);
   });
 
   /** What of an output does not fit. */

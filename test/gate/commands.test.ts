@@ -57,6 +57,7 @@ describe('commands', { timeout: 180_000 }, () => {
     writeFileSync(path('typo.json'), '{"thresholds":{"rssPeekBytes":{}}}');
     writeFileSync(path('unit.json'), '{"thresholds":{"faults":{"limit":"5 MiB"}}}');
     writeFileSync(path('nothing.json'), '{"thresholds":{}}');
+    writeFileSync(path('none-cpus.json'), JSON.stringify({ workloads: ['rows'], allocators: ['glibc'], cpus: [0] }));
     for (const [args, message] of [
       [['gate', path('base.json'), path('none.json')], /none\.json: found no such file, expected a JSON file/],
       [['gate', path('base.json'), path('broken.json')], /broken\.json: run\.workload: found nothing, expected a text/],
@@ -70,6 +71,7 @@ describe('commands', { timeout: 180_000 }, () => {
       ],
       [['gate', path('base.json'), path('base.json'), `--config=${path('nothing.json')}`], /nothing is checked/],
       [['gate', path('base.json')], /expected BASE and HEAD, or --suite/],
+      [['gate', `--suite=${path('none-cpus.json')}`], /cpus\.0: found 0, expected more than 0/],
     ] as const) {
       const { status, stdout, stderr } = await command(args);
       expect(status).toBe(2);

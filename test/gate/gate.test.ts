@@ -160,6 +160,18 @@ describe('gate', () => {
     }
   });
 
+  test('benchmark files name a run in one line, and the moment that it is of', () => {
+    const results = [changed({}, { workload: 'a\n::error::b', until: 'judged' })];
+    const entries: { name: string; extra: string }[] = JSON.parse(githubActionBenchmark(results));
+    const names = [...entries.map((e) => e.name), ...Object.keys(JSON.parse(bencherMetrics(results)))];
+    for (const name of names) expect(name).toMatch(/^a\\x0a::error::b/);
+    expect(entries.find((e) => e.name.endsWith('/ rssBytes'))!.extra).toBe('resident where it is judged');
+    const [atEnd] = JSON.parse(githubActionBenchmark([changed({})])).filter((e: { name: string }) =>
+      e.name.endsWith('/ rssBytes'),
+    );
+    expect(atEnd.extra).toBe('resident at the end');
+  });
+
   test('names are short: what is at its default is not said, and what is not is', () => {
     const { run } = changed({}, {});
     expect(runKey({ ...run, workload: 'traces/upload.htrace.gz' })).toMatch(/^traces\/upload \/ /);

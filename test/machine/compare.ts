@@ -124,7 +124,7 @@ class Comparer implements Comparison {
     if (words[1] === 'into') this.groupOf.set(words[0], words[2]);
     if (words[1] === 'fork') this.groupOf.set(words[2], this.groupOf.get(words[0]) ?? '');
     if (
-      (words[1] === 'write' || words[1] === 'filemap') &&
+      ['write', 'filemap', 'files', 'mkdir', 'stats', 'dentries'].includes(words[1]) &&
       !words.some((word: string) => word.startsWith('/dev/shm'))
     ) {
       const group = this.groupOf.get(words[0]) ?? '';

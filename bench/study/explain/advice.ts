@@ -56,6 +56,9 @@ export function ownBytes({ sample, process }: Pick<Facts, 'sample' | 'process'>)
   return sample.rssBytes + (process ? process.anonymous + process.stack + process.data : 0);
 }
 
+/** The faults that are simulated are not those of a program that asks for huge pages itself. */
+export const hasOwnHugePages = ({ recording }: Pick<Facts, 'recording'>): boolean => (recording?.advisedBytes ?? 0) > 0;
+
 /** What a setting must save. */
 export const enoughBytes = (facts: Pick<Facts, 'sample' | 'process'>): Bytes =>
   Math.max(LEAST_SAVING, ownBytes(facts) * WORTH_IT);
@@ -135,7 +138,8 @@ export function adviseOn(
 ): Advice {
   const { sample } = facts;
   const sound = whatIf.filter((w) => !w.failed);
-  const faults = findings.some((f) => f.lowers === 'faults') ? fewerFaults(facts, sound) : null;
+  const hasFaults = findings.some((f) => f.lowers === 'faults') && !hasOwnHugePages(facts);
+  const faults = hasFaults ? fewerFaults(facts, sound) : null;
   const least = enoughBytes(facts);
   const saving = sound.filter((w) => savedBytes(facts, w) >= least);
   const fair = (w: WhatIf) => isFair(facts, w, allowed);
