@@ -17,7 +17,7 @@ import {
 import type { Facts } from './explanation.ts';
 import { decaysByChance } from './layouts.ts';
 import type { Finding } from './mechanisms/mechanism.ts';
-import { hasSharedHeaps, worstBytes } from './orders.ts';
+import { hasSharedHeaps, isWide, worstBytes } from './orders.ts';
 import { HUGE_PAGES, isUnknownWithout } from './recording-text.ts';
 import { settingName } from './setting.ts';
 import { callsOf, type OrderRange, type WhatIf } from './what-if.ts';
@@ -176,9 +176,6 @@ const leftOutSentence = ({ leftOut, leftOutMostBytes }: OrderRange): string =>
   `${leftOut === 1 ? '1 more run leaves' : `${count(leftOut)} more runs leave up to`} ${bytes(leftOutMostBytes)} and ${leftOut === 1 ? 'is' : 'are'} left out: in ${leftOut === 1 ? 'it' : 'them'} threads held more at once than in the recording. They wait for each other outside of malloc, which no trace tells, and hold more at once in one run than in another: real runs may come there. Another recording shows whether the advice stays.`;
 
 const isRange = ({ leastBytes, mostBytes }: OrderRange): boolean => bytes(leastBytes) !== bytes(mostBytes);
-/** No figure of one run is the answer. */
-export const isWide = ({ leastBytes, mostBytes }: OrderRange): boolean =>
-  mostBytes - leastBytes >= mostBytes * WORTH_IT;
 export const rangeText = (range: OrderRange): string =>
   isRange(range) ? `${bytes(range.leastBytes)} to ${bytes(range.mostBytes)}` : bytes(range.mostBytes);
 

@@ -13,9 +13,18 @@ export const worstBytes = ({ rssBytes, orders }: WhatIf): Bytes => Math.max(rssB
 export const bestBytes = ({ sample, orders }: Pick<Facts, 'sample' | 'orders'>): Bytes =>
   Math.min(sample.rssBytes, orders?.leastBytes ?? Infinity);
 
-/** What a setting saves in every order that was run, whichever the program then takes. */
+/** Runs that lie by this share apart. */
+const WIDE = 0.05;
+
+/** No figure of one run is the answer. */
+export const isWide = ({ leastBytes, mostBytes }: OrderRange): boolean => mostBytes - leastBytes >= mostBytes * WIDE;
+
+/**
+ * What a setting saves in every order that was run, whichever the program then takes. What leaves the same in every run is held against the run as it is in
+ * the order of the trace: at full speed a program does not wait where it really does.
+ */
 export const savedBytes = (facts: Pick<Facts, 'sample' | 'orders'>, w: WhatIf): Bytes =>
-  bestBytes(facts) - worstBytes(w);
+  (hasSharedHeaps(w) || (w.orders && isWide(w.orders)) ? bestBytes(facts) : facts.sample.rssBytes) - worstBytes(w);
 
 /** Both together; null where neither is known. */
 export const wider = (x: OrderRange | null, y: OrderRange | null): OrderRange | null =>

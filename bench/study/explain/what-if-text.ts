@@ -1,8 +1,9 @@
 import { bytes, count, duration, percent } from '../../../sim/contract/format.ts';
 import { columnBlocks, fold } from '../../report/text/fold.ts';
 import type { Palette } from '../../report/text/palette.ts';
-import { isWide, rangeText } from './advice-text.ts';
+import { rangeText } from './advice-text.ts';
 import type { Explanation } from './explanation.ts';
+import { isWide } from './orders.ts';
 import { setsDefaults } from './setting.ts';
 import { callsOf, type WhatIf } from './what-if.ts';
 

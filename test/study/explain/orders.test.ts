@@ -1,7 +1,9 @@
 import { expect, test } from 'vitest';
-import { fullSpeedSeeds } from '../../../bench/study/explain/orders.ts';
+import { fullSpeedSeeds, savedBytes } from '../../../bench/study/explain/orders.ts';
+import type { OrderRange, WhatIf } from '../../../bench/study/explain/what-if.ts';
 import type { RunTask } from '../../../bench/study/parallel/run-task.ts';
 import type { EventBuffer } from '../../../sim/contract/event.ts';
+import type { Sample } from '../../../sim/metrics/sample.ts';
 import { eventsOf } from '../../helpers/bump-run.ts';
 
 const events = { ...eventsOf(['m 0 1 8', 'm 1 2 8', 'f 1 1']), source: 'recorded with LD_PRELOAD, linux x64' };
@@ -23,4 +25,20 @@ test('a recording is run at full speed with other seeds, as far as its length al
   expect(seedsOf({ ...events, length: 5_000_000 })).toEqual([]);
   expect(seedsOf({ ...events, source: 'made up' })).toEqual([]);
   expect(seedsOf(events, { ...timed, cpus: 1 })).toEqual([]);
+});
+
+test('what leaves the same in every run is held against the run as it is in the order of the trace, the rest against its least', () => {
+  const range = (leastBytes: number, mostBytes: number): OrderRange => ({
+    leastBytes,
+    mostBytes,
+    leftOut: 0,
+    leftOutMostBytes: 0,
+  });
+  const facts = { sample: { rssBytes: 1000 } as Sample, orders: range(700, 1000) };
+  const saved = (setting: string, orders: OrderRange | null) =>
+    savedBytes(facts, { setting, rssBytes: 400, orders } as WhatIf);
+  expect(saved('top_pad=0', null)).toBe(600);
+  expect(saved('top_pad=0', range(395, 400))).toBe(600);
+  expect(saved('top_pad=0', range(300, 500))).toBe(200);
+  expect(saved('arena_max=1', range(395, 400))).toBe(300);
 });
