@@ -75,10 +75,16 @@ export function moreWork({ times, workNs, programNs }: Facts, w: WhatIf): number
   return before > 0 ? (now - before) / Math.max(before, programNs ?? 0) : 0;
 }
 
+/** In the middle of what it leaves. */
+function likelySaved(facts: Facts, w: WhatIf): Bytes {
+  const { orders } = w;
+  return orders ? facts.sample.rssBytes - (orders.leastBytes + orders.mostBytes) / 2 : savedBytes(facts, w);
+}
+
 /** Whether the work, timed, grows by a larger share than the process gets smaller, and by more than was allowed. */
 export function isTooSlow(facts: Facts, w: WhatIf, { allowedWork = 0 }: Allowed = {}): boolean {
   if (!facts.times || w.cpuNs === null) return false;
-  return moreWork(facts, w) > Math.max(allowedWork, savedBytes(facts, w) / ownBytes(facts));
+  return moreWork(facts, w) > Math.max(allowedWork, likelySaved(facts, w) / ownBytes(facts));
 }
 
 /**

@@ -287,6 +287,12 @@ describe('what a setting saves against what it costs', () => {
     }
   });
 
+  test('work is held against what is saved in the middle of a range', () => {
+    const orders = { leastBytes: 4 * MIB, mostBytes: 8 * MIB, leftOut: 0, leftOutMostBytes: 0 };
+    expect(isFair(facts, setting({ orders, cpuNs: 1390 }), {})).toBe(true);
+    expect(isFair(facts, setting({ orders, cpuNs: 1410 }), {})).toBe(false);
+  });
+
   test('a headline and a sentence say the range of runs that lie apart, and no figure of one', () => {
     const orders = { leastBytes: 2 * MIB, mostBytes: 4 * MIB, leftOut: 0, leftOutMostBytes: 0 };
     const { answer } = judge(facts, [], [setting({ orders })]);
