@@ -93,3 +93,21 @@ it('what the program maps and advises beside its blocks is none of them', (conte
   expect(bench.record(['-o', 'block.htb', '--', program, 'block']).status).toBe(0);
   expect(bench.text('block.htb')).toContain(`%machine ${OWN_HUGE_PAGES} ${8 * MIB}\n`);
 });
+
+it('a process that may have no huge pages has none', (context) => {
+  requireHugePages(context);
+  const bench = recordingBench(context);
+  const program = bench.compile(
+    'without.c',
+    `${INCLUDES}
+    #include <sys/prctl.h>
+    int main(int count, char **arguments) {
+      if (count > 1) return malloc(1000) == NULL;
+      if (prctl(PR_SET_THP_DISABLE, 1, 0, 0, 0)) return 1;
+      execl(arguments[0], arguments[0], "again", NULL);
+      return 2;
+    }`,
+  );
+  expect(bench.record(['-o', 'without.htb', '--', program]).status).toBe(0);
+  expect(bench.text('without.htb')).toContain('%machine thp never\n');
+});

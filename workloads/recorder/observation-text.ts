@@ -6,7 +6,7 @@ export interface ObservationText {
   readonly label: string;
   /** Lines of /proc/PID/status that are amounts, in bytes. */
   readonly status: ReadonlyMap<string, number>;
-  /** By name as written there: processor time of the process, what the recorder took of it, and how long the first thread waited for a processor. */
+  /** By name as written there: processor time of the process, what the recorder took of it, and how long the first thread waited for a processor; whether the process may have huge pages. */
   readonly times: ReadonlyMap<string, number>;
   readonly processName: string;
   /** By the kernel's thread id. */
@@ -43,7 +43,7 @@ export function parseObservation(text: string): ObservationText {
       section = line;
     } else if (section === '[status]') {
       const amount = /^(\w+):\s+(\d+) kB$/.exec(line);
-      const time = /^(CpuNs|OwnTicks|LookedNs|WaitedNs): (\d+)$/.exec(line);
+      const time = /^(CpuNs|OwnTicks|LookedNs|WaitedNs|THP_enabled):\s(\d+)$/.exec(line);
       if (amount) status.set(amount[1]!, Number(amount[2]) * 1024);
       else if (time) times.set(time[1]!, Number(time[2]));
       else if (line.startsWith('Name:')) processName = line.slice(5).trim();

@@ -232,20 +232,25 @@ function factsOf(
     command: start ? commandOf(start, withArguments) : '',
     process: { pid: image.pid, parent: image.ppid },
     environment: allocatorSettings(start?.environment ?? [], session.library),
-    machine: [...machineFacts(image), ...confFact(image, start, session)],
+    machine: [...machineFacts(image, start), ...confFact(image, start, session)],
     threadNames,
     mappings: summedMappings(start?.mappings ?? [], session.isRecorder),
   };
 }
 
-function machineFacts({ allocator, zend }: RecordedImage): RecordedFacts['machine'] {
+function machineFacts(
+  { allocator, zend }: RecordedImage,
+  start: ObservationText | undefined,
+): RecordedFacts['machine'] {
   const facts: [string, string][] = [
     ['cpus', String(cpus().length)],
     ['kernel', release()],
   ];
   try {
     const thp = /\[(\w+)\]/.exec(readFileSync('/sys/kernel/mm/transparent_hugepage/enabled', 'utf8'));
-    if (thp) facts.push(['thp', thp[1]!]);
+    // prctl(PR_SET_THP_DISABLE), which whoever started the process may have called
+    const isDisabled = start?.times.get('THP_enabled') === 0;
+    if (thp) facts.push(['thp', isDisabled ? 'never' : thp[1]!]);
   } catch {
     // a kernel without huge pages
   }

@@ -2,7 +2,7 @@
  * What the kernel says of a process, as the text of a sample:
  *
  *   label
- *   [status] the lines of /proc/PID/status that speak of memory; the processor time of all its threads until now, and what the recorder took of it (ring.h);
+ *   [status] the lines of /proc/PID/status that speak of memory and huge pages; the processor time of all its threads until now, and what the recorder took of it (ring.h);
  *            for how long its first thread has waited for a processor
  *   [threads] id and name
  *   [maps] start end rss anonymous name        of every mapping, from smaps; bytes, name may be missing, or be
@@ -66,7 +66,7 @@ static void add_status(struct text *t, const struct image *m)
 	FILE *f = proc(m->pid, "status");
 	add(t, "[status]\n");
 	while (f && fgets(line, sizeof line, f))
-		if (!strncmp(line, "Vm", 2) || !strncmp(line, "Rss", 3) || !strncmp(line, "Name", 4)) add(t, "%s", line);
+		if (!strncmp(line, "Vm", 2) || !strncmp(line, "Rss", 3) || !strncmp(line, "Name", 4) || !strncmp(line, "THP_", 4)) add(t, "%s", line);
 	if (f) fclose(f);
 	add_times(t, m);
 	unsigned long long ran, waited;
