@@ -49,6 +49,8 @@ export class AddressSpace {
   writebackIndex = 0;
   /** The tmpfs mount whose limit it counts against. */
   mount: { usedPages: number; limitPages: number } | null = null;
+  /** Clean pages of tmpfs that reclaim has dropped, which are still accounted for (until shmem_recalc_inode). */
+  droppedPages = 0;
   /** Of a file on a disk that has an end. */
   blocks: FileBlocks | null = null;
   /** Of a shared mapping of huge pages: those of its pages, by number of 2 MiB, that are reserved and not there yet. */

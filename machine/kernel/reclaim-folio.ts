@@ -22,7 +22,7 @@ import { filemapRemoveFolio } from './page-cache.ts';
 import { type Pmd, PTE_DIRTY, PTE_SWAP, pteOf } from './page-table.ts';
 import { folioReferenced, pageRemoveRmap } from './rmap.ts';
 import { type Mapping, RmapWalk } from './rmap-walk.ts';
-import { swappedPages } from './shmem.ts';
+import { shmemRecalcInode, swappedPages } from './shmem.ts';
 import {
   forgetSwapFrame,
   getSwapCluster,
@@ -274,7 +274,11 @@ function swapOutHuge(
 /** A hole that was only read: zeros, which the next fault makes anew. */
 function dropClean(k: Kernel, frame: number, mappings: readonly Mapping[]): void {
   unmapFile(k, frame, mappings);
-  filemapRemoveFolio(k, k.objects[k.frames.owner[frame]!]!, k.frames.index[frame]!, frame);
+  const object = k.objects[k.frames.owner[frame]!]!;
+  filemapRemoveFolio(k, object, k.frames.index[frame]!, frame);
+  object.droppedPages++;
+  if (object.mount) object.mount.usedPages++;
+  if (object.accountsEachPage) k.committed++;
   freePage(k, frame);
 }
 
@@ -309,6 +313,7 @@ function reclaimShmem(
   filemapRemoveFolio(k, object, index, frame, 'replaced');
   if (mount) mount.usedPages++;
   if (accountsEachPage) k.committed++;
+  shmemRecalcInode(k, object);
   swappedPages(object).set(index, slot);
   k.shmemSwaplist.add(object);
   result.paged++;

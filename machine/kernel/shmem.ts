@@ -93,6 +93,15 @@ export function swappedPages(object: AddressSpace): Map<number, number> {
 export const SHMEM_NOMEM = -1;
 export const SHMEM_NOSPC = -2;
 
+/** shmem_recalc_inode: what reclaim has dropped is accounted for no longer. */
+export function shmemRecalcInode(k: Kernel, object: AddressSpace): void {
+  const { droppedPages, mount } = object;
+  if (droppedPages === 0) return;
+  object.droppedPages = 0;
+  if (mount) mount.usedPages -= droppedPages;
+  if (object.accountsEachPage) k.committed -= droppedPages;
+}
+
 /** shmem_get_folio: the page, made where it is a hole; below 0 where it cannot be. `faulting`: whose fault asks for it, if one does. */
 export function shmemGetFolio(
   k: Kernel,
@@ -114,6 +123,7 @@ export function shmemGetFolio(
     if (frame < 0) return SHMEM_NOMEM;
     swappedPages(object).delete(index);
     frames.flags[frame]! &= ~PG_ANON;
+    shmemRecalcInode(k, object);
     deleteSwapOfShmem(k, slot);
     frames.flags[frame] = PG_SWAPBACKED | PG_DIRTY;
     filemapAddFolio(k, object, index, frame, 'swap-in');
@@ -128,6 +138,7 @@ export function shmemGetFolio(
   }
   frames.flags[frame]! |= PG_SWAPBACKED | (write ? PG_REFERENCED : 0);
   if (object.mount) object.mount.usedPages++;
+  shmemRecalcInode(k, object);
   filemapAddFolio(k, object, index, frame);
   return frame;
 }
@@ -140,6 +151,7 @@ export function shmemTruncateRange(k: Kernel, object: AddressSpace, from: number
     if (frame !== 0 && k.frames.flags[frame]! & PG_TAIL) splitHugePage(k, k.frames.headOf(frame));
   }
   for (const index of [...object.pagesIn(from, to)]) deleteFromPageCache(k, object, index);
+  shmemRecalcInode(k, object);
   const swapped = swappedPages(object);
   for (const [index, slot] of [...swapped]) {
     if (index < from || index >= to) continue;

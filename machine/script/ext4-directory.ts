@@ -7,27 +7,40 @@ import {
   EXT4_LOOKUP_US,
 } from '../kernel/recorded-prices.ts';
 
-/** A block of short names is full with so many; a directory of more has an index, which leads to one block, of which three quarters are used. */
-const BLOCK_ENTRIES = 256;
-const INDEXED_ENTRIES = 192;
+/** A block without its checksum (ext4_dir_entry_tail); in the first are two entries more, `.` and `..`. */
+const BLOCK_BYTES = 4096 - 12;
+const DOT_BYTES = 24;
+
+/** ext4_dir_rec_len. */
+const entryBytes = (name: string): number => Math.ceil((8 + name.length) / 4) * 4;
+
+/**
+ * Entries of one directory. When its block is full it gets an index and two blocks, half of the entries in each, by their hashes; as these are
+ * spread evenly, all blocks are full at about the same time, and split again (do_split).
+ */
+interface Entries {
+  count: number;
+  bytes: number;
+  leaves: number;
+}
 
 export class Ext4Directories {
-  private readonly entries = new Map<string, number>();
+  private readonly directories = new Map<string, Entries>();
 
-  private count(directory: string): number {
-    return this.entries.get(directory) ?? 0;
+  private entriesOf(directory: string): Entries {
+    return this.directories.get(directory) ?? { count: 0, bytes: DOT_BYTES, leaves: 1 };
   }
 
-  /** ext4_search_dir: for a name that is not there all entries are looked at, for one that is there half of them. */
+  /** ext4_search_dir: for a name that is not there all entries of its block are looked at, for one that is there half of them. */
   private searchUs(directory: string, isThere: boolean): number {
-    const count = this.count(directory);
-    return EXT4_ENTRY_US * (count > BLOCK_ENTRIES ? INDEXED_ENTRIES : count) * (isThere ? 0.5 : 1);
+    const { count, leaves } = this.entriesOf(directory);
+    return EXT4_ENTRY_US * (count / leaves) * (isThere ? 0.5 : 1);
   }
 
   /** Blocks of its own: one, or an index and what it leads to. */
   blocks(directory: string): number {
-    const count = this.count(directory);
-    return count > BLOCK_ENTRIES ? 1 + Math.ceil(count / INDEXED_ENTRIES) : 1;
+    const { leaves } = this.entriesOf(directory);
+    return leaves === 1 ? 1 : 1 + leaves;
   }
 
   /** ext4_lookup of a name that is not in memory. */
@@ -36,14 +49,19 @@ export class Ext4Directories {
   }
 
   /** ext4_create: the name is looked for, and once more where it is put (ext4_find_dest_de). */
-  create(directory: string): number {
+  create(directory: string, name: string): number {
     const us = EXT4_LOOKUP_US + 2 * this.searchUs(directory, false) + EXT4_CREATE_US;
-    const count = this.count(directory);
-    this.entries.set(directory, count + 1);
-    return count > BLOCK_ENTRIES ? us + EXT4_INDEXED_CREATE_US : us;
+    const entries = { ...this.entriesOf(directory) };
+    entries.count++;
+    entries.bytes += entryBytes(name);
+    while (entries.bytes > entries.leaves * BLOCK_BYTES) entries.leaves *= 2;
+    this.directories.set(directory, entries);
+    return entries.leaves > 1 ? us + EXT4_INDEXED_CREATE_US : us;
   }
 
-  remove(directory: string): void {
-    this.entries.set(directory, this.count(directory) - 1);
+  /** Blocks stay when they become empty. */
+  remove(directory: string, name: string): void {
+    const { count, bytes, leaves } = this.entriesOf(directory);
+    this.directories.set(directory, { count: count - 1, bytes: bytes - entryBytes(name), leaves });
   }
 }

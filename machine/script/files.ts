@@ -50,6 +50,7 @@ export function newMount(
 /** Why a path names no file. */
 export type PathError = 'ENOENT' | 'ENOTDIR' | 'EISDIR' | 'EEXIST' | 'ENOSPC';
 
+const nameOf = (path: string): string => path.slice(path.lastIndexOf('/') + 1);
 const parentOf = (path: string): string => path.slice(0, Math.max(0, path.lastIndexOf('/')));
 
 /** JBD2_DEFAULT_MAX_COMMIT_AGE: 5 s, in ticks. */
@@ -137,7 +138,7 @@ export class FileSystem {
     mount.usedInodes++;
     const tmpfs = mount.type === 'tmpfs';
     const blocks = this.diskDirectories.blocks(parentOf(path));
-    this.k.nowUs += tmpfs ? TMPFS_CREATE_US : this.diskDirectories.create(parentOf(path));
+    this.k.nowUs += tmpfs ? TMPFS_CREATE_US : this.diskDirectories.create(parentOf(path), nameOf(path));
     const object = newObject(this.k, tmpfs ? 'shmem' : 'disk', path, 0, tmpfs, mount.device);
     if (tmpfs) object.mount = mount;
     else if (mount.limitPages < Number.POSITIVE_INFINITY) object.blocks = new FileBlocks(mount);
@@ -223,7 +224,7 @@ export class FileSystem {
     this.k.files.delete(path);
     const mount = this.mountOf(path)!;
     mount.usedInodes--;
-    if (mount.type === 'disk') this.diskDirectories.remove(parentOf(path));
+    if (mount.type === 'disk') this.diskDirectories.remove(parentOf(path), nameOf(path));
     this.names.forget(path);
     object.links--;
     object.users++;
