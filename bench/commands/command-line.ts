@@ -178,6 +178,7 @@ export async function runCommandLine(all: readonly string[]): Promise<void> {
       const needed = error
         ? undefined
         : (subcommandText(message, parser, given) ??
+          listText(message, given) ??
           neededText(message, parser) ??
           missingOptionText(message, parser) ??
           programText(message, given, withValue));
@@ -231,6 +232,14 @@ function subcommandText(message: string, parser: Argv, given: readonly string[])
   const names = (methods.getCommandInstance().getCommands() as string[]).filter((name) => name !== '$0');
   if (found === undefined || !given.includes(found) || commands.length !== 1 || names.length === 0) return undefined;
   return `unknown command '${commands[0]} ${found}'${suggestion(found, names)}`;
+}
+
+/** Where an unknown word stands behind the value of a list: it is meant as a part of that. */
+function listText(message: string, given: readonly string[]): string | undefined {
+  const at = given.indexOf(/^Unknown arguments?: ([^,]+)/.exec(message)?.[1] ?? '');
+  const [option, value, found] = at < 2 ? [] : given.slice(at - 2, at + 1);
+  if (option === undefined || !LIST_OPTIONS.includes(option)) return undefined;
+  return `${option}: found '${found}' behind '${value}', expected commas between them: ${option} ${value},${found}`;
 }
 
 /** Behind yargs' `Not enough non-option arguments: got 0, need at least 1`: what the command needs, in its own words. */

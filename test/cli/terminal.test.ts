@@ -40,6 +40,10 @@ describe('terminal', () => {
     [['trace', 'cnvert', 'a', 'b'], "unknown command 'trace cnvert', did you mean 'convert'?"],
     [['trace', 'zzz'], "unknown command 'trace zzz', expected one of check, info, convert"],
     [['run', 'jemalloc'], "found the allocator 'jemalloc' for a workload, expected it behind -a"],
+    [
+      ['compare', 'rows', '--allocators', 'glibc', 'jemalloc'],
+      'expected commas between them: --allocators glibc,jemalloc',
+    ],
     [['run', 'mimalloc'], "'mimalloc' is not modelled, expected one of glibc, jemalloc, zendmm"],
     [['compare', 'glibc:arena_max=1', '--allocators', 'glibc'], "found the allocator 'glibc' for a workload"],
     [['run', 'rows', '--alocator', 'x'], 'did you mean --allocator?'],
