@@ -110,9 +110,10 @@ function programText(message: string, given: readonly string[], withValue: reado
 
 const NO_COMMAND = 'no command given; `sim --help` lists them';
 
-/** `sim help COMMAND` is `sim COMMAND --help`. */
+/** `sim help COMMAND` is `sim COMMAND --help`, and `sim trace help COMMAND` likewise. */
 function asHelp(given: readonly string[]): readonly string[] {
-  return given[0] === 'help' ? [...given.slice(1).filter((arg) => !arg.startsWith('-')), '--help'] : given;
+  const at = given[0] === 'trace' ? 1 : 0;
+  return given[at] === 'help' ? [...given.toSpliced(at, 1).filter((arg) => !arg.startsWith('-')), '--help'] : given;
 }
 
 /** What stands where a command is expected is one, or an option that is known without a command. */

@@ -41,7 +41,8 @@ function gauge(name: string, help: string, of: Family['of']): readonly Family[] 
 }
 
 /**
- * The samples of runs in OpenMetrics 1.0, dated by virtual time in seconds. Points of one moment are one: the last. Where no
+ * The samples of runs in OpenMetrics 1.0, dated by virtual time in seconds. Points of one millisecond
+ * are one, the last: Prometheus keeps no finer time, and refuses a file with two of them. Where no
  * time passes, a sample is told apart by the label `event`, without a date.
  */
 export function openMetrics(results: readonly RunResult[]): string {
@@ -54,18 +55,23 @@ export function openMetrics(results: readonly RunResult[]): string {
   return `${lines.join('\n')}\n# EOF\n`;
 }
 
+const seconds = ({ virtualNs }: Sample): string => (virtualNs / 1e9).toFixed(9);
+
+/** The millisecond that Prometheus makes of it (openmetricsparse.go): cut off, behind a product of binary fractions. */
+const keptAt = (sample: Sample): number => Math.trunc(Number(seconds(sample)) * 1000);
+
 function pointsOf({ run, samples }: RunResult, { name, type, of, labels = {} }: Family): string[] {
   const hasTime = samples.some((s) => s.virtualNs > 0);
   const suffix = type === 'counter' ? '_total' : '';
   const own = { workload: run.workload, allocator: run.allocator, seed: `${run.seed}`, ...labels };
   return samples
-    .filter((s, i) => !hasTime || s.virtualNs !== samples[i + 1]?.virtualNs)
+    .filter((s, i) => !hasTime || i + 1 === samples.length || keptAt(s) !== keptAt(samples[i + 1]!))
     .map((s) => {
       const all = hasTime ? own : { ...own, event: `${s.event}`, label: s.label };
       const text = Object.entries(all)
         .map(([key, value]) => `${key}="${escapeLabel(value)}"`)
         .join(',');
-      return `${name}${suffix}{${text}} ${of(s)}${hasTime ? ` ${(s.virtualNs / 1e9).toFixed(9)}` : ''}`;
+      return `${name}${suffix}{${text}} ${of(s)}${hasTime ? ` ${seconds(s)}` : ''}`;
     });
 }
 

@@ -198,6 +198,7 @@ export const explanationSchema = z.object({
       hadHugePages: z.boolean(),
       zeroBytes: bytes.describe('zeros on huge pages, which count as not written'),
       ownHugeBytes: bytes.describe('zeros on huge pages that the program asks for itself, which count as written'),
+      advisedBytes: bytes.default(0).describe('for which it asks so: these huge pages are not simulated'),
       peak: z
         .object({ recordedBytes: bytes.describe('VmHWM, without what was beside the heap'), simulatedBytes: bytes })
         .nullable()

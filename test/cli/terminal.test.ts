@@ -80,6 +80,7 @@ describe('terminal', () => {
     expect(stdout).toContain('sim run <workload>');
     expect(stdout).toBe((await sim(['run', '--help'])).stdout);
     expect((await sim(['help'])).stdout).toContain('Commands');
+    expect((await sim(['trace', 'help', 'cut'])).stdout).toBe((await sim(['trace', 'cut', '--help'])).stdout);
   });
 
   /** What of an output does not fit. */

@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, it, type TestContext } from 'vitest';
+import { OWN_HUGE_PAGES } from '../../workloads/trace/assumed-writes.ts';
 import { INCLUDES, recordingBench } from '../helpers/recorded.ts';
 import { requireThat } from '../helpers/require.ts';
 
@@ -68,4 +69,27 @@ describe('Of a block on huge pages those parts are known that are written:', () 
       expect(written).toBeLessThanOrEqual(most);
     });
   }
+});
+
+it('what the program maps and advises beside its blocks is none of them', (context) => {
+  requireHugePages(context);
+  const bench = recordingBench(context);
+  const program = bench.compile(
+    'own.c',
+    `${INCLUDES}
+    #include <sys/mman.h>
+    int main(int count, char **arguments) {
+      char *own = mmap(NULL, 6 << 20, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+      munmap(own, 1 << 20);
+      if (madvise(own + (1 << 20), 4 << 20, MADV_HUGEPAGE)) return 1;
+      if (count == 1) return 0;
+      char *block = memalign(1 << 21, 8 << 20);
+      block[0] = 1;
+      return madvise(block, 8 << 20, MADV_HUGEPAGE);
+    }`,
+  );
+  expect(bench.record(['-o', 'own.htb', '--', program]).status).toBe(0);
+  expect(bench.text('own.htb')).not.toContain(OWN_HUGE_PAGES);
+  expect(bench.record(['-o', 'block.htb', '--', program, 'block']).status).toBe(0);
+  expect(bench.text('block.htb')).toContain(`%machine ${OWN_HUGE_PAGES} ${8 * MIB}\n`);
 });

@@ -168,8 +168,8 @@ describe('what the recorder sees of one process', () => {
     );
     const { status, stderr } = bench.record(['--', program]);
     expect(status).toBe(0);
-    expect(stderr).toContain('2 calls of mallctl("arenas.create"), which are not replayed');
-    expect(stderr).toContain('1 calls of mallctl("arena.<i>.reset"), which are not replayed');
+    expect(stderr).toContain('calls of mallctl("arenas.create"), which are not replayed: 2');
+    expect(stderr).toContain('calls of mallctl("arena.<i>.reset"), which are not replayed: 1');
     expect(stderr).not.toContain('thread.arena');
     expect(bench.lines('mallctl.htb').filter((line) => line.startsWith('ctl'))).toEqual([
       'ctl 0 thread.tcache.flush',

@@ -3,14 +3,14 @@ import { type EventBuffer, MALLOPT_NAMES, type MalloptName, type RecordedFacts }
 import { unpackMallctl } from '../../sim/contract/mallctl.ts';
 import { type BlockId, createEventBuilder, type EventBuilder } from '../builder.ts';
 import type { Oddities } from '../import/address-trace.ts';
-import { ASSUMED_WRITES, OWN_HUGE_ZEROS, ZEROS_UNWRITTEN } from '../trace/assumed-writes.ts';
+import { ASSUMED_WRITES, OWN_HUGE_PAGES, OWN_HUGE_ZEROS, ZEROS_UNWRITTEN } from '../trace/assumed-writes.ts';
 import { mostRows } from '../trace/columns.ts';
 import { IDLE_AT_EXIT } from '../trace/idle-at-exit.ts';
 import { PROCESSOR_WAITS } from '../trace/processor-waits.ts';
 import { type CallFamily, createBlockRecords } from './block-records.ts';
 import { endedBySignal } from './end-label.ts';
 import { forEachRecord, LOG, type LogPart, type LogRecord } from './log.ts';
-import { type BlockWrite, lookAhead } from './lookahead.ts';
+import { type BlockWrite, type Lookahead, lookAhead } from './lookahead.ts';
 import { type ObservationText, observedTimes, observedValues, parseObservation } from './observation-text.ts';
 import type { PageRun } from './page-runs.ts';
 import { createRecordedJoins } from './recorded-joins.ts';
@@ -287,7 +287,7 @@ export function traceOfImage(options: ImageTraceOptions): ImageTrace {
   const assumedBytes = ahead.assumedBytes + unseen.guessedBytes();
   const facts = options.facts(start, namesOf(threads, threadNames));
   return {
-    events: builder.finish(withKnown(facts, [assumedBytes, ahead.zeroBytes, ahead.ownHugeBytes, idleNs, waitedNs])),
+    events: builder.finish(withKnown(facts, [assumedBytes, ...hugeBytesOf(ahead), idleNs, waitedNs])),
     oddities,
     threads: threads.size,
     calls: blocks.takeCalls() + zend.takeCalls(),
@@ -311,7 +311,9 @@ const mallocsOf = ({ malloc, calloc, realloc, free, memalign }: EventBuilder): C
 /** 0 where the kernel does not tell. */
 const waitedIn = ({ times }: ObservationText): number => times.get('WaitedNs') ?? 0;
 
-const KNOWN = [ASSUMED_WRITES, ZEROS_UNWRITTEN, OWN_HUGE_ZEROS, IDLE_AT_EXIT, PROCESSOR_WAITS];
+const KNOWN = [ASSUMED_WRITES, ZEROS_UNWRITTEN, OWN_HUGE_PAGES, OWN_HUGE_ZEROS, IDLE_AT_EXIT, PROCESSOR_WAITS];
+
+const hugeBytesOf = ({ zeroBytes, advisedBytes, ownHugeBytes }: Lookahead) => [zeroBytes, advisedBytes, ownHugeBytes];
 
 function withKnown(facts: RecordedFacts, known: readonly number[]): RecordedFacts {
   const told = KNOWN.flatMap((key, i) => (known[i] === 0 ? [] : [[key, String(Math.round(known[i]!))] as const]));

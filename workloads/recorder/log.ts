@@ -37,6 +37,8 @@ export const LOG = {
   ZEND_PEAK: 41,
   ZEND_LIMIT: 42,
   MALLCTL: 43,
+  MAPPED: 44,
+  UNMAPPED: 45,
   CREATES: 46,
   CREATED: 47,
   JOINED: 48,

@@ -1,5 +1,6 @@
 import { createHugePageZeros, type HugePageZeros } from './huge-page-zeros.ts';
 import { forEachSpecialRecord, LOG, type LogPart, type LogRecord, pagesIn } from './log.ts';
+import { createOwnHugePages } from './own-huge-pages.ts';
 import { joined, type PageRun } from './page-runs.ts';
 import { createThreadMakers } from './recorded-joins.ts';
 import type { RecordedSites } from './recorded-sites.ts';
@@ -32,6 +33,8 @@ export interface Lookahead {
   readonly zeroBytes: number;
   /** … and on huge pages that the program asks for itself: as written. */
   readonly ownHugeBytes: number;
+  /** For which the program has asked for huge pages, all its calls taken together. */
+  readonly advisedBytes: number;
   readonly zendCounts: ZendCounts;
   /** As in ThreadMakers. */
   readonly madeAt: ReadonlyMap<number, number>;
@@ -75,8 +78,7 @@ export function lookAhead(parts: readonly LogPart[], pageBytes: number, sites: R
   const zendCounts = { asked: 0, ends: 0, done: 0 };
   const makers = createThreadMakers();
   let [assumedPages, zeroPages, ownHugePages] = [0, 0, 0];
-  /** Of the process, for which the program has asked for huge pages. */
-  const advised: PageRun[] = [];
+  const ownHuge = createOwnHugePages(pageBytes);
   let index = -1;
   let records = 0;
   let lastAllocation = -1;
@@ -91,17 +93,14 @@ export function lookAhead(parts: readonly LogPart[], pageBytes: number, sites: R
     const areWritten = zeros.length > 0 && block.zeros.areWritten(firstPage, (page) => block.known[page] === 1);
     for (const { first, count, lastLook } of zeros) {
       const runs = mark(block, first, count);
-      const isOwn = isAdvised(firstPage + first, count);
+      // All is resident there under every allocator.
+      const isOwn = ownHuge.has({ first: firstPage + first, count });
       if (isOwn && !areWritten) for (const run of runs) ownHugePages += run.count;
       if (areWritten || isOwn) place(block, address, lastLook, runs);
       else if (block.isOfMalloc) for (const run of runs) zeroPages += run.count;
     }
     if (block.hasBeenSeen) atAllocation.set(block.allocation, joined(block.atAllocation));
   }
-
-  /** The program itself has them on huge pages, whatever is written there: all is resident under every allocator. */
-  const isAdvised = (page: number, count: number): boolean =>
-    advised.some((run) => page < run.first + run.count && run.first < page + count);
 
   /** They were written behind that look. */
   function place(block: WatchedBlock, address: number, lastLook: number, runs: readonly PageRun[]): void {
@@ -186,12 +185,15 @@ export function lookAhead(parts: readonly LogPart[], pageBytes: number, sites: R
       case LOG.SEEN:
         see(r);
         return;
-      case LOG.ADVISED: {
-        const start = r.address * 8;
-        const first = Math.floor(start / pageBytes);
-        advised.push({ first, count: Math.ceil((start + r.a) / pageBytes) - first });
+      case LOG.ADVISED:
+        ownHuge.advises(r);
         return;
-      }
+      case LOG.MAPPED:
+        ownHuge.maps(r);
+        return;
+      case LOG.UNMAPPED:
+        ownHuge.unmaps(r);
+        return;
       case LOG.CREATES:
         makers.creates(r, index);
         return;
@@ -235,6 +237,7 @@ export function lookAhead(parts: readonly LogPart[], pageBytes: number, sites: R
     assumedBytes: assumedPages * pageBytes,
     zeroBytes: zeroPages * pageBytes,
     ownHugeBytes: ownHugePages * pageBytes,
+    advisedBytes: ownHuge.bytes(),
     zendCounts,
     madeAt: makers.madeAt,
   };

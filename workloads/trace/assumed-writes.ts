@@ -19,6 +19,8 @@ export const BIG_BYTES: Bytes = 16384;
 export const ASSUMED_WRITES = 'assumed-writes';
 /** … and those that it took as not written, since they hold zeros, on huge pages, which come with them. */
 export const ZEROS_UNWRITTEN = 'zeros-unwritten';
+/** Bytes for which the program asks for huge pages itself: these are not simulated. */
+export const OWN_HUGE_PAGES = 'own-huge-pages';
 /** … and those with zeros on huge pages that the program asks for itself, which count as written. */
 export const OWN_HUGE_ZEROS = 'own-huge-zeros';
 

@@ -123,6 +123,9 @@ function orderSentences(facts: Facts, w: WhatIf): string[] {
 
 const DEAD = `No block lives here: a setting is advised only where next to nothing of what it gives back is taken again (${percent(WORTH_IT)} more faults and calls at most).`;
 
+const IN_STEP =
+  'Who frees whose block stays as it was recorded, which keeps threads in step: really they do more at a time, and faults and work may be fewer.';
+
 /** Which bounds keep a setting from being advised, and what moves them. */
 function againstSentences(facts: Facts, w: WhatIf, allowed: Allowed): string[] {
   const sentences: string[] = [];
@@ -138,6 +141,7 @@ function againstSentences(facts: Facts, w: WhatIf, allowed: Allowed): string[] {
     const percents = Math.max(1, Math.ceil(moreWork(facts, w) * 100));
     sentences.push(`With --allow-work ${percents} explain advises what takes as much work as this one.`);
   }
+  if (sentences.length > 0 && hasSharedHeaps(w)) sentences.push(IN_STEP);
   if (hasHigherPeak(facts, w)) sentences.push('The peak may grow by a tenth: this one’s grows more.');
   if (waitsLonger(facts, w)) {
     sentences.push('Threads may wait for locks a twentieth of their time longer: with this one they wait more.');
@@ -201,7 +205,9 @@ function timeSentences(facts: Facts, w: WhatIf): string[] {
       ? `, waits for locks of ${duration(lockWaitNs)} instead of ${duration(times.lockWaitNs!)}`
       : '';
   const faults =
-    hasSharedHeaps(w) && timedFaults !== null ? `, ${instead(timedFaults, times.faults, 'page fault')}` : '';
+    hasSharedHeaps(w) && timedFaults !== null
+      ? `, in one order no more than ${instead(timedFaults, times.faults, 'page fault')}`
+      : '';
   return [
     `${setting} takes ${duration(cpuNs)} of work instead of ${duration(times.cpuNs)} (${signed(change)})${waits}${faults}, simulated; ${ofProgram(facts, w)}.`,
   ];

@@ -56,6 +56,9 @@ export function ownBytes({ sample, process }: Pick<Facts, 'sample' | 'process'>)
   return sample.rssBytes + (process ? process.anonymous + process.stack + process.data : 0);
 }
 
+/** The faults that are simulated are not those of a program that asks for huge pages itself. */
+export const hasOwnHugePages = ({ recording }: Pick<Facts, 'recording'>): boolean => (recording?.advisedBytes ?? 0) > 0;
+
 /** What a setting must save. */
 export const enoughBytes = (facts: Pick<Facts, 'sample' | 'process'>): Bytes =>
   Math.max(LEAST_SAVING, ownBytes(facts) * WORTH_IT);
@@ -72,10 +75,16 @@ export function moreWork({ times, workNs, programNs }: Facts, w: WhatIf): number
   return before > 0 ? (now - before) / Math.max(before, programNs ?? 0) : 0;
 }
 
+/** In the middle of what it leaves. */
+function likelySaved(facts: Facts, w: WhatIf): Bytes {
+  const { orders } = w;
+  return orders ? facts.sample.rssBytes - (orders.leastBytes + orders.mostBytes) / 2 : savedBytes(facts, w);
+}
+
 /** Whether the work, timed, grows by a larger share than the process gets smaller, and by more than was allowed. */
 export function isTooSlow(facts: Facts, w: WhatIf, { allowedWork = 0 }: Allowed = {}): boolean {
   if (!facts.times || w.cpuNs === null) return false;
-  return moreWork(facts, w) > Math.max(allowedWork, savedBytes(facts, w) / ownBytes(facts));
+  return moreWork(facts, w) > Math.max(allowedWork, likelySaved(facts, w) / ownBytes(facts));
 }
 
 /**
@@ -129,7 +138,8 @@ export function adviseOn(
 ): Advice {
   const { sample } = facts;
   const sound = whatIf.filter((w) => !w.failed);
-  const faults = findings.some((f) => f.lowers === 'faults') ? fewerFaults(facts, sound) : null;
+  const hasFaults = findings.some((f) => f.lowers === 'faults') && !hasOwnHugePages(facts);
+  const faults = hasFaults ? fewerFaults(facts, sound) : null;
   const least = enoughBytes(facts);
   const saving = sound.filter((w) => savedBytes(facts, w) >= least);
   const fair = (w: WhatIf) => isFair(facts, w, allowed);

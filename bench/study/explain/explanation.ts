@@ -82,6 +82,8 @@ export interface Recording {
   readonly zeroBytes: Bytes;
   /** … on huge pages that the program asks for itself, which count as written. */
   readonly ownHugeBytes: Bytes;
+  /** For which it asks so, all calls taken together: their huge pages are not simulated. */
+  readonly advisedBytes: Bytes;
   /** The most that the heap had up to the look, recorded and simulated; null where that is not known. */
   readonly peak: { readonly recordedBytes: Bytes; readonly simulatedBytes: Bytes } | null;
 }

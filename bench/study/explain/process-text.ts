@@ -1,4 +1,5 @@
 import { bytes, count, percent } from '../../../sim/contract/format.ts';
+import type { Bytes } from '../../../sim/contract/units.ts';
 import type { Facts } from './explanation.ts';
 import { lookText } from './process-at.ts';
 import { ARENAS_SENTENCE } from './python.ts';
@@ -9,17 +10,34 @@ const FAR_OFF = 0.25;
 /** Looks at which the simulated heap differs by no more are of the same state. */
 const MUCH_ALIKE = 0.1;
 
-/** Where the recorded process held far less or more than is simulated, at the moment or at a look that is much like it. */
+/** Where the recorded process held far less or more than is simulated: at the moment, or at a look that is much like it; else at its peak. */
 export function farOffSentences(facts: Facts): string[] {
   const { process, sample } = facts;
-  if (!process || sample.rssBytes === 0 || !isComparable(facts)) return [];
-  const { inBlocks } = process;
-  if (Math.abs(inBlocks) < sample.rssBytes * FAR_OFF) return [];
-  const differs = `${bytes(Math.abs(inBlocks))} ${inBlocks < 0 ? 'less' : 'more'}`;
+  if (!process || sample.rssBytes === 0) return [];
+  if (!isComparable(facts)) return farOffAtPeak(facts);
+  return isFarOff(process.inBlocks, sample.rssBytes)
+    ? [
+        `The recorded process had ${apartText(process.inBlocks)} in its heap than is simulated here (${percent(Math.abs(process.inBlocks) / sample.rssBytes)}): ${NO_SETTING}`,
+      ]
+    : [];
+}
+
+function farOffAtPeak({ recording, forked }: Facts): string[] {
+  if (!recording?.peak || forked) return [];
+  const { recordedBytes, simulatedBytes } = recording.peak;
+  const more = recordedBytes - simulatedBytes;
+  if (!isFarOff(more, simulatedBytes)) return [];
   return [
-    `The recorded process had ${differs} in its heap than is simulated here (${percent(Math.abs(inBlocks) / sample.rssBytes)}): what follows is of the simulation, and no setting is advised. Another recording may come nearer (sim record --sample-every looks more often).`,
+    `At its peak the recorded process had ${apartText(more)} in its heap than is simulated (${bytes(recordedBytes)}, not ${bytes(simulatedBytes)}), and what is judged here was not compared with it: ${NO_SETTING}`,
   ];
 }
+
+const NO_SETTING =
+  'what follows is of the simulation, and no setting is advised. Another recording may come nearer (sim record --sample-every looks more often).';
+
+const isFarOff = (more: Bytes, simulated: Bytes): boolean => Math.abs(more) >= simulated * FAR_OFF;
+
+const apartText = (more: Bytes): string => `${bytes(Math.abs(more))} ${more < 0 ? 'less' : 'more'}`;
 
 /**
  * Whether about as much is simulated at the look as at the moment: then what was recorded there tells of the moment. What ran under

@@ -1,7 +1,7 @@
 import { bytes } from '../../../sim/contract/format.ts';
 import type { Bytes } from '../../../sim/contract/units.ts';
 import { peakSentences } from '../../run/recorded-peak.ts';
-import { type Advice, WORTH_IT } from './advice.ts';
+import { type Advice, hasOwnHugePages, WORTH_IT } from './advice.ts';
 import type { Facts } from './explanation.ts';
 import type { WhatIf } from './what-if.ts';
 
@@ -40,11 +40,18 @@ export function hugePageSentences(facts: Facts, whatIf: readonly WhatIf[], { mem
 }
 
 /** Why the recorded process is not what is judged here, and where its peak was another. */
-export function recordingSentences({ recording, forked, run }: Facts): string[] {
+export function recordingSentences(facts: Facts): string[] {
+  const { recording, forked, run } = facts;
+  const own = hasOwnHugePages(facts)
+    ? [
+        `The program asks for huge pages itself (madvise, MADV_HUGEPAGE, for ${bytes(recording!.advisedBytes)}, all calls taken together). They are not simulated: it has fewer page faults than is said here, and how much of a block is huge hangs on its address, another one in every run. Nothing is advised for fewer faults.`,
+      ]
+    : [];
   if (recording?.under)
     return [
+      ...own,
       `The process was recorded under ${recording.under}: what it held is not compared with what is simulated here.`,
     ];
-  if (!recording?.peak || forked) return [];
-  return peakSentences(recording.peak.recordedBytes, recording.peak.simulatedBytes, run.allocator);
+  if (!recording?.peak || forked) return own;
+  return [...own, ...peakSentences(recording.peak.recordedBytes, recording.peak.simulatedBytes, run.allocator)];
 }

@@ -1,6 +1,6 @@
 import type { AllocatorSpec } from '../../../allocators/spec.ts';
 import { PAGE_BYTES } from '../../../sim/contract/units.ts';
-import { OWN_HUGE_ZEROS, ZEROS_UNWRITTEN } from '../../../workloads/trace/assumed-writes.ts';
+import { OWN_HUGE_PAGES, OWN_HUGE_ZEROS, ZEROS_UNWRITTEN } from '../../../workloads/trace/assumed-writes.ts';
 import type { Assembled } from '../../run/machine.ts';
 import { recordedPeak } from '../../run/recorded-process.ts';
 import { otherSetup, recordedSpec, recordedThp } from '../../run/recorded-setup.ts';
@@ -26,6 +26,7 @@ export function recordingOf(
     hadHugePages: thp === 'always' || (thp === 'madvise' && asksForHugePages(recordedSpec(options))),
     zeroBytes: Number(machine.get(ZEROS_UNWRITTEN) ?? 0),
     ownHugeBytes: Number(machine.get(OWN_HUGE_ZEROS) ?? 0),
+    advisedBytes: Number(machine.get(OWN_HUGE_PAGES) ?? 0),
     peak:
       recorded === null
         ? null

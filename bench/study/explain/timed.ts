@@ -9,12 +9,14 @@ import type { RunTask } from '../parallel/run-task.ts';
 import { shapeOf } from '../parallel/task-shape.ts';
 import type { RunTimes } from './explanation.ts';
 import { createLayouts, inLayout } from './layouts.ts';
-import { keepsOrder, otherOrders, otherSeeds, sharesHeaps } from './orders.ts';
+import { fullSpeedSeeds, keepsOrder, otherOrders, otherSeeds, sharesHeaps } from './orders.ts';
 import { callsOf, type OrderRange, type Trial, taskOf, upTo } from './what-if.ts';
 
 /** A run in virtual time. */
 export interface Timed {
   readonly times: RunTimes;
+  /** The same in other orders, one after the other as they are run of any setting; null for one that is left out. */
+  readonly inOrders?: readonly (RunTimes | null)[];
   /** What it leaves in the orders of the threads' calls that were run; null where they came too far out of the trace's order, or there is one. */
   readonly orders: OrderRange | null;
 }
@@ -64,9 +66,12 @@ export function createTimings(options: RunOptions, end: number, runner: Runner):
     tell();
     return result;
   }
-  const others = onceForEach((trial) =>
-    Promise.all(otherOrders(taskIn(trial), events).map((task, i) => inOther(trial, inLayout(task, i + 1)))),
-  );
+  const others = onceForEach((trial) => {
+    const timed = taskIn(trial);
+    const seeds = trial && sharesHeaps(trial) ? fullSpeedSeeds(timed, upTo(events, end)) : [];
+    const tasks = [...otherOrders(timed, events), ...seeds];
+    return Promise.all(tasks.map((task, i) => inOther(trial, inLayout(task, i + 1))));
+  });
   const inFileOrder = (trial: Trial | null) => trial?.task ?? taskOf(options, end, formatAllocator(options.spec));
   const layouts = createLayouts(upTo(events, end));
   const inLayouts = onceForEach((trial) =>
@@ -75,6 +80,9 @@ export function createTimings(options: RunOptions, end: number, runner: Runner):
 
   const timedBy = (run: RunResult, inOthers: readonly RunResult[]): Timed => ({
     times: timesOf(run, threads),
+    inOrders: inOthers
+      .filter(({ run: { mode } }) => mode === 'virtual')
+      .map((other) => (keepsOrder(other, events) ? timesOf(other, threads) : null)),
     orders: threads > 1 || inOthers.length > 0 ? rangeOf([run, ...inOthers], options) : null,
   });
 

@@ -86,7 +86,12 @@ export function pairsOf(
   );
 }
 
-const meet = (x: Setting, y: Setting): boolean => Object.keys(x.options).some((name) => name in y.options);
+/** Each of them alone keeps both thresholds from rising (do_set_mmap_threshold and its like): two at a time do what one does. */
+const THRESHOLDS = ['mmap_threshold', 'trim_threshold', 'top_pad'];
+const setsThreshold = ({ options }: Setting): boolean => THRESHOLDS.some((name) => name in options);
+
+const meet = (x: Setting, y: Setting): boolean =>
+  Object.keys(x.options).some((name) => name in y.options) || (setsThreshold(x) && setsThreshold(y));
 
 /**
  * The first ones, one of those that set the same options: the cheapest that comes near the best of them. Three decay times say nothing of two

@@ -53,6 +53,12 @@ export function prometheusText(families: readonly MetricFamily[]): string {
     .join('');
 }
 
+/** Prometheus multiplies by a thousand and cuts off (openmetricsparse.go), so that 1.001 would be the millisecond of 1. */
+function secondsText(seconds: number): string {
+  const isCutOff = Math.trunc(seconds * 1000) < Math.round(seconds * 1000);
+  return isCutOff ? (seconds + 1e-9).toFixed(9) : `${seconds}`;
+}
+
 /** OpenMetrics: a counter's family has its name without `_total`; ends with `# EOF`. */
 export function openMetricsText(families: readonly MetricFamily[]): string {
   const body = families.map(({ name, type, help, points }) => {
@@ -61,7 +67,7 @@ export function openMetricsText(families: readonly MetricFamily[]): string {
     const rows = points.map(({ labels, value, seconds }) => {
       const text = goFloat(value);
       const float = /[e.]|Inf|NaN/.test(text) ? text : `${text}.0`;
-      return `${sample}${labelText(labels)} ${float}${seconds === undefined ? '' : ` ${seconds}`}\n`;
+      return `${sample}${labelText(labels)} ${float}${seconds === undefined ? '' : ` ${secondsText(seconds)}`}\n`;
     });
     return `# HELP ${family} ${help}\n# TYPE ${family} ${type}\n${rows.join('')}`;
   });

@@ -32,6 +32,17 @@ describe.skipIf(missing)('what Prometheus says of', () => {
     expect(remarks.filter((line) => !THE_EXPORTERS_OWN.test(line))).toEqual([]);
   });
 
+  test('points of neighbouring milliseconds: each is one of its own', () => {
+    const points = Array.from({ length: 3000 }, (_, i) => ({ labels: {}, value: i, seconds: i / 1000 }));
+    const text = openMetricsText([{ name: 'a', type: 'gauge', help: 'a', points }]);
+    const kept = [...text.matchAll(/^a \S+ (\S+)$/gm)].map(([, at]) => Math.trunc(Number(at) * 1000));
+    expect(kept).toEqual(points.map((_, i) => i));
+    const file = join(folder, 'near.om');
+    writeFileSync(file, text);
+    const made = spawnSync('promtool', ['tsdb', 'create-blocks-from', 'openmetrics', file, join(folder, 'near')]);
+    expect(made.status).toBe(0);
+  });
+
   test.each(['opcache-pool', 'container', 'go-1.12'])('%s over time: blocks are made of it', (name) => {
     const historian = new Historian();
     const run = runMachineScript(MACHINE_SCENARIOS[name]!.text, {

@@ -123,6 +123,25 @@ describe('what a setting saves against what it costs', () => {
     expect(adviseOn(facts, [], [fair, { ...dear, rssBytes: 8.5 * MIB }]).costly).toBeNull();
   });
 
+  test('nor where its peak was another, and no look of the recorder tells of the moment', () => {
+    const at = { label: 'exit', event: 9, heap: MIB, anonymous: 0, stack: 0, data: 0 };
+    const process = { ...at, files: 0, recorder: 0, vmRss: MIB, difference: 0, inBlocks: 0 };
+    const recording = { under: null, hadHugePages: false, zeroBytes: 0, ownHugeBytes: 0, advisedBytes: 0 };
+    const judged = (recordedBytes: number) => {
+      const peak = { recordedBytes, simulatedBytes: 12 * MIB };
+      return judge(
+        { ...facts, process, processEventsLater: 500, recording: { ...recording, peak } },
+        [],
+        [setting({})],
+      );
+    };
+    expect(judged(20 * MIB)).toMatchObject({ advice: null, pastes: [] });
+    expect(judged(20 * MIB).answer.join()).toMatch(
+      /^At its peak .* had 8\.00 MiB more .* \(20\.0 MiB, not 12\.0 MiB\)/,
+    );
+    expect(judged(14 * MIB).advice).not.toBeNull();
+  });
+
   test('nothing is advised where the recorded process held far less than is simulated', () => {
     const at = { label: 'x', event: 1, heap: 10 * MIB, anonymous: 0, stack: 0, data: 0 };
     const process = { ...at, files: 0, recorder: 0, vmRss: 6 * MIB, difference: -4 * MIB, inBlocks: -4 * MIB };
@@ -266,6 +285,12 @@ describe('what a setting saves against what it costs', () => {
     for (const dearer of [{ faults: 2200 }, { cpuNs: 1010 }, { rssPeakBytes: 12.1 * MIB }, { rssBytes: 7.2 * MIB }]) {
       expect(adviseOn(facts, [], [one, { ...both, ...dearer }]).memory).toBe(one);
     }
+  });
+
+  test('work is held against what is saved in the middle of a range', () => {
+    const orders = { leastBytes: 4 * MIB, mostBytes: 8 * MIB, leftOut: 0, leftOutMostBytes: 0 };
+    expect(isFair(facts, setting({ orders, cpuNs: 1390 }), {})).toBe(true);
+    expect(isFair(facts, setting({ orders, cpuNs: 1410 }), {})).toBe(false);
   });
 
   test('a headline and a sentence say the range of runs that lie apart, and no figure of one', () => {

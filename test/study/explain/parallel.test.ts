@@ -66,7 +66,7 @@ describe('explain beside its trials', () => {
     expect(share).not.toBe(`+${percent(workNs / e.workNs - 1)}`);
     const text = explanationText(e, undefined, { width: 200 });
     expect(text.split('\n').find((line) => line.startsWith(`  ${setting}  `) && line.includes('%'))).toMatch(
-      new RegExp(` \\+[\\d.]+ %  \\${share}  `),
+      new RegExp(` \\+[\\d.]+ % +\\${share}  `),
     );
     expect(text).toMatch(new RegExp(`as it is .* ${duration(e.workNs)} +${duration(e.times!.cpuNs)} `));
     expect(text).toContain('timed: the work with threads beside each other');

@@ -62,7 +62,9 @@ describe('Without huge pages', () => {
 
   it('what the program asks for itself is told', async () => {
     const headers = ['%machine thp madvise', `%machine own-huge-zeros ${20 * MIB}`];
-    const { answer } = await explained('glibc', headers, ALL);
+    headers.push(`%machine own-huge-pages ${32 * MIB}`);
+    const { answer, sentences } = await explained('glibc', headers, ALL);
+    expect(sentences.join(' ')).toMatch(/asks for huge pages itself \(madvise, MADV_HUGEPAGE, for 32\.0 MiB/);
     expect(answer.join(' ')).toMatch(/20\.0 MiB of large blocks, .* \(madvise, MADV_HUGEPAGE\)/);
   });
 });

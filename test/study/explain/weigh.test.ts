@@ -2,11 +2,12 @@ import { expect, test } from 'vitest';
 import { parseAllocator } from '../../../allocators/spec.ts';
 import type { RunOptions } from '../../../bench/run/run-options.ts';
 import { conclude } from '../../../bench/study/explain/conclude.ts';
+import type { RunTimes } from '../../../bench/study/explain/explanation.ts';
 import { observe } from '../../../bench/study/explain/observe.ts';
 import { createSharedRuns } from '../../../bench/study/explain/shared-runs.ts';
 import type { Timed, Timings } from '../../../bench/study/explain/timed.ts';
 import { usualTrials } from '../../../bench/study/explain/trials.ts';
-import { weigh } from '../../../bench/study/explain/weigh.ts';
+import { leastPrice, weigh } from '../../../bench/study/explain/weigh.ts';
 import type { OrderRange, Trial } from '../../../bench/study/explain/what-if.ts';
 import { createRunner } from '../../../bench/study/parallel/run-all.ts';
 import { eventsOf } from '../../helpers/bump-run.ts';
@@ -135,4 +136,33 @@ test('what is timed next is begun once the runs that have ended tell it', async 
   const { timed, begun } = await adviceWhere(0, seeds, BUFFERS, () => 50_000);
   expect(timed.length).toBeGreaterThan(1);
   expect(begun).toEqual(timed.slice(1));
+});
+
+test('what threads would share is run in other orders, whatever that of the trace tells', async () => {
+  const events = eventsOf([...LINES, 'm 1 777 100']);
+  const settings = async (of: RunOptions) =>
+    (await adviceWhere(0, { asItIs: only(0), setting: only(0) }, of)).timed.map(({ setting }) => setting.options);
+  expect(await settings({ ...SINGLE, events })).toContainEqual({ arena_max: 1 });
+  expect(await settings(SINGLE)).toEqual([{ tcache_count: 0 }]);
+});
+
+test('the price of a setting is what it takes more where that is least, of the orders that were run both ways', () => {
+  const times = (faults: number, cpuNs: number): RunTimes => ({
+    faults,
+    syscalls: 10,
+    cpuNs,
+    lockWaitNs: 0,
+    threadNs: 1000,
+  });
+  const timed = (first: RunTimes, ...inOrders: (RunTimes | null)[]): Timed => ({
+    times: first,
+    inOrders,
+    orders: null,
+  });
+  const asItIs = timed(times(100, 50), times(90, 60), null);
+  expect(leastPrice(timed(times(300, 80), times(150, 100), times(10, 10), times(5, 5)), asItIs)).toEqual({
+    ...times(160, 80),
+    lockWaitNs: 0,
+  });
+  expect(leastPrice(timed(times(300, 80)), asItIs)).toEqual(times(300, 80));
 });
