@@ -30,18 +30,18 @@ export function threadOf(k: Kernel): Khugepaged {
 /** hugepage_flags_enabled and khugepaged_has_work. */
 const hasWork = (k: Kernel, { slots }: Khugepaged): boolean => k.thp.enabled !== 'never' && slots.length > 0;
 
-/** khugepaged_enter_vma: the first address space that may have huge pages wakes the thread. */
+/** khugepaged_enter_vma. */
 export function khugepagedEnterVma(k: Kernel, vma: Vma): void {
   const { mm } = vma;
   if (mm.onKhugepagedList || !vma.anonVma || k.thp.enabled === 'never' || !hugepageVmaCheck(k, vma)) return;
   khugepagedEnter(k, mm);
 }
 
-/** __khugepaged_enter. */
+/** __khugepaged_enter: the first on the list wakes the thread where it waits for work, and not where it waits for its time. */
 export function khugepagedEnter(k: Kernel, mm: Mm): void {
   const thread = threadOf(k);
   mm.onKhugepagedList = true;
-  if (thread.slots.push(mm) === 1) khugepagedWake(k);
+  if (thread.slots.push(mm) === 1 && thread.wakeUs <= k.nowUs) khugepagedWake(k);
 }
 
 /** __khugepaged_exit. */

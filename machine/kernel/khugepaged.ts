@@ -130,7 +130,8 @@ export function runKhugepaged(k: Kernel, budgetUs: number): number {
     if (part.done) {
       thread.scan = null;
       thread.isScanning = false;
-      thread.wakeUs = k.thp.scanSleepMs > 0 ? timerExpiresUs(k.nowUs, k.thp.scanSleepMs) : k.nowUs;
+      const waitsForTime = thread.slots.length > 0 && k.thp.scanSleepMs > 0;
+      thread.wakeUs = waitsForTime ? timerExpiresUs(k.nowUs, k.thp.scanSleepMs) : k.nowUs;
       break;
     }
     tookUs += part.value;
