@@ -39,6 +39,8 @@ export interface ImageTraceOptions {
   readonly parts: readonly LogPart[];
   /** The thread that a fork's child goes on with. */
   readonly forkThread: number;
+  /** Whether the allocator clears up in a destructor of its own (jemalloc's tsd_cleanup), not behind all of them (glibc's __libc_thread_freeres). */
+  readonly clearsUpFirst: boolean;
   /** The signal that ended the process, where one did. */
   readonly signal: number | undefined;
   readonly symbolizer: Symbolizer;
@@ -83,13 +85,14 @@ export function traceOfImage(options: ImageTraceOptions): ImageTrace {
     rows: Math.min(ahead.records, ROWS_AHEAD_MAX, mostRows()),
   });
   if (sites.count > 0) sites.symbolize(options.symbolizer);
-  const { lastOf, ownFrom } = ahead;
+  const { lastOf, exitOf, ownFrom } = ahead;
   const every = Math.max(1, Math.floor((ahead.records - ownFrom) / Math.max(1, options.samples)));
 
   const oddities: Record<string, number> = {};
   const unseen = createUnseenSum();
   const granules = new Set<number>();
   const exiting = new Set<number>();
+  const gone = new Set<number>();
   const threads = new Set<number>();
   /** By thread, the site of its allocations from here on. */
   const siteOf = new Map<number, number>();
@@ -184,11 +187,13 @@ export function traceOfImage(options: ImageTraceOptions): ImageTrace {
     exitThread = -1;
   }
 
-  /** The exit was logged by the first destructor; what the thread did after it comes before the exit here. */
-  function leave(r: LogRecord): void {
-    if (!exiting.has(r.thread) || index < (lastOf.get(r.thread) ?? 0)) return;
-    exiting.delete(r.thread);
-    builder.threadExit(r.thread);
+  /** The exit is logged by a destructor in each of their rounds; what the thread did after it comes before the exit here. */
+  function leave({ thread }: LogRecord): void {
+    const end = (options.clearsUpFirst ? exitOf.get(thread) : undefined) ?? lastOf.get(thread) ?? 0;
+    if (!exiting.has(thread) || index < end) return;
+    exiting.delete(thread);
+    gone.add(thread);
+    builder.threadExit(thread);
   }
 
   function visit(r: LogRecord): void {
@@ -241,11 +246,12 @@ export function traceOfImage(options: ImageTraceOptions): ImageTrace {
         return;
       case LOG.THREAD:
         threadOfId.set(r.a, r.thread);
+        gone.delete(r.thread);
         joins.begins(r);
         return;
       case LOG.THREAD_EXIT:
         threadNames.set(r.thread, r.text);
-        exiting.add(r.thread);
+        if (!gone.has(r.thread)) exiting.add(r.thread);
         joins.exits(r);
         return;
       case LOG.CREATES:

@@ -4,6 +4,7 @@ import { createOwnHugePages } from './own-huge-pages.ts';
 import { joined, type PageRun } from './page-runs.ts';
 import { createThreadMakers } from './recorded-joins.ts';
 import type { RecordedSites } from './recorded-sites.ts';
+import { createThreadExits } from './thread-exits.ts';
 
 /**
  * What later records of a log say of earlier ones. Which writes stand behind which record. A page of a big block was written at some moment between two looks at it: it
@@ -15,8 +16,10 @@ import type { RecordedSites } from './recorded-sites.ts';
  *   what has zeros, in a huge page that came later, was not written, but where the program is seen to write zeros to the block
  */
 export interface Lookahead {
-  /** Where each thread was last seen, but for the records of its exit. */
+  /** Where each thread was last seen. */
   readonly lastOf: ReadonlyMap<number, number>;
+  /** The first record of the exit of each thread that does nothing behind it. */
+  readonly exitOf: ReadonlyMap<number, number>;
   readonly records: number;
   /** Where the last part, which is the image's own, begins. */
   readonly ownFrom: number;
@@ -70,6 +73,7 @@ const PAGES_MAX = 2 ** 30;
 /** Notes the call sites as well, where there are any. */
 export function lookAhead(parts: readonly LogPart[], pageBytes: number, sites: RecordedSites): Lookahead {
   const lastOf = new Map<number, number>();
+  const exits = createThreadExits(lastOf);
   let ownFrom = 0;
   let lastThread = -1;
   const watched = new Map<number, WatchedBlock>();
@@ -152,6 +156,7 @@ export function lookAhead(parts: readonly LogPart[], pageBytes: number, sites: R
     if (r.thread !== lastThread) {
       lastOf.set(lastThread, index - 1);
       lastThread = r.thread;
+      exits.comes(index);
     }
     switch (r.op) {
       case LOG.RESIDENT: {
@@ -203,6 +208,9 @@ export function lookAhead(parts: readonly LogPart[], pageBytes: number, sites: R
       case LOG.THREAD:
         makers.begins(r, index);
         return;
+      case LOG.THREAD_EXIT:
+        exits.exits(r.thread, index);
+        return;
       case LOG.SAMPLE:
         for (const block of looked) block.lastLook = index;
         looked = new Set();
@@ -230,6 +238,7 @@ export function lookAhead(parts: readonly LogPart[], pageBytes: number, sites: R
   for (const address of watched.keys()) retire(address);
   return {
     lastOf,
+    exitOf: exits.found(),
     records,
     ownFrom,
     atAllocation,

@@ -147,13 +147,24 @@ export function summedMappings(
     .sort((one, other) => other.residentBytes - one.residentBytes || (one.name < other.name ? -1 : 1));
 }
 
+/** glibc up to 2.36 ends the value of each tunable in place (parse_tunables()): the kernel has the rest of them as strings of their own. */
+function withWholeTunables(environment: readonly string[]): string[] {
+  const whole: string[] = [];
+  for (const line of environment) {
+    const isRest = line.startsWith('glibc.') && whole.at(-1)?.startsWith('GLIBC_TUNABLES=');
+    if (isRest) whole.push(`${whole.pop()}:${line}`);
+    else whole.push(line);
+  }
+  return whole;
+}
+
 /** Names of settings that allocators read. */
 const SETTINGS =
   /^(MALLOC_\w+|GLIBC_TUNABLES|LD_PRELOAD|USE_ZEND_ALLOC\w*|PYTHONMALLOC|(_RJEM_|JE_)?MALLOC_CONF|MIMALLOC_\w+|TCMALLOC_\w+)$/;
 
 export function allocatorSettings(environment: readonly string[], library: string): RecordedFacts['environment'] {
   const settings: [string, string][] = [];
-  for (const line of environment) {
+  for (const line of withWholeTunables(environment)) {
     const equals = line.indexOf('=');
     const name = line.slice(0, equals);
     if (equals <= 0 || !SETTINGS.test(name)) continue;

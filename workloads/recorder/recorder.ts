@@ -161,6 +161,7 @@ function traceOf(
     pageBytes,
     parts,
     forkThread: image.parent?.thread ?? 0,
+    clearsUpFirst: basename(image.allocator).includes('jemalloc'),
     signal: earlier === 0 ? signalOf(image.status) : undefined,
     symbolizer,
     isRecorder: session.isRecorder,

@@ -223,7 +223,14 @@ void log_epoch(uint64_t now)
 	log_extended(OP_EPOCH, NULL, now, 0);
 }
 
-/* Runs at each round of a thread's destructors; the last such record counts. */
+static int real_key_create(pthread_key_t *key, void (*destructor)(void *))
+{
+	static _Atomic(int (*)(pthread_key_t *, void (*)(void *))) next;
+	if (!next) next = (int (*)(pthread_key_t *, void (*)(void *)))next_function("pthread_key_create");
+	return next ? next(key, destructor) : EAGAIN;
+}
+
+/* Runs at each round of a thread's destructors, before those of other keys: image-trace.ts tells which one counts. */
 static void at_exit_of_thread(void *mark)
 {
 	if (recording()) {
@@ -237,17 +244,29 @@ static void at_exit_of_thread(void *mark)
 	pthread_setspecific(exit_key, mark);
 }
 
-void begin_thread(void)
+static void make_exit_key(void)
 {
 	static _Atomic int making;
+	if (!atomic_exchange(&making, 1)) atomic_store(&has_exit_key, real_key_create(&exit_key, at_exit_of_thread) == 0);
+}
+
+/* Destructors go by the order in which keys were made. jemalloc makes its own before this library is set up, and gives an arena's pages back in it. */
+EXPORT int pthread_key_create(pthread_key_t *key, void (*destructor)(void *))
+{
+	int saved = errno;
+	if (recording()) make_exit_key();
+	errno = saved;
+	return real_key_create(key, destructor);
+}
+
+void begin_thread(void)
+{
 	int tid = (int)syscall(SYS_gettid);
 	int is_main = tid == (int)syscall(SYS_getpid);
 	uint32_t limit = (1u << THREAD_BITS) - 1;
 	thread_mark = is_main ? 1 : 2 + atomic_fetch_add(&thread_count, 1) % (limit - 1);
 	if (!is_main) {
-		if (!atomic_load(&has_exit_key) && !atomic_exchange(&making, 1)) {
-			atomic_store(&has_exit_key, pthread_key_create(&exit_key, at_exit_of_thread) == 0);
-		}
+		make_exit_key();
 		if (atomic_load(&has_exit_key)) pthread_setspecific(exit_key, (void *)1);
 	}
 	log_extended(OP_THREAD, (const void *)pthread_self(), (uint64_t)tid, 0);
@@ -275,10 +294,7 @@ __attribute__((constructor)) static void loaded(void)
 {
 	int saved = errno;
 	if (recording()) {
-		static _Atomic int making;
-		if (!atomic_exchange(&making, 1)) {
-			atomic_store(&has_exit_key, pthread_key_create(&exit_key, at_exit_of_thread) == 0);
-		}
+		make_exit_key();
 		pthread_atfork(NULL, in_parent, in_child);
 		note_allocator();
 		note_conf();
