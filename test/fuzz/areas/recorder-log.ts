@@ -38,7 +38,7 @@ export const recorderLog: Area = defineArea({
         pageBytes: 4096,
         parts: [{ path, ownPid: 1, startTicks: 0, untilSlot: Infinity }],
         forkThread: 0,
-    clearsUpFirst: false,
+        clearsUpFirst: false,
         signal: undefined,
         symbolizer: createSymbolizer(),
         isRecorder: () => false,
