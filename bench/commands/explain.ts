@@ -13,7 +13,7 @@ import { diffStacks } from '../report/sites/stacks.ts';
 import { explanationCsv } from '../study/explain/csv.ts';
 import { explainInParallel } from '../study/explain/explain-in-parallel.ts';
 import type { Explanation } from '../study/explain/explanation.ts';
-import { diffText } from '../study/explain/site-text.ts';
+import { diffText } from '../study/explain/heap/site-text.ts';
 import { explanationText } from '../study/explain/text.ts';
 import { startAhead } from '../study/parallel/lanes.ts';
 

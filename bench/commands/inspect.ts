@@ -15,7 +15,7 @@ import { KERNEL_VIEWS, STRACE } from '../report/views/kernel-views.ts';
 import { LockstepRun } from '../run/modes/lockstep.ts';
 import { inPieces } from '../run/pieces.ts';
 import type { RunOptions } from '../run/run-options.ts';
-import { loadForMoment, momentOf } from '../study/explain/moment-in-run.ts';
+import { loadForMoment, momentOf } from '../study/explain/moment/moment-in-run.ts';
 
 interface InspectArguments extends MachineArguments {
   view: string;

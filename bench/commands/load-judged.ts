@@ -1,7 +1,7 @@
 import type { Ns } from '../../sim/contract/units.ts';
 import { isRecorded } from '../study/explain/going-down/final-frees.ts';
-import { programTime } from '../study/explain/program-time.ts';
-import { upToMoment } from '../study/explain/up-to-moment.ts';
+import { upToMoment } from '../study/explain/moment/up-to-moment.ts';
+import { programTime } from '../study/explain/recorded/program-time.ts';
 import type { JudgedMoment } from '../study/judged-moment.ts';
 import { loadForBatch, loadTask } from './load-task.ts';
 

@@ -5,9 +5,9 @@ import { writeSites } from '../cli/write-sites.ts';
 import type { ReportRun } from '../report/report-run.ts';
 import { diffStacks, type StackBytes } from '../report/sites/stacks.ts';
 import type { RunOptions } from '../run/run-options.ts';
-import { bySiteSteps } from '../study/explain/by-site.ts';
-import { loadForMoment, momentSteps } from '../study/explain/moment-in-run.ts';
-import { diffText, siteLines } from '../study/explain/site-text.ts';
+import { bySiteSteps } from '../study/explain/heap/by-site.ts';
+import { diffText, siteLines } from '../study/explain/heap/site-text.ts';
+import { loadForMoment, momentSteps } from '../study/explain/moment/moment-in-run.ts';
 
 /** Writes what was asked for by call site; comes back with the text. In file order, whatever the run's own time was. */
 export async function sitesOf(

@@ -200,7 +200,7 @@ async function runReading(argv: RunArguments, passes: boolean): Promise<void> {
 async function recorded(options: RunOptions, records: Recorded): Promise<ReportRun> {
   const { recordRun } = await import('../study/record.ts');
   if (records === 'samples') return recordRun(options, records);
-  const { upToMoment } = await import('../study/explain/up-to-moment.ts');
+  const { upToMoment } = await import('../study/explain/moment/up-to-moment.ts');
   const { moment } = await upToMoment(options, undefined, formatAllocator(options.spec));
   return recordRun(options, records, moment ?? undefined);
 }

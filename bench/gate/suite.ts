@@ -7,7 +7,7 @@ import { isBuiltIn, resolveWorkload } from '../../workloads/index.ts';
 import { chooseTime } from '../run/choose-time.ts';
 import type { RunResult } from '../run/result.ts';
 import type { Suite } from '../schema/gate.ts';
-import { upToMoment } from '../study/explain/up-to-moment.ts';
+import { upToMoment } from '../study/explain/moment/up-to-moment.ts';
 import { orFinished } from '../study/parallel/finished.ts';
 import { type RunAllOptions, runAll } from '../study/parallel/run-all.ts';
 import type { RunTask } from '../study/parallel/run-task.ts';

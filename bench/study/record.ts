@@ -10,7 +10,7 @@ import { ownLine, shortFrame } from '../report/sites/frames.ts';
 import type { Mode } from '../run/result.ts';
 import { runInMode } from '../run/run-in-mode.ts';
 import type { Rise, RunOptions } from '../run/run-options.ts';
-import { hasCallSites, stackOfRow } from './explain/by-site.ts';
+import { hasCallSites, stackOfRow } from './explain/heap/by-site.ts';
 import { clockOf } from './plan/sample-points.ts';
 import { sitesInOrder, watchInOrder } from './watch-in-order.ts';
 

@@ -4,9 +4,9 @@ import type { StackBytes } from '../report/sites/stacks.ts';
 import type { Assembled } from '../run/machine.ts';
 import type { RunResult } from '../run/result.ts';
 import type { RowWatcher, RunOptions } from '../run/run-options.ts';
-import { bySiteSteps, hasCallSites, sitesOfRun } from './explain/by-site.ts';
-import { type LastFreed, watchLastFreed } from './explain/last-freed.ts';
-import { loadForMoment, momentSteps } from './explain/moment-in-run.ts';
+import { bySiteSteps, hasCallSites, sitesOfRun } from './explain/heap/by-site.ts';
+import { type LastFreed, watchLastFreed } from './explain/heap/last-freed.ts';
+import { loadForMoment, momentSteps } from './explain/moment/moment-in-run.ts';
 
 export type Sites = Pick<ReportRun, 'sites' | 'sitesAbout'>;
 

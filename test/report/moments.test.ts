@@ -5,7 +5,7 @@ import { CLASSES, classBytes } from '../../bench/report/names.ts';
 import type { MomentData } from '../../bench/report/page-data.ts';
 import { requestedPeakRows } from '../../bench/report/requested-peaks.ts';
 import { runInMode } from '../../bench/run/run-in-mode.ts';
-import { momentOf } from '../../bench/study/explain/moment-in-run.ts';
+import { momentOf } from '../../bench/study/explain/moment/moment-in-run.ts';
 import { recordRun } from '../../bench/study/record.ts';
 import { bumpOptions, eventsOf } from '../helpers/bump-run.ts';
 

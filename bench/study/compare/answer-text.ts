@@ -2,7 +2,7 @@ import { bytes, count, duration, percent } from '../../../sim/contract/format.ts
 import type { Comparison, ComparisonCell } from '../../metrics/comparison.ts';
 import { metricNamed, metricText } from '../../metrics/index.ts';
 import { escapeLine } from '../../report/escape.ts';
-import { JUDGED } from '../explain/moment.ts';
+import { JUDGED } from '../explain/moment/moment.ts';
 
 /** What differs by less than this share is not spoken of. */
 const WORTH_SAYING = 0.01;

@@ -4,9 +4,9 @@ import { breathing } from '../../../workloads/breathing.ts';
 import { diffStacks, type StackBytes } from '../../report/sites/stacks.ts';
 import { type Palette, PLAIN } from '../../report/text/palette.ts';
 import type { RunOptions } from '../../run/run-options.ts';
-import { bySiteSteps } from '../explain/by-site.ts';
-import { loadForMoment, momentSteps } from '../explain/moment-in-run.ts';
-import { diffText, siteLines } from '../explain/site-text.ts';
+import { bySiteSteps } from '../explain/heap/by-site.ts';
+import { diffText, siteLines } from '../explain/heap/site-text.ts';
+import { loadForMoment, momentSteps } from '../explain/moment/moment-in-run.ts';
 
 /** Resident bytes by call stack under each allocator, at one moment, in file order. */
 export interface ComparedSites {

@@ -1,11 +1,11 @@
-import type { Allowed } from './advice.ts';
+import type { Allowed } from './advice/advice.ts';
+import { knownFacts, UNWEIGHED, type Weighed, whatIfsOf } from './advice/weigh.ts';
 import { EXPLANATION_SCHEMA, type Explanation } from './explanation.ts';
 import type { Observed, ObserveOptions } from './observed.ts';
-import type { SharedRuns } from './shared-runs.ts';
-import { firstTrials, furtherTrials, pairsOf } from './trials.ts';
+import type { SharedRuns } from './settings/shared-runs.ts';
+import { firstTrials, furtherTrials, pairsOf } from './settings/trials.ts';
+import type { Trial } from './settings/what-if.ts';
 import { judge } from './verdict.ts';
-import { knownFacts, UNWEIGHED, type Weighed, whatIfsOf } from './weigh.ts';
-import type { Trial } from './what-if.ts';
 
 export interface ExplainOptions extends ObserveOptions, Allowed {
   /** Run other settings too and compare. On unless false. */

@@ -1,6 +1,6 @@
 import { parseAllocator } from '../../../allocators/spec.ts';
 import type { ObserveTask } from '../parallel/task.ts';
-import { loadForMoment } from './moment-in-run.ts';
+import { loadForMoment } from './moment/moment-in-run.ts';
 import { observe } from './observe.ts';
 import type { Observed } from './observed.ts';
 

@@ -3,14 +3,14 @@ import { formatAllocator } from '../../../allocators/spec.ts';
 import { Interrupted } from '../../../sim/contract/assert.ts';
 import { BatchInterrupted } from '../parallel/finished.ts';
 import { createRunner, type RunAllOptions, type Runner } from '../parallel/run-all.ts';
+import { advisedTrials, weigh } from './advice/weigh.ts';
 import { alternatives, conclude, type ExplainOptions } from './conclude.ts';
 import type { Explanation } from './explanation.ts';
-import { momentFromEvents } from './moment.ts';
-import { createSharedRuns, type SharedRuns } from './shared-runs.ts';
-import { createTimings, heard } from './timed.ts';
-import { usualTrials } from './trials.ts';
-import { advisedTrials, weigh } from './weigh.ts';
-import type { Trial } from './what-if.ts';
+import { momentFromEvents } from './moment/moment.ts';
+import { createSharedRuns, type SharedRuns } from './settings/shared-runs.ts';
+import { createTimings, heard } from './settings/timed.ts';
+import { usualTrials } from './settings/trials.ts';
+import type { Trial } from './settings/what-if.ts';
 
 /** Beside the trials: the run that is looked at; mostly two that are timed. */
 const OTHER_RUNS = 3;

@@ -6,9 +6,9 @@ import { eventsOf } from '../parallel/task-events.ts';
 import { alternatives, conclude, type ExplainOptions } from './conclude.ts';
 import type { Explanation } from './explanation.ts';
 import { observe } from './observe.ts';
-import { applySetting } from './setting.ts';
-import { createSharedRuns } from './shared-runs.ts';
-import type { Trial } from './what-if.ts';
+import { applySetting } from './settings/setting.ts';
+import { createSharedRuns } from './settings/shared-runs.ts';
+import type { Trial } from './settings/what-if.ts';
 
 /**
  * Replays the workload in file order up to a point and says where the resident bytes are, what keeps them, what the

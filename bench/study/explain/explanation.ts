@@ -4,15 +4,15 @@ import type { StackBytes } from '../../report/sites/stacks.ts';
 import type { RecordedProcessSample } from '../../run/recorded-process.ts';
 import type { RunDescription, RunResult } from '../../run/result.ts';
 import type { Paste } from '../paste.ts';
-import type { Growth } from './demand.ts';
-import type { Moment } from './moment.ts';
-import type { Pasted } from './paste.ts';
-import type { HeldPage, PinningGroup } from './pinning.ts';
-import type { PythonObjects } from './python.ts';
-import type { AreaReport } from './ranges.ts';
-import type { ReturnPrediction } from './returns.ts';
-import type { TunableChange } from './tunable-changes.ts';
-import type { OrderRange, WhatIf } from './what-if.ts';
+import type { Growth } from './heap/demand.ts';
+import type { HeldPage, PinningGroup } from './heap/pinning.ts';
+import type { AreaReport } from './heap/ranges.ts';
+import type { ReturnPrediction } from './heap/returns.ts';
+import type { TunableChange } from './heap/tunable-changes.ts';
+import type { Moment } from './moment/moment.ts';
+import type { PythonObjects } from './recorded/python.ts';
+import type { Pasted } from './settings/paste.ts';
+import type { OrderRange, WhatIf } from './settings/what-if.ts';
 
 export const EXPLANATION_SCHEMA = 'allocsim-explanation-1';
 

@@ -5,7 +5,7 @@ import { suggestion } from '../../../sim/contract/suggestion.ts';
 import type { Bytes } from '../../../sim/contract/units.ts';
 import type { Metric } from '../../metrics/metric.ts';
 import type { Mode, RunResult } from '../../run/result.ts';
-import { applySetting, type Setting, withOption } from '../explain/setting.ts';
+import { applySetting, type Setting, withOption } from '../explain/settings/setting.ts';
 import { type Bound, isWithin, worsening } from './bounds.ts';
 import { candidateValues, DEBUGGING, settingValues } from './candidates.ts';
 import { fewValues, type Pair, pairsOf } from './pairs.ts';

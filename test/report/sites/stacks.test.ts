@@ -6,7 +6,7 @@ import { pprof } from '../../../bench/report/sites/pprof.ts';
 import { speedscope } from '../../../bench/report/sites/speedscope.ts';
 import { collapsed, diffStacks, parseCollapsed, type StackBytes } from '../../../bench/report/sites/stacks.ts';
 import type { Facts } from '../../../bench/study/explain/explanation.ts';
-import { siteSentences } from '../../../bench/study/explain/site-text.ts';
+import { siteSentences } from '../../../bench/study/explain/heap/site-text.ts';
 
 const STACKS: StackBytes[] = [
   { stack: ['main', 'parse (a.c:7)', 'malloc'], held: 4096, pinned: 100, freed: 300 },

@@ -1,9 +1,9 @@
 import { describe, expect, test } from 'vitest';
-import { adviseOn, isFair, LEAST_SAVING, ownBytes } from '../../../bench/study/explain/advice.ts';
+import { adviseOn, isFair, LEAST_SAVING, ownBytes } from '../../../bench/study/explain/advice/advice.ts';
 import { explain } from '../../../bench/study/explain/explain.ts';
 import type { Facts } from '../../../bench/study/explain/explanation.ts';
+import type { WhatIf } from '../../../bench/study/explain/settings/what-if.ts';
 import { judge } from '../../../bench/study/explain/verdict.ts';
-import type { WhatIf } from '../../../bench/study/explain/what-if.ts';
 import { bumpOptions } from '../../helpers/bump-run.ts';
 
 const MIB = 1024 * 1024;

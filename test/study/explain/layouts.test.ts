@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
-import { createLayouts, inLayout } from '../../../bench/study/explain/layouts.ts';
-import { withClock } from '../../../bench/study/explain/other-clock.ts';
+import { createLayouts, inLayout } from '../../../bench/study/explain/settings/layouts.ts';
+import { withClock } from '../../../bench/study/explain/settings/other-clock.ts';
 import { type RunTask, runTask } from '../../../bench/study/parallel/run-task.ts';
 import type { EventBuffer } from '../../../sim/contract/event.ts';
 import { eventsOf } from '../../helpers/bump-run.ts';

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { parseAllocator } from '../../../allocators/spec.ts';
-import { momentOf } from '../../../bench/study/explain/moment-in-run.ts';
+import { momentOf } from '../../../bench/study/explain/moment/moment-in-run.ts';
 import { bumpOptions, eventsOf } from '../../helpers/bump-run.ts';
 
 const EXIT_ALONE = 'just before the program began to exit';

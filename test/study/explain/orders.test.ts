@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
-import { fullSpeedSeeds, savedBytes } from '../../../bench/study/explain/orders.ts';
-import type { OrderRange, WhatIf } from '../../../bench/study/explain/what-if.ts';
+import { fullSpeedSeeds, savedBytes } from '../../../bench/study/explain/settings/orders.ts';
+import type { OrderRange, WhatIf } from '../../../bench/study/explain/settings/what-if.ts';
 import type { RunTask } from '../../../bench/study/parallel/run-task.ts';
 import type { EventBuffer } from '../../../sim/contract/event.ts';
 import type { Sample } from '../../../sim/metrics/sample.ts';

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { programTime } from '../../../bench/study/explain/program-time.ts';
+import { programTime } from '../../../bench/study/explain/recorded/program-time.ts';
 
 const look = (row: number, cpuNs: number, recorderNs: number) => ({
   row,

@@ -2,7 +2,7 @@ import { expect, test } from 'vitest';
 import { parseAllocator } from '../../../allocators/spec.ts';
 import { explain } from '../../../bench/study/explain/explain.ts';
 import type { Explanation } from '../../../bench/study/explain/explanation.ts';
-import { pythonObjects } from '../../../bench/study/explain/python.ts';
+import { pythonObjects } from '../../../bench/study/explain/recorded/python.ts';
 import { judge } from '../../../bench/study/explain/verdict.ts';
 import { bumpOptions, eventsOf } from '../../helpers/bump-run.ts';
 

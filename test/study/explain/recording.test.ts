@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { parseAllocator } from '../../../allocators/spec.ts';
 import { runInMode } from '../../../bench/run/run-in-mode.ts';
 import { explain } from '../../../bench/study/explain/explain.ts';
-import { loadForMoment } from '../../../bench/study/explain/moment-in-run.ts';
+import { loadForMoment } from '../../../bench/study/explain/moment/moment-in-run.ts';
 import { eventsOf } from '../../helpers/bump-run.ts';
 
 const MIB = 2 ** 20;

@@ -2,9 +2,9 @@ import { expect, test } from 'vitest';
 import { parseAllocator } from '../../../allocators/spec.ts';
 import { explain } from '../../../bench/study/explain/explain.ts';
 import type { Facts } from '../../../bench/study/explain/explanation.ts';
-import { settingName } from '../../../bench/study/explain/setting.ts';
-import { pairsOf } from '../../../bench/study/explain/trials.ts';
-import { trialOf, type WhatIf } from '../../../bench/study/explain/what-if.ts';
+import { settingName } from '../../../bench/study/explain/settings/setting.ts';
+import { pairsOf } from '../../../bench/study/explain/settings/trials.ts';
+import { trialOf, type WhatIf } from '../../../bench/study/explain/settings/what-if.ts';
 import { eventsOf } from '../../helpers/bump-run.ts';
 
 const MIB = 1024 * 1024;

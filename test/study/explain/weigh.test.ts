@@ -1,14 +1,14 @@
 import { expect, test } from 'vitest';
 import { parseAllocator } from '../../../allocators/spec.ts';
 import type { RunOptions } from '../../../bench/run/run-options.ts';
+import { leastPrice, weigh } from '../../../bench/study/explain/advice/weigh.ts';
 import { conclude } from '../../../bench/study/explain/conclude.ts';
 import type { RunTimes } from '../../../bench/study/explain/explanation.ts';
 import { observe } from '../../../bench/study/explain/observe.ts';
-import { createSharedRuns } from '../../../bench/study/explain/shared-runs.ts';
-import type { Timed, Timings } from '../../../bench/study/explain/timed.ts';
-import { usualTrials } from '../../../bench/study/explain/trials.ts';
-import { leastPrice, weigh } from '../../../bench/study/explain/weigh.ts';
-import type { OrderRange, Trial } from '../../../bench/study/explain/what-if.ts';
+import { createSharedRuns } from '../../../bench/study/explain/settings/shared-runs.ts';
+import type { Timed, Timings } from '../../../bench/study/explain/settings/timed.ts';
+import { usualTrials } from '../../../bench/study/explain/settings/trials.ts';
+import type { OrderRange, Trial } from '../../../bench/study/explain/settings/what-if.ts';
 import { createRunner } from '../../../bench/study/parallel/run-all.ts';
 import { eventsOf } from '../../helpers/bump-run.ts';
 

@@ -3,7 +3,7 @@ import { formatAllocator, parseAllocator } from '../../../allocators/spec.ts';
 import { metricNamed } from '../../../bench/metrics/index.ts';
 import { LockstepRun } from '../../../bench/run/modes/lockstep.ts';
 import type { RunResult } from '../../../bench/run/result.ts';
-import { withOption } from '../../../bench/study/explain/setting.ts';
+import { withOption } from '../../../bench/study/explain/settings/setting.ts';
 import { type Bound, boundsFor, parseBound } from '../../../bench/study/tune/bounds.ts';
 import { candidateValues, DEBUGGING } from '../../../bench/study/tune/candidates.ts';
 import { addsTo, dimensionsOf, search } from '../../../bench/study/tune/search.ts';

@@ -1,6 +1,6 @@
 import type { EventBuffer } from '../../../../sim/contract/event.ts';
 import type { Bytes, Ns } from '../../../../sim/contract/units.ts';
-import { hasCallSites } from '../by-site.ts';
+import { hasCallSites } from '../heap/by-site.ts';
 import { EIGHTHS, eighthAt, type Floors, isGrowing, quartersOf } from './floors.ts';
 import { linesOfSites } from './lines-of-sites.ts';
 

@@ -1,6 +1,6 @@
 import { ownLine } from '../../../report/sites/frames.ts';
 import { callerOf } from '../../../report/sites/lines.ts';
-import { type SitedEvents, stackOf } from '../by-site.ts';
+import { type SitedEvents, stackOf } from '../heap/by-site.ts';
 
 /** A line with so much of all allocations, and more than one caller, allocates for others. */
 const FOR_OTHERS = 0.5;

@@ -1,6 +1,6 @@
 import type { Facts } from '../explanation.ts';
-import { settingName } from '../setting.ts';
-import type { WhatIf } from '../what-if.ts';
+import { settingName } from '../settings/setting.ts';
+import type { WhatIf } from '../settings/what-if.ts';
 import { type Finding, WORTH_FINDING } from './mechanism.ts';
 
 /** So much of a finding's bytes. */

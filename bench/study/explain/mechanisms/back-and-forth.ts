@@ -2,8 +2,8 @@ import { OP_MASK, OP_SKIPPED, OP_TRIM } from '../../../../sim/contract/event.ts'
 import { bytes, counted } from '../../../../sim/contract/format.ts';
 import { PAGE_BYTES } from '../../../../sim/contract/units.ts';
 import { LockstepRun } from '../../../run/modes/lockstep.ts';
-import type { Setting } from '../setting.ts';
-import { callsOf } from '../what-if.ts';
+import type { Setting } from '../settings/setting.ts';
+import { callsOf } from '../settings/what-if.ts';
 import type { Mechanism, Situation } from './mechanism.ts';
 import { highThresholds } from './shared-settings.ts';
 

@@ -1,9 +1,9 @@
-import { enoughBytes } from '../advice.ts';
+import { enoughBytes } from '../advice/advice.ts';
 import type { Facts } from '../explanation.ts';
-import { savedBytes } from '../orders.ts';
-import { isUnknownWithout } from '../recording-text.ts';
-import { settingName } from '../setting.ts';
-import type { WhatIf } from '../what-if.ts';
+import { isUnknownWithout } from '../recorded/recording-text.ts';
+import { savedBytes } from '../settings/orders.ts';
+import { settingName } from '../settings/setting.ts';
+import type { WhatIf } from '../settings/what-if.ts';
 import type { Finding } from './mechanism.ts';
 
 /** What a finding says, with what the runs of its settings bear out and what they contradict. */

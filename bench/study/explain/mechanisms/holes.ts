@@ -1,7 +1,7 @@
 import { bytes, count, counted, percent } from '../../../../sim/contract/format.ts';
 import type { Bytes } from '../../../../sim/contract/units.ts';
-import { type Demand, LARGE_BYTES } from '../demand.ts';
-import type { AreaReport } from '../ranges.ts';
+import { type Demand, LARGE_BYTES } from '../heap/demand.ts';
+import type { AreaReport } from '../heap/ranges.ts';
 import { type Mechanism, WORTH_FINDING } from './mechanism.ts';
 import { FIXED_MMAP_THRESHOLD } from './shared-settings.ts';
 

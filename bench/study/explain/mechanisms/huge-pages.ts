@@ -1,5 +1,5 @@
 import { bytes, counted } from '../../../../sim/contract/format.ts';
-import type { Setting } from '../setting.ts';
+import type { Setting } from '../settings/setting.ts';
 import type { Mechanism } from './mechanism.ts';
 
 const HUGE_BYTES = 2 * 1024 * 1024;

@@ -1,8 +1,8 @@
 import { bytes, duration } from '../../../../sim/contract/format.ts';
 import { processorWaits } from '../../../../workloads/trace/processor-waits.ts';
-import { timeUntil } from '../demand.ts';
 import { isRecorded } from '../going-down/final-frees.ts';
 import { STOPPED_NS } from '../going-down/pauses.ts';
+import { timeUntil } from '../heap/demand.ts';
 import { type Mechanism, type Situation, WORTH_FINDING } from './mechanism.ts';
 import { atPaces } from './other-paces.ts';
 import { BACKGROUND_THREAD, DECAY_OF_A_SECOND, PAGES_AT_ONCE } from './shared-settings.ts';

@@ -3,11 +3,11 @@ import type { Bytes } from '../../../../sim/contract/units.ts';
 import type { Assembled } from '../../../run/machine.ts';
 import type { RunOptions } from '../../../run/run-options.ts';
 import type { Paste } from '../../paste.ts';
-import type { Demand } from '../demand.ts';
-import type { Experiment } from '../experiment.ts';
 import type { Facts } from '../explanation.ts';
-import type { LiveBlock } from '../live-blocks.ts';
-import type { Setting } from '../setting.ts';
+import type { Demand } from '../heap/demand.ts';
+import type { Experiment } from '../heap/experiment.ts';
+import type { LiveBlock } from '../heap/live-blocks.ts';
+import type { Setting } from '../settings/setting.ts';
 
 /** What a mechanism is told: the machine at the moment that is judged, and what was found there. */
 export interface Situation {

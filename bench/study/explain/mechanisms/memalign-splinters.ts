@@ -1,6 +1,6 @@
 import { OP_MASK, OP_MEMALIGN } from '../../../../sim/contract/event.ts';
 import { bytes, counted } from '../../../../sim/contract/format.ts';
-import type { Setting } from '../setting.ts';
+import type { Setting } from '../settings/setting.ts';
 import { type Mechanism, WORTH_FINDING } from './mechanism.ts';
 import { FIXED_MMAP_THRESHOLD } from './shared-settings.ts';
 

@@ -1,7 +1,7 @@
 import { bytes, count } from '../../../../sim/contract/format.ts';
 import type { Bytes, Ns } from '../../../../sim/contract/units.ts';
 import { LockstepRun } from '../../../run/modes/lockstep.ts';
-import { withClock } from '../other-clock.ts';
+import { withClock } from '../settings/other-clock.ts';
 import type { Situation } from './mechanism.ts';
 
 export interface OtherPaces {

@@ -1,6 +1,6 @@
 import { bytes } from '../../../../sim/contract/format.ts';
 import type { Bytes } from '../../../../sim/contract/units.ts';
-import type { Setting } from '../setting.ts';
+import type { Setting } from '../settings/setting.ts';
 
 // Settings that a mechanism proposes, and that people reach for anyway or `tune` tries too.
 

@@ -1,5 +1,5 @@
 import { bytes, count, percent } from '../../../../sim/contract/format.ts';
-import { groupAreas } from '../area-groups.ts';
+import { groupAreas } from '../heap/area-groups.ts';
 import { type Mechanism, WORTH_FINDING } from './mechanism.ts';
 
 const SHOWN = 3;

@@ -1,7 +1,7 @@
 import { bytes, count } from '../../../../sim/contract/format.ts';
 import type { Bytes } from '../../../../sim/contract/units.ts';
 import { classBytes } from '../../../report/names.ts';
-import type { AreaReport } from '../ranges.ts';
+import type { AreaReport } from '../heap/ranges.ts';
 import { type Mechanism, WORTH_FINDING } from './mechanism.ts';
 import { FIXED_MMAP_THRESHOLD, FIXED_TRIM_THRESHOLD, NO_TOP_PAD } from './shared-settings.ts';
 

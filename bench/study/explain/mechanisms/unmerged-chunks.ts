@@ -1,6 +1,6 @@
 import { RANGE_CACHED } from '../../../../sim/contract/allocator.ts';
 import { bytes, count, counted } from '../../../../sim/contract/format.ts';
-import type { Setting } from '../setting.ts';
+import type { Setting } from '../settings/setting.ts';
 import { type KeptApart, keptApart } from './kept-apart.ts';
 import { type Mechanism, WORTH_FINDING } from './mechanism.ts';
 

@@ -1,5 +1,5 @@
 import type { AllocatorSpec } from '../../../../allocators/spec.ts';
-import type { Setting } from '../setting.ts';
+import type { Setting } from '../settings/setting.ts';
 import {
   BACKGROUND_THREAD,
   FIXED_MMAP_THRESHOLD,

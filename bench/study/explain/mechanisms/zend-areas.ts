@@ -1,6 +1,6 @@
 import type { Bytes } from '../../../../sim/contract/units.ts';
 import type { Assembled } from '../../../run/machine.ts';
-import type { AreaReport } from '../ranges.ts';
+import type { AreaReport } from '../heap/ranges.ts';
 
 /** The chunks that the heaps of the Zend MM have cached now. */
 export function cachedChunks({ top }: Assembled): number {

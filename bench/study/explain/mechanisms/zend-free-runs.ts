@@ -1,7 +1,7 @@
 import { AllocatorAbort } from '../../../../sim/contract/assert.ts';
 import { bytes, counted } from '../../../../sim/contract/format.ts';
 import { type Bytes, PAGE_BYTES } from '../../../../sim/contract/units.ts';
-import type { AreaReport } from '../ranges.ts';
+import type { AreaReport } from '../heap/ranges.ts';
 import { type Mechanism, WORTH_FINDING } from './mechanism.ts';
 
 /** Runs of small blocks that are free as a whole: the Zend heap keeps them for blocks of the same size, until it is asked. */

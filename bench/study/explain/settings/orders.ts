@@ -1,0 +1,86 @@
+import type { EventBuffer } from '../../../../sim/contract/event.ts';
+import type { Bytes } from '../../../../sim/contract/units.ts';
+import type { RunResult } from '../../../run/result.ts';
+import type { RunTask } from '../../parallel/run-task.ts';
+import type { Facts } from '../explanation.ts';
+import { isRecorded } from '../going-down/final-frees.ts';
+import type { OrderRange, Trial, WhatIf } from './what-if.ts';
+
+/** What counts for a setting: the most that it leaves in any order that was run. */
+export const worstBytes = ({ rssBytes, orders }: WhatIf): Bytes => Math.max(rssBytes, orders?.mostBytes ?? 0);
+
+/** What counts for the run as it is: the least. */
+export const bestBytes = ({ sample, orders }: Pick<Facts, 'sample' | 'orders'>): Bytes =>
+  Math.min(sample.rssBytes, orders?.leastBytes ?? Infinity);
+
+/** Runs that lie by this share apart. */
+const WIDE = 0.05;
+
+/** No figure of one run is the answer. */
+export const isWide = ({ leastBytes, mostBytes }: OrderRange): boolean => mostBytes - leastBytes >= mostBytes * WIDE;
+
+/**
+ * What a setting saves in every order that was run, whichever the program then takes. What leaves the same in every run is held against the run as it is in
+ * the order of the trace: at full speed a program does not wait where it really does.
+ */
+export const savedBytes = (facts: Pick<Facts, 'sample' | 'orders'>, w: WhatIf): Bytes =>
+  (hasSharedHeaps(w) || (w.orders && isWide(w.orders)) ? bestBytes(facts) : facts.sample.rssBytes) - worstBytes(w);
+
+/** Both together; null where neither is known. */
+export const wider = (x: OrderRange | null, y: OrderRange | null): OrderRange | null =>
+  x && y
+    ? {
+        leastBytes: Math.min(x.leastBytes, y.leastBytes),
+        mostBytes: Math.max(x.mostBytes, y.mostBytes),
+        leftOut: x.leftOut + y.leftOut,
+        leftOutMostBytes: Math.max(x.leftOutMostBytes, y.leftOutMostBytes),
+      }
+    : (x ?? y);
+
+const HEAPS = ['arena_max', 'narenas'];
+
+/** Threads come to share heaps: what they leave there depends on how their calls fall between each other. */
+export const sharesHeaps = ({ setting }: Pick<Trial, 'setting'>): boolean =>
+  HEAPS.some((name) => name in setting.options);
+
+/** The same of a setting by its name. */
+export const hasSharedHeaps = ({ setting }: WhatIf): boolean =>
+  setting.split(',').some((part) => HEAPS.includes(part.split('=')[0]!));
+
+/** A program that holds more at once than this many times its most in the trace's order is another one. */
+const HOLDS_MORE = 1.2;
+
+/** Whether the run holds no more at once than the program did: of waits outside of malloc a trace has joins at most. */
+export const keepsOrder = ({ summary }: RunResult, { requestedPeakBytes }: EventBuffer): boolean =>
+  summary.requestedPeakBytes <= requestedPeakBytes * HOLDS_MORE;
+
+/**
+ * The same events in other orders, beside that of the timed run: as many processors as threads, so that all go on at the same time; and
+ * one, on which each goes on until it waits or its slice is over. A recording slows the work down, so it is run at full speed too.
+ */
+export const otherOrders = (timed: RunTask, { threadSlots, source }: EventBuffer): RunTask[] =>
+  [
+    { ...timed, cpus: 1, pace: 'asap' as const },
+    { ...timed, cpus: threadSlots },
+    ...(isRecorded(source) && timed.cpus > 1 ? [{ ...timed, pace: 'asap' as const }] : []),
+  ].filter((task) => task.cpus !== timed.cpus || task.pace !== timed.pace);
+
+/** For a range so many events are run with other seeds, in so many runs at most. */
+const EVENTS = 3e6;
+const MOST = 4;
+
+/** At full speed by chance, where threads come to share heaps: who holds memory when the others free theirs is another one with each seed. */
+export const fullSpeedSeeds = (timed: RunTask, { threadSlots, source, length }: EventBuffer): RunTask[] =>
+  isRecorded(source) && timed.cpus > 1 && threadSlots > 1
+    ? Array.from({ length: Math.min(MOST, Math.floor(EVENTS / Math.max(1, length))) }, (_, i) => ({
+        ...timed,
+        pace: 'asap' as const,
+        seed: timed.seed + 2 + i,
+      }))
+    : [];
+
+/** And by chance: with another seed, at the recorded pace and at full speed where there are two. */
+export const otherSeeds = (timed: RunTask): RunTask[] =>
+  timed.pace === 'asap'
+    ? [1, 2].map((more) => ({ ...timed, seed: timed.seed + more }))
+    : (['recorded', 'asap'] as const).map((pace) => ({ ...timed, pace, seed: timed.seed + 1 }));

@@ -1,0 +1,200 @@
+import { formatAllocator } from '../../../../allocators/spec.ts';
+import { UserError } from '../../../../sim/contract/assert.ts';
+import { type EventBuffer, OP_CLOCK, OP_MASK } from '../../../../sim/contract/event.ts';
+import type { Bytes } from '../../../../sim/contract/units.ts';
+import type { RunResult } from '../../../run/result.ts';
+import type { RunOptions } from '../../../run/run-options.ts';
+import type { Runner } from '../../parallel/run-all.ts';
+import type { RunTask } from '../../parallel/run-task.ts';
+import { shapeOf } from '../../parallel/task-shape.ts';
+import type { RunTimes } from '../explanation.ts';
+import { createLayouts, inLayout } from './layouts.ts';
+import { fullSpeedSeeds, keepsOrder, otherOrders, otherSeeds, sharesHeaps } from './orders.ts';
+import { callsOf, type OrderRange, type Trial, taskOf, upTo } from './what-if.ts';
+
+/** A run in virtual time. */
+export interface Timed {
+  readonly times: RunTimes;
+  /** The same in other orders, one after the other as they are run of any setting; null for one that is left out. */
+  readonly inOrders?: readonly (RunTimes | null)[];
+  /** What it leaves in the orders of the threads' calls that were run; null where they came too far out of the trace's order, or there is one. */
+  readonly orders: OrderRange | null;
+}
+
+/** Runs in virtual time of settings, or of none (null: as it is), each begun by whoever asks for it first; undefined where virtual time does not take the events. */
+export interface Timings {
+  /** In other orders too where threads come to share heaps. */
+  of(trial: Trial): Promise<Timed | undefined>;
+  /** The same as it is; `inOrders`: in other orders too, for what is held against a setting that is run in them. */
+  asItIs(inOrders: boolean): Promise<Timed | undefined>;
+  /** By the runs that have ended, in whatever orders; undefined as long as the timed one has not. */
+  soFar(trial: Trial | null): Timed | undefined;
+  /** What it leaves with other seeds. */
+  again(trial: Trial | null): Promise<OrderRange | null>;
+  /** That of a setting and as it is, for whoever will ask; null: as it is alone, in no other order. */
+  begin(trial: Trial | null): void;
+  /** Whether it is run in the machine of the run as it is. */
+  isOfOneShape(trial: Trial): boolean;
+  /** `heardOf` is called after each run. */
+  onRun(heardOf: () => void): void;
+}
+
+/** Up to row `end`. */
+export function createTimings(options: RunOptions, end: number, runner: Runner): Timings {
+  const { events } = options;
+  const threads = events.threadSlots;
+  const taskIn = (trial: Trial | null) => (trial ? timedTrial(options, trial) : timedAsItIs(options, end));
+  const ended = new Map<Trial | null, { first: RunResult | undefined; readonly others: RunResult[] }>();
+  let tell = () => {};
+
+  function endedOf(trial: Trial | null) {
+    const known = ended.get(trial) ?? { first: undefined, others: [] };
+    ended.set(trial, known);
+    return known;
+  }
+
+  const first = onceForEach(async (trial) => {
+    const result = await runTimed(taskIn(trial), runner);
+    endedOf(trial).first = result;
+    tell();
+    return result;
+  });
+
+  async function inOther(trial: Trial | null, task: RunTask): Promise<RunResult | undefined> {
+    const result = await runTimed(task, runner);
+    if (result) endedOf(trial).others.push(result);
+    tell();
+    return result;
+  }
+  const others = onceForEach((trial) => {
+    const timed = taskIn(trial);
+    const seeds = trial && sharesHeaps(trial) ? fullSpeedSeeds(timed, upTo(events, end)) : [];
+    const tasks = [...otherOrders(timed, events), ...seeds];
+    return Promise.all(tasks.map((task, i) => inOther(trial, inLayout(task, i + 1))));
+  });
+  const inFileOrder = (trial: Trial | null) => trial?.task ?? taskOf(options, end, formatAllocator(options.spec));
+  const layouts = createLayouts(upTo(events, end));
+  const inLayouts = onceForEach((trial) =>
+    Promise.all(layouts.others(inFileOrder(trial), 0).map((task) => inOther(trial, task))),
+  );
+
+  const timedBy = (run: RunResult, inOthers: readonly RunResult[]): Timed => ({
+    times: timesOf(run, threads),
+    inOrders: inOthers
+      .filter(({ run: { mode } }) => mode === 'virtual')
+      .map((other) => (keepsOrder(other, events) ? timesOf(other, threads) : null)),
+    orders: threads > 1 || inOthers.length > 0 ? rangeOf([run, ...inOthers], options) : null,
+  });
+
+  async function time(trial: Trial | null, inOrders: boolean): Promise<Timed | undefined> {
+    const inSome = await Promise.all([first(trial), inOrders && threads > 1 ? others(trial) : [], inLayouts(trial)]);
+    const [run, inOrder, inProcess] = inSome;
+    const inOthers = whole([...inOrder, ...inProcess]);
+    return run && inOthers && timedBy(run, inOthers);
+  }
+
+  async function withSeeds(trial: Trial | null): Promise<OrderRange | null> {
+    const tasks = [...(threads > 1 ? otherSeeds(taskIn(trial)) : []), ...layouts.others(inFileOrder(trial), 1)];
+    const results = await Promise.all(tasks.map((task) => runTimed(task, runner)));
+    const ends = whole(results);
+    return ends ? rangeOf(ends, options) : null;
+  }
+
+  const of = (trial: Trial) => time(trial, sharesHeaps(trial));
+  const asItIs = (inOrders: boolean) => time(null, inOrders);
+  return {
+    of,
+    asItIs,
+    soFar(trial) {
+      const { first: run, others: inOthers } = endedOf(trial);
+      return run && timedBy(run, inOthers);
+    },
+    isOfOneShape: (trial) => shapeOf(taskIn(trial)) === shapeOf(taskIn(null)),
+    onRun: (heardOf) => void (tell = heardOf),
+    again: onceForEach(withSeeds),
+    begin(trial) {
+      if (trial) heard(of(trial));
+      heard(asItIs(trial !== null && sharesHeaps(trial)));
+    },
+  };
+}
+
+/** `run`, once for each of what it is asked about. */
+function onceForEach<T>(run: (trial: Trial | null) => Promise<T>): (trial: Trial | null) => Promise<T> {
+  const begun = new Map<Trial | null, Promise<T>>();
+  return (trial) => {
+    const one = begun.get(trial) ?? heard(run(trial));
+    begun.set(trial, one);
+    return one;
+  };
+}
+
+/** Whoever awaits it hears of its failure; that nobody does is no failure of its own. */
+export function heard<T>(promise: Promise<T>): Promise<T> {
+  promise.catch(() => {});
+  return promise;
+}
+
+/**
+ * Not of runs in which threads came so far out of the order of a trace with times that more was held at once: what they leave is another program's. Without
+ * times nobody knows what overlaps. Null where that is so in all of them.
+ */
+function rangeOf(results: readonly RunResult[], { events }: RunOptions): OrderRange | null {
+  const endOf = (result: RunResult): Bytes => result.samples.at(-1)!.rssBytes;
+  const isKept = (result: RunResult) => keepsOrder(result, events) || !isTimed(events);
+  const ends = results.filter(isKept).map(endOf);
+  if (ends.length === 0) return null;
+  const leftOut = results.filter((result) => !isKept(result)).map(endOf);
+  return {
+    leastBytes: Math.min(...ends),
+    mostBytes: Math.max(...ends),
+    leftOut: leftOut.length,
+    leftOutMostBytes: Math.max(0, ...leftOut),
+  };
+}
+
+/** The run as it is, in virtual time up to row `end`. */
+const timedAsItIs = (options: RunOptions, end: number): RunTask =>
+  inTime(options, taskOf(options, end, formatAllocator(options.spec)));
+
+const timedTrial = (options: RunOptions, { task }: Trial): RunTask => inTime(options, task);
+
+/** At the recorded pace where there are times. */
+const inTime = ({ events }: RunOptions, task: RunTask): RunTask => ({
+  ...task,
+  mode: 'virtual',
+  pace: isTimed(task.events ?? events) ? 'recorded' : task.pace,
+});
+
+/** Lock waits of a trace without times are not known. */
+function timesOf({ summary, run, samples }: RunResult, threads: number): RunTimes {
+  const { faults, syscalls } = samples.at(-1)!;
+  return {
+    faults,
+    syscalls: callsOf(syscalls),
+    cpuNs: summary.cpuNs ?? 0,
+    lockWaitNs: run.pace === 'recorded' ? (summary.waitNs ?? 0) : null,
+    threadNs: (summary.virtualNs ?? 0) * threads,
+  };
+}
+
+/** undefined where one is. */
+function whole(results: readonly (RunResult | undefined)[]): RunResult[] | undefined {
+  const there = results.filter((result) => result !== undefined);
+  return there.length === results.length ? there : undefined;
+}
+
+/** undefined where virtual time does not take the events. */
+async function runTimed(task: RunTask, runner: Runner): Promise<RunResult | undefined> {
+  try {
+    return (await runner.run([task]))[0]!.result;
+  } catch (error) {
+    if (error instanceof UserError) return undefined;
+    throw error;
+  }
+}
+
+export function isTimed({ head, length }: EventBuffer): boolean {
+  for (let row = 0; row < length; row++) if ((head[row]! & OP_MASK) === OP_CLOCK) return true;
+  return false;
+}
