@@ -239,6 +239,23 @@ describe('what a setting saves against what it costs', () => {
     expect(adviseOn(facts, [], [shared, { ...certain, rssBytes: 2.91 * MIB }]).memory).toBe(shared);
   });
 
+  test('what never leaves as much as some runs leave as it is, though no less than others, is said', () => {
+    const range = (least: number, most: number) => ({
+      leastBytes: least * MIB,
+      mostBytes: most * MIB,
+      leftOut: 0,
+      leftOutMostBytes: 0,
+    });
+    const held = { ...facts, orders: range(10, 17) };
+    const steady = setting({ setting: 'arena_max=1', rssBytes: 10 * MIB, orders: range(10, 10.2) });
+    const { advice, answer } = judge(held, [], [steady]);
+    expect(advice).toBeNull();
+    expect(answer.join(' ')).toMatch(
+      /^It may help in some runs of the program: as it is they leave 10\.0 MiB to 17\.0 MiB, with arena_max=1 .* no more than 10\.2 MiB/,
+    );
+    expect(judge({ ...facts, orders: range(10, 10.4) }, [], [steady]).answer.join(' ')).toMatch(/^Nothing to gain/);
+  });
+
   test('what saves less than the order of the threads’ calls changes is no advice, and is said to be so', () => {
     const orders = { leastBytes: 6 * MIB, mostBytes: 11 * MIB, leftOut: 0, leftOutMostBytes: 0 };
     const own = { leastBytes: 4 * MIB, mostBytes: 5.8 * MIB, leftOut: 0, leftOutMostBytes: 0 };

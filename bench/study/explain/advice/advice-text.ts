@@ -12,11 +12,13 @@ import {
   type Advised,
   type Allowed,
   advisedIn,
+  enoughBytes,
   hasHigherPeak,
   isBackAndForth,
   isDead,
   isTooSlow,
   LEAST_SAVING,
+  mayLeave,
   moreWork,
   WORTH_IT,
   waitsLonger,
@@ -60,10 +62,7 @@ export function adviceSentences(
   if (advice.memory) sentences.push(...costlySentences(facts, advice.costly, allowed));
   if (advised.length > 0) return [...sentences, ...untold];
   if (advice.uncertain) {
-    sentences.push(
-      `It may help, but by no more than runs of the program lie apart: with ${savingText(facts, advice.uncertain)}`,
-      ...orderSentences(facts, advice.uncertain),
-    );
+    sentences.push(...uncertainSentences(facts, advice.uncertain));
   } else if (!partial) sentences.push(`${nothingText(facts, advice)}: ${none}`);
   if (advice.version) sentences.push(versionSentence(facts, advice.version));
   sentences.push(...costlySentences(facts, advice.costly, allowed));
@@ -73,6 +72,19 @@ export function adviceSentences(
 function nothingText(facts: Facts, { costly }: Advice): string {
   if (costly) return 'No setting is worth what it costs';
   return `${isUnknownWithout(facts, HUGE_PAGES) ? 'As far as is known nothing' : 'Nothing'} to gain by a setting`;
+}
+
+function uncertainSentences(facts: Facts, w: WhatIf): string[] {
+  if (facts.orders && mayLeave(w) > facts.sample.rssBytes - enoughBytes(facts)) {
+    const { leastBytes, mostBytes } = facts.orders;
+    return [
+      `It may help in some runs of the program: as it is they leave ${bytes(leastBytes)} to ${bytes(mostBytes)}, with ${w.setting} (${w.about}) no more than ${bytes(worstBytes(w))}, in the orders of the threads’ calls that were run.`,
+    ];
+  }
+  return [
+    `It may help, but by no more than runs of the program lie apart: with ${savingText(facts, w)}`,
+    ...orderSentences(facts, w),
+  ];
 }
 
 /** Settings that may make the program quicker, whatever they leave, unless one that is advised sets as much. */

@@ -36,7 +36,7 @@ export interface Advice {
   readonly version: WhatIf | null;
   /** Lowers the resident bytes, and far more than `memory` where there is one, for more than a fair price. */
   readonly costly: WhatIf | null;
-  /** Lowers the resident bytes in some orders of the threads' calls, and not in others. */
+  /** Lowers the resident bytes in some orders of the threads' calls, and not in others; or never leaves what some of them leave as it is. */
   readonly uncertain: WhatIf | null;
 }
 
@@ -169,13 +169,30 @@ export function adviseOn(
     version,
     costly,
     uncertain: mostLikely(
-      sound.filter((w) => !isVersion(w) && savedBytes(facts, w) < least && mayLeave(w) <= sample.rssBytes - least),
+      sound.filter(
+        (w) =>
+          !isVersion(w) &&
+          savedBytes(facts, w) < least &&
+          (mayLeave(w) <= sample.rssBytes - least || sparesWorst(facts, w)),
+      ),
     ),
   };
 }
 
+/** Whether it never leaves what the run as it is leaves in some orders, and takes next to nothing for that. */
+export function sparesWorst(facts: Facts, w: WhatIf): boolean {
+  const most = facts.orders?.mostBytes ?? 0;
+  return (
+    w.orders !== null &&
+    worstBytes(w) <= most - enoughBytes(facts) &&
+    moreWork(facts, w) <= WORTH_IT &&
+    !hasHigherPeak(facts, w) &&
+    !waitsLonger(facts, w)
+  );
+}
+
 /** The least in any run that was made. */
-const mayLeave = ({ rssBytes, orders }: WhatIf): Bytes => orders?.leastBytes ?? rssBytes;
+export const mayLeave = ({ rssBytes, orders }: WhatIf): Bytes => orders?.leastBytes ?? rssBytes;
 
 /** Of settings with a range the one that leaves least in the middle of it. */
 function mostLikely(candidates: readonly WhatIf[]): WhatIf | null {
