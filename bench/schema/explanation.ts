@@ -99,6 +99,11 @@ const whatIfSchema = z.object({
       'the price of what was counted in file order, locks and waits aside; where one thread was timed, its time, or that as it is and the price of what was counted more',
     ),
   cpuNs: z.number().nullable().describe('work of all threads, virtual time; null: not asked for'),
+  cpuMostNs: z
+    .number()
+    .nullable()
+    .default(null)
+    .describe('… in the order of the threads’ calls in which it takes most more'),
   lockWaitNs: z.number().nullable(),
   timedFaults: z.number().int().nullable().default(null).describe('as cpuNs'),
   timedSyscalls: z.number().int().nullable().default(null).describe('as cpuNs'),

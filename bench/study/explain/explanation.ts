@@ -59,6 +59,8 @@ export interface MechanismAtWork {
 export interface RunTimes {
   /** Work of all threads. */
   readonly cpuNs: Ns;
+  /** Of a setting, in the order of the threads' calls in which it takes most more than the run as it is; `cpuNs` is that in which it takes least. */
+  readonly cpuMostNs?: Ns;
   /** Waits for locks, of all threads; null for a trace without times. */
   readonly lockWaitNs: Ns | null;
   readonly faults: number;

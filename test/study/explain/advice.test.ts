@@ -38,6 +38,7 @@ const setting = (over: Partial<WhatIf>): WhatIf => ({
   syscalls: 100,
   workNs: 1000,
   cpuNs: 1000,
+  cpuMostNs: null,
   lockWaitNs: 0,
   timedFaults: null,
   timedSyscalls: null,
@@ -237,6 +238,14 @@ describe('what a setting saves against what it costs', () => {
     const certain = setting({ setting: 'thp=never', rssBytes: 2 * MIB, faults: 3000 });
     expect(adviseOn(facts, [], [shared, certain]).memory).toBe(certain);
     expect(adviseOn(facts, [], [shared, { ...certain, rssBytes: 2.91 * MIB }]).memory).toBe(shared);
+  });
+
+  test('what its work is in other orders is said beside the least of it', () => {
+    const answer = (over: Partial<WhatIf>) => judge(facts, [], [setting({ cpuNs: 900, ...over })]).answer.join(' ');
+    expect(answer({ cpuMostNs: 1300 })).toContain(
+      'takes 900 ns to 1.30 µs of work instead of 1.00 µs (-10.0 % to +30.0 %, by the order of the threads’ calls)',
+    );
+    expect(answer({ cpuMostNs: 900 })).toContain('takes 900 ns of work instead of 1.00 µs (-10.0 %)');
   });
 
   test('what never leaves as much as some runs leave as it is, though no less than others, is said', () => {

@@ -206,9 +206,13 @@ const priceOf = (facts: Facts, w: WhatIf): string =>
 /** What a setting takes in time, where that was asked for. */
 function timeSentences(facts: Facts, w: WhatIf): string[] {
   const { times } = facts;
-  const { setting, cpuNs, lockWaitNs, timedFaults } = w;
+  const { setting, cpuNs, cpuMostNs, lockWaitNs, timedFaults } = w;
   if (!times || cpuNs === null) return [];
-  const change = times.cpuNs > 0 ? cpuNs / times.cpuNs - 1 : 0;
+  const change = (ns: number) => signed(times.cpuNs > 0 ? ns / times.cpuNs - 1 : 0);
+  const [least, most] = [cpuNs, cpuMostNs ?? cpuNs];
+  const isOne = change(least) === change(most);
+  const work = isOne ? duration(least) : `${duration(least)} to ${duration(most)}`;
+  const share = isOne ? change(least) : `${change(least)} to ${change(most)}, by the order of the threads’ calls`;
   const waits =
     lockWaitNs !== null && lockWaitNs + times.lockWaitNs! > 0
       ? `, waits for locks of ${duration(lockWaitNs)} instead of ${duration(times.lockWaitNs!)}`
@@ -218,7 +222,7 @@ function timeSentences(facts: Facts, w: WhatIf): string[] {
       ? `, in one order no more than ${instead(timedFaults, times.faults, 'page fault')}`
       : '';
   return [
-    `${setting} takes ${duration(cpuNs)} of work instead of ${duration(times.cpuNs)} (${signed(change)})${waits}${faults}, simulated; ${ofProgram(facts, w)}.`,
+    `${setting} takes ${work} of work instead of ${duration(times.cpuNs)} (${share})${waits}${faults}, simulated; ${ofProgram(facts, w)}.`,
   ];
 }
 

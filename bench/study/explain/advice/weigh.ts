@@ -36,10 +36,16 @@ export function whatIfsOf(
     if (!result) return [];
     const whatIf = whatIfOf(trial, result, options, priceOf);
     const range = orders.get(trial);
-    const { cpuNs = null, lockWaitNs = null, faults = null, syscalls = null } = times.get(trial) ?? {};
+    const {
+      cpuNs = null,
+      cpuMostNs = cpuNs,
+      lockWaitNs = null,
+      faults = null,
+      syscalls = null,
+    } = times.get(trial) ?? {};
     const moreNs = whatIf.workNs - facts.workNs + (whatIf.faults - facts.sample.faults) * freshNs;
     const workNs = asItIsNs === facts.workNs ? whatIf.workNs : (cpuNs ?? Math.max(0, asItIsNs + moreNs));
-    const timed = { workNs, cpuNs, lockWaitNs, timedFaults: faults, timedSyscalls: syscalls };
+    const timed = { workNs, cpuNs, cpuMostNs, lockWaitNs, timedFaults: faults, timedSyscalls: syscalls };
     return [{ ...whatIf, orders: range ? wider(range, rangeOf(whatIf)) : null, ...timed }];
   });
 }
@@ -155,18 +161,21 @@ function withTimed(before: Learned, trial: Trial, timed: Timed, asItIs: Timed): 
 
 /**
  * What the setting takes in the order in which it takes least more than the run as it is does there. Who frees whose block stays as it was recorded,
- * which keeps threads in step that really do more at a time, and take less anew.
+ * which keeps threads in step that really do more at a time, and take less anew. Beside it the most that its work takes: how often threads meet at one heap
+ * is another figure in every run.
  */
 export function leastPrice(timed: Timed, asItIs: Timed): RunTimes {
   let least = timed.times;
+  let cpuMostNs = least.cpuNs;
   for (const [i, there] of (timed.inOrders ?? []).entries()) {
     const own = asItIs.inOrders?.[i];
     if (!there || !own) continue;
     const priced = (name: 'faults' | 'syscalls' | 'cpuNs') =>
       Math.max(0, Math.min(least[name], asItIs.times[name] + there[name] - own[name]));
+    cpuMostNs = Math.max(cpuMostNs, asItIs.times.cpuNs + there.cpuNs - own.cpuNs);
     least = { ...least, faults: priced('faults'), syscalls: priced('syscalls'), cpuNs: priced('cpuNs') };
   }
-  return least;
+  return { ...least, cpuMostNs };
 }
 
 function withOrders(before: Learned, trial: Trial, own: OrderRange | null): Learned {

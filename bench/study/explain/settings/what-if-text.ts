@@ -93,7 +93,7 @@ function table(e: Explanation, shown: readonly WhatIf[], palette: Palette, width
         w.setting,
         ...residentCells(e, w),
         change(w.workNs, workNs),
-        ...(inTime ? [isTimed(w) ? change(w.cpuNs!, times.cpuNs) : ''] : []),
+        ...(inTime ? [isTimed(w) ? changes(w.cpuNs!, w.cpuMostNs ?? w.cpuNs!, times.cpuNs) : ''] : []),
         bytes(w.rssPeakBytes),
         bytes(w.vszBytes),
         count(w.faults),
@@ -108,12 +108,17 @@ function table(e: Explanation, shown: readonly WhatIf[], palette: Palette, width
 const change = (now: number, before: number): string =>
   before === 0 ? '' : `${now <= before ? '' : '+'}${percent(now / before - 1)}`;
 
+/** `-33.0 to +5.0 %`; one where they read the same. */
+function changes(least: number, most: number, before: number): string {
+  const [low, high] = [change(least, before), change(most, before)];
+  return low === high ? low : `${low.replace(' %', '')} to ${high}`;
+}
+
 /** What is resident and by how much that is less: over the runs where they lie apart; of one order of several threads about. */
 function residentCells({ sample, threads }: Explanation, { rssBytes, orders }: WhatIf): [string, string] {
   if (!orders || !isWide(orders)) {
     const about = !orders && threads > 1 ? '~' : '';
     return [`${about}${bytes(rssBytes)}`, change(rssBytes, sample.rssBytes)];
   }
-  const [least, most] = [orders.leastBytes, orders.mostBytes].map((now) => change(now, sample.rssBytes));
-  return [rangeText(orders), `${least!.replace(' %', '')} to ${most}`];
+  return [rangeText(orders), changes(orders.leastBytes, orders.mostBytes, sample.rssBytes)];
 }

@@ -41,6 +41,8 @@ export interface WhatIf {
   readonly workNs: Ns;
   /** Work of all threads and their waits for locks in virtual time; null where it was not asked for. */
   readonly cpuNs: Ns | null;
+  /** The same in the order in which it takes most more than the run as it is. */
+  readonly cpuMostNs: Ns | null;
   readonly lockWaitNs: Ns | null;
   readonly timedFaults: number | null;
   readonly timedSyscalls: number | null;
@@ -132,6 +134,7 @@ export function whatIfOf(
     syscalls: callsOf(sample.syscalls),
     workNs: priceOf(result.operations!),
     cpuNs: null,
+    cpuMostNs: null,
     lockWaitNs: null,
     timedFaults: null,
     timedSyscalls: null,
