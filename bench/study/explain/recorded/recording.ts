@@ -6,6 +6,7 @@ import { recordedPeak } from '../../../run/recorded-process.ts';
 import { otherSetup, recordedSpec, recordedThp } from '../../../run/recorded-setup.ts';
 import type { RunOptions } from '../../../run/run-options.ts';
 import type { Recording } from '../explanation.ts';
+import { isRecorded } from '../going-down/final-frees.ts';
 import type { Look } from './process-at.ts';
 
 /** null for what was not recorded. `assembled` stands where the look is, or behind it. */
@@ -15,7 +16,7 @@ export function recordingOf(
   { machine: simulated }: Assembled,
 ): Recording | null {
   const { events } = options;
-  if (!events.source.startsWith('recorded')) return null;
+  if (!isRecorded(events.source)) return null;
   const machine = new Map(events.recorded.machine);
   const under = otherSetup(options);
   const thp = recordedThp(options);
