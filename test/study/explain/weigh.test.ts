@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { parseAllocator } from '../../../allocators/spec.ts';
 import type { RunOptions } from '../../../bench/run/run-options.ts';
-import { leastPrice, weigh } from '../../../bench/study/explain/advice/weigh.ts';
+import { pricesInOrders, weigh } from '../../../bench/study/explain/advice/weigh.ts';
 import { conclude } from '../../../bench/study/explain/conclude.ts';
 import type { RunTimes } from '../../../bench/study/explain/explanation.ts';
 import { observe } from '../../../bench/study/explain/observe.ts';
@@ -160,9 +160,9 @@ test('the price of a setting is what it takes more where that is least, of the o
     orders: null,
   });
   const asItIs = timed(times(100, 50), times(90, 60), null);
-  expect(leastPrice(timed(times(300, 80), times(150, 100), times(10, 10), times(5, 5)), asItIs)).toEqual({
+  expect(pricesInOrders(timed(times(300, 80), times(150, 100), times(10, 10), times(5, 5)), asItIs)).toEqual({
     ...times(160, 80),
     cpuMostNs: 90,
   });
-  expect(leastPrice(timed(times(300, 80)), asItIs)).toEqual({ ...times(300, 80), cpuMostNs: 80 });
+  expect(pricesInOrders(timed(times(300, 80)), asItIs)).toEqual({ ...times(300, 80), cpuMostNs: 80 });
 });

@@ -3,7 +3,7 @@ import type { RunOptions } from '../../../run/run-options.ts';
 import type { Facts, RunTimes } from '../explanation.ts';
 import { atWork } from '../mechanisms/at-work.ts';
 import type { Observed } from '../observed.ts';
-import { hasSharedHeaps, savedBytes, sharesHeaps, wider } from '../settings/orders.ts';
+import { EVENTS_IN_SEEDS, hasSharedHeaps, savedBytes, sharesHeaps, wider } from '../settings/orders.ts';
 import { createPricing, priceOfFreshPage } from '../settings/priced-work.ts';
 import { settingName } from '../settings/setting.ts';
 import type { SharedRuns } from '../settings/shared-runs.ts';
@@ -118,13 +118,11 @@ const misjudged = (facts: Facts, whatIf: readonly WhatIf[], { events }: RunOptio
           isBackAndForth(facts, w),
       );
 
-/** Traces of more events are not run in many orders for what saves nothing in theirs. */
-const FEW_EVENTS = 3e6;
-
 /** What threads leave in shared heaps in the order of the trace alone is no reason to pass all such settings over: the best is run in others too. */
 function ofOneOrder(whatIf: readonly WhatIf[], { events }: RunOptions): WhatIf[] {
   const sharing = whatIf.filter((w) => hasSharedHeaps(w) && !w.failed && !w.setting.includes(','));
-  if (events.threadSlots === 1 || events.length > FEW_EVENTS || sharing.some(({ cpuNs }) => cpuNs !== null)) return [];
+  if (events.threadSlots === 1 || events.length > EVENTS_IN_SEEDS || sharing.some(({ cpuNs }) => cpuNs !== null))
+    return [];
   return sharing.sort((x, y) => x.rssBytes - y.rssBytes).slice(0, 1);
 }
 
@@ -155,7 +153,7 @@ function weighedOf({ facts }: Observed, { orders, times, asItIs, asItIsAgain }: 
 }
 
 function withTimed(before: Learned, trial: Trial, timed: Timed, asItIs: Timed): Learned {
-  const times = new Map(before.times).set(trial, leastPrice(timed, asItIs));
+  const times = new Map(before.times).set(trial, pricesInOrders(timed, asItIs));
   return { ...withOrders(before, trial, timed.orders), times, asItIs };
 }
 
@@ -164,7 +162,7 @@ function withTimed(before: Learned, trial: Trial, timed: Timed, asItIs: Timed): 
  * which keeps threads in step that really do more at a time, and take less anew. Beside it the most that its work takes: how often threads meet at one heap
  * is another figure in every run.
  */
-export function leastPrice(timed: Timed, asItIs: Timed): RunTimes {
+export function pricesInOrders(timed: Timed, asItIs: Timed): RunTimes {
   let least = timed.times;
   let cpuMostNs = least.cpuNs;
   for (const [i, there] of (timed.inOrders ?? []).entries()) {

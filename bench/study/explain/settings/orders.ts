@@ -65,14 +65,14 @@ export const otherOrders = (timed: RunTask, { threadSlots, source }: EventBuffer
     ...(isRecorded(source) && timed.cpus > 1 ? [{ ...timed, pace: 'asap' as const }] : []),
   ].filter((task) => task.cpus !== timed.cpus || task.pace !== timed.pace);
 
-/** For a range so many events are run with other seeds, in so many runs at most. */
-const EVENTS = 3e6;
+/** For a range so many events are run with other seeds, in so many runs at most; longer traces are not run so for what saves nothing in their own order. */
+export const EVENTS_IN_SEEDS = 3e6;
 const MOST = 4;
 
 /** At full speed by chance, where threads come to share heaps: who holds memory when the others free theirs is another one with each seed. */
 export const fullSpeedSeeds = (timed: RunTask, { threadSlots, source, length }: EventBuffer): RunTask[] =>
   isRecorded(source) && timed.cpus > 1 && threadSlots > 1
-    ? Array.from({ length: Math.min(MOST, Math.floor(EVENTS / Math.max(1, length))) }, (_, i) => ({
+    ? Array.from({ length: Math.min(MOST, Math.floor(EVENTS_IN_SEEDS / Math.max(1, length))) }, (_, i) => ({
         ...timed,
         pace: 'asap' as const,
         seed: timed.seed + 2 + i,
