@@ -1,9 +1,9 @@
 import { bytes } from '../../sim/contract/format.ts';
 import type { Bytes } from '../../sim/contract/units.ts';
 import { writeWhole } from '../../workloads/files/line-sink.ts';
+import { WHERE_JUDGED } from '../metrics/end-words.ts';
 import { buildPageData } from '../report/build-page.ts';
 import { histogramsOf } from '../report/histograms.ts';
-import { JUDGED } from '../report/moments/recorder.ts';
 import { buildPage } from '../report/page-document.ts';
 import type { RunOptions } from '../run/run-options.ts';
 import type { Explanation } from '../study/explain/explanation.ts';
@@ -26,7 +26,7 @@ export async function writeReport(
   if (signal.aborted) return false;
   const run = await recordRun({ ...options, mode: 'lockstep', signal }, 'pages', {
     event,
-    about: event < options.events.length ? JUDGED : 'at the end',
+    about: event < options.events.length ? WHERE_JUDGED : 'at the end',
   });
   if (run.result.partial) return false;
   const lines = [

@@ -1,4 +1,5 @@
 import { escapeLine, jsonText } from '../../sim/contract/escape.ts';
+import { endWords } from '../metrics/end-words.ts';
 import { METRICS } from '../metrics/index.ts';
 import type { Metric } from '../metrics/metric.ts';
 import { type Spread, spreadOf } from '../metrics/statistics.ts';
@@ -41,7 +42,7 @@ export function githubActionBenchmark(results: readonly RunResult[]): string {
       unit: UNIT_TEXT[metric.unit],
       value: spread.median,
       ...(spread.max > spread.min && { range: `${spread.min} to ${spread.max}` }),
-      extra: isJudged ? metric.about.replace('at the end', 'where it is judged') : metric.about,
+      extra: endWords(metric.about, isJudged),
     }));
   return `${jsonText(entries, 2)}\n`;
 }

@@ -5,6 +5,7 @@ import { PAGE_BYTES } from '../../sim/contract/units.ts';
 import { MMAP_BOTTOM_PAGE, realAddress } from '../../sim/kernel/layout.ts';
 import type { Sample } from '../../sim/metrics/sample.ts';
 import { compareResults } from '../metrics/comparison.ts';
+import { AT_END, endWords, WHERE_JUDGED } from '../metrics/end-words.ts';
 import { METRICS, metricNamed, metricText } from '../metrics/index.ts';
 import type { RunResult } from '../run/result.ts';
 import { timeSource } from '../run/time-source.ts';
@@ -12,7 +13,6 @@ import { VERSION } from '../run/version.ts';
 import { axisOf } from './axis.ts';
 import { decimate } from './decimate.ts';
 import type { Histograms } from './histograms.ts';
-import { AT_END, JUDGED } from './moments/recorder.ts';
 import { CLASSES, classBytes, metricTitle, RUN_COLOURS } from './names.ts';
 import {
   type HolderColumns,
@@ -71,14 +71,14 @@ export function buildPageData(reported: readonly ReportRun[], options: ReportOpt
     runs: runs.map((run) => runData(run, runs.length, run === runs[0] ? undefined : runs[0])),
     metrics: metricRows(
       runs.map((r) => r.result),
-      endName(runs[0]!),
+      runs[0]!.upTo !== undefined,
     ),
     machine: null,
     differences: runs.slice(1).map((run) => differenceOf(runs[0]!.result, run.result, run.upTo)),
   };
 }
 
-const endName = ({ upTo }: ReportRun): string => (upTo === undefined ? AT_END : JUDGED);
+const endName = ({ upTo }: ReportRun): string => (upTo === undefined ? AT_END : WHERE_JUDGED);
 
 /** Where the workload goes on behind the run's end, that end is the moment that is judged. */
 function endAsJudged(reported: ReportRun): ReportRun {
@@ -86,8 +86,8 @@ function endAsJudged(reported: ReportRun): ReportRun {
   if (upTo === undefined) return reported;
   return {
     ...reported,
-    ...(moments && { moments: moments.map((m) => (m.label === AT_END ? { ...m, label: JUDGED } : m)) }),
-    ...(sitesAbout !== undefined && { sitesAbout: JUDGED }),
+    ...(moments && { moments: moments.map((m) => (m.label === AT_END ? { ...m, label: WHERE_JUDGED } : m)) }),
+    ...(sitesAbout !== undefined && { sitesAbout: WHERE_JUDGED }),
   };
 }
 
@@ -154,7 +154,7 @@ function runData(reported: ReportRun, runs: number, first: ReportRun | undefined
 }
 
 function judgedData(moments: readonly MomentData[]): JudgedData | null {
-  const moment = moments.find(({ label }) => label === JUDGED);
+  const moment = moments.find(({ label }) => label === WHERE_JUDGED);
   if (!moment) return null;
   const { event, ns, rssBytes, places } = moment;
   const sumOf = (k: number) => places.reduce((sum, place) => sum + place.classBytes[k]!, 0);
@@ -219,11 +219,11 @@ function waitData({ concurrency }: RunResult): WaitData | null {
   };
 }
 
-function metricRows(results: readonly RunResult[], end: string): MetricRow[] {
+function metricRows(results: readonly RunResult[], isJudged: boolean): MetricRow[] {
   // The simulator's own speed says nothing about the program.
   const rows = compareResults(results.map((r) => [r])).rows.filter((row) => metricNamed(row.metric).deterministic);
   return rows.map((row) => ({
-    title: metricTitle(row.metric).replace(AT_END, end),
+    title: endWords(metricTitle(row.metric), isJudged),
     name: row.metric,
     about: metricNamed(row.metric).about,
     cells: row.cells.map((cell) => ({

@@ -1,11 +1,11 @@
 import { bytes, count, counted, duration, percent } from '../../sim/contract/format.ts';
 import type { Bytes } from '../../sim/contract/units.ts';
 import type { Sample } from '../../sim/metrics/sample.ts';
+import { AT_END, WHERE_JUDGED } from '../metrics/end-words.ts';
 import { outOfOrderSentences } from '../run/out-of-order.ts';
 import type { RunResult } from '../run/result.ts';
 import { axisOf } from './axis.ts';
 import { shellWord } from './escape.ts';
-import { AT_END, JUDGED } from './moments/recorder.ts';
 import { CLASSES, type ClassName, classBytes } from './names.ts';
 import type { MomentData, VerdictData } from './page-data.ts';
 import type { ReportRun } from './report-run.ts';
@@ -30,7 +30,7 @@ interface Looked extends Pick<Sample, 'rssBytes' | 'requestedBytes' | 'breakdown
 export function verdictOf(reported: ReportRun): VerdictData {
   const { result, moments = [], verdict, upTo } = reported;
   const judged = judgedIn(reported);
-  const end = { when: endOf(reported), label: upTo === undefined ? AT_END : JUDGED };
+  const end = { when: endOf(reported), label: upTo === undefined ? AT_END : WHERE_JUDGED };
   const looked = judged ?? { ...result.summary, ...end };
   const picture = moments.find((m) => m.label === looked.label);
   const headline = headlineOf(looked, result.summary.rssPeakBytes);
@@ -55,7 +55,7 @@ export function verdictOf(reported: ReportRun): VerdictData {
 /** Undefined where it is the end, or the run did not come so far. */
 function judgedIn({ judged, result }: ReportRun): Looked | undefined {
   const sample = judged && result.samples.find(({ label }) => label === `#${judged.event}`);
-  return sample && { ...sample, when: 'Before the program ends', label: JUDGED };
+  return sample && { ...sample, when: 'Before the program ends', label: WHERE_JUDGED };
 }
 
 const upToSentence = (upTo: string) => `Judged ${upTo}. All of it: --at end.`;

@@ -1,15 +1,12 @@
 import { PAGE_BYTES, type Pages } from '../../../sim/contract/units.ts';
 import type { Sample } from '../../../sim/metrics/sample.ts';
+import { AT_END, WHERE_JUDGED } from '../../metrics/end-words.ts';
 import type { Assembled } from '../../run/machine.ts';
 import type { MomentData } from '../page-data.ts';
 import type { LastRows } from './freed-columns.ts';
 import type { Holders } from './holders.ts';
 import { captureMoment } from './moment.ts';
 
-/** The label of the moment that a verdict is about. */
-export const JUDGED = 'where it is judged';
-/** The label of the moment at which a run ends. */
-export const AT_END = 'at the end';
 const AT_PEAK = 'at the peak';
 /** Where the event that needed the most gave some of it back before it was over. */
 const BEHIND_PEAK = 'just behind the peak';
@@ -38,7 +35,7 @@ export function createMomentRecorder(who: Holders, { judged, peakPages, lastFree
       const isThere = sample.rssBytes === residency.residentPeakPages() * PAGE_BYTES;
       peak = captureMoment(isThere ? AT_PEAK : BEHIND_PEAK, sample, assembled, who, lastFreed?.());
     }
-    if (sample.label === judgedLabel) verdictOn = captureMoment(JUDGED, sample, assembled, who, lastFreed?.());
+    if (sample.label === judgedLabel) verdictOn = captureMoment(WHERE_JUDGED, sample, assembled, who, lastFreed?.());
     if (sample.label === IDLE) idle = captureMoment('at rest', sample, assembled, who, lastFreed?.());
     last = { sample, assembled };
   }

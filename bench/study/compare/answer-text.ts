@@ -1,5 +1,6 @@
 import { bytes, count, duration, percent } from '../../../sim/contract/format.ts';
 import type { Comparison, ComparisonCell } from '../../metrics/comparison.ts';
+import { WHERE_JUDGED } from '../../metrics/end-words.ts';
 import { metricNamed, metricText } from '../../metrics/index.ts';
 import { escapeLine } from '../../report/escape.ts';
 import { JUDGED } from '../explain/moment/moment.ts';
@@ -46,7 +47,7 @@ const END: Question = { metric: 'rssBytes', when: 'at the end' };
 /** `until` as in --at. */
 const momentOf = (until: string): Question => ({
   metric: 'rssBytes',
-  when: until === JUDGED ? 'where it is judged' : `at ${escapeLine(until)}`,
+  when: until === JUDGED ? WHERE_JUDGED : `at ${escapeLine(until)}`,
 });
 
 interface Least {
