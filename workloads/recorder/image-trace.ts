@@ -293,7 +293,7 @@ export function traceOfImage(options: ImageTraceOptions): ImageTrace {
   const assumedBytes = ahead.assumedBytes + unseen.guessedBytes();
   const facts = options.facts(start, namesOf(threads, threadNames));
   return {
-    events: builder.finish(withKnown(facts, [assumedBytes, ...hugeBytesOf(ahead), idleNs, waitedNs])),
+    events: builder.finish(withKnown(facts, { ...ahead, assumedBytes, idleNs, waitedNs })),
     oddities,
     threads: threads.size,
     calls: blocks.takeCalls() + zend.takeCalls(),
@@ -317,12 +317,22 @@ const mallocsOf = ({ malloc, calloc, realloc, free, memalign }: EventBuilder): C
 /** 0 where the kernel does not tell. */
 const waitedIn = ({ times }: ObservationText): number => times.get('WaitedNs') ?? 0;
 
-const KNOWN = [ASSUMED_WRITES, ZEROS_UNWRITTEN, OWN_HUGE_PAGES, OWN_HUGE_ZEROS, IDLE_AT_EXIT, PROCESSOR_WAITS];
+type Known = Pick<Lookahead, 'assumedBytes' | 'zeroBytes' | 'advisedBytes' | 'ownHugeBytes'> & {
+  readonly idleNs: number;
+  readonly waitedNs: number;
+};
 
-const hugeBytesOf = ({ zeroBytes, advisedBytes, ownHugeBytes }: Lookahead) => [zeroBytes, advisedBytes, ownHugeBytes];
-
-function withKnown(facts: RecordedFacts, known: readonly number[]): RecordedFacts {
-  const told = KNOWN.flatMap((key, i) => (known[i] === 0 ? [] : [[key, String(Math.round(known[i]!))] as const]));
+/** With those of them that there are. */
+function withKnown(facts: RecordedFacts, k: Known): RecordedFacts {
+  const known: [string, number][] = [
+    [ASSUMED_WRITES, k.assumedBytes],
+    [ZEROS_UNWRITTEN, k.zeroBytes],
+    [OWN_HUGE_PAGES, k.advisedBytes],
+    [OWN_HUGE_ZEROS, k.ownHugeBytes],
+    [IDLE_AT_EXIT, k.idleNs],
+    [PROCESSOR_WAITS, k.waitedNs],
+  ];
+  const told = known.flatMap(([key, n]) => (n === 0 ? [] : [[key, String(Math.round(n))] as const]));
   return { ...facts, machine: [...facts.machine, ...told] };
 }
 
