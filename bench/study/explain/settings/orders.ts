@@ -4,6 +4,7 @@ import type { RunResult } from '../../../run/result.ts';
 import type { RunTask } from '../../parallel/run-task.ts';
 import type { Facts } from '../explanation.ts';
 import { isRecorded } from '../going-down/final-frees.ts';
+import { keepingArenas } from './kept-arenas.ts';
 import type { OrderRange, Trial, WhatIf } from './what-if.ts';
 
 /** What counts for a setting: the most that it leaves in any order that was run. */
@@ -54,14 +55,18 @@ const HOLDS_MORE = 1.2;
 export const keepsOrder = ({ summary }: RunResult, { requestedPeakBytes }: EventBuffer): boolean =>
   summary.requestedPeakBytes <= requestedPeakBytes * HOLDS_MORE;
 
+/** The allocator stays the one of the timed run, which may have as many arenas as its processors say. */
+const onProcessors = (task: RunTask, cpus: number): RunTask =>
+  cpus === task.cpus ? task : { ...task, cpus, allocator: keepingArenas(task.allocator, task.cpus) };
+
 /**
  * The same events in other orders, beside that of the timed run: as many processors as threads, so that all go on at the same time; and
  * one, on which each goes on until it waits or its slice is over. A recording slows the work down, so it is run at full speed too.
  */
 export const otherOrders = (timed: RunTask, { threadSlots, source }: EventBuffer): RunTask[] =>
   [
-    { ...timed, cpus: 1, pace: 'asap' as const },
-    { ...timed, cpus: threadSlots },
+    onProcessors({ ...timed, pace: 'asap' as const }, 1),
+    onProcessors(timed, threadSlots),
     ...(isRecorded(source) && timed.cpus > 1 ? [{ ...timed, pace: 'asap' as const }] : []),
   ].filter((task) => task.cpus !== timed.cpus || task.pace !== timed.pace);
 
