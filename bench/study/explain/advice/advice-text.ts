@@ -177,7 +177,7 @@ function ordersSentences(facts: Facts, w: WhatIf, orders: OrderRange): string[] 
     ];
   }
   const [where, how] = hasSharedHeaps(w)
-    ? [' in a heap that they share', ', on one processor and on one for each thread among them']
+    ? [' in a heap that they share', ', on one processor alone among them']
     : ['', ''];
   return [
     `What threads leave${where} depends on how their calls fall between each other, which is another way in every run: ${range} in the orders that were run${how}${before}. It depends on who gets a lock next, so a real run may lie outside, on either side.`,
