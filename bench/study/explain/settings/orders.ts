@@ -1,5 +1,6 @@
 import type { EventBuffer } from '../../../../sim/contract/event.ts';
 import type { Bytes } from '../../../../sim/contract/units.ts';
+import { isTimed } from '../../../run/machine-shape.ts';
 import type { RunResult } from '../../../run/result.ts';
 import type { RunTask } from '../../parallel/run-task.ts';
 import type { Facts } from '../explanation.ts';
@@ -62,15 +63,17 @@ const MOST_AS_IT_IS = 2;
 
 /**
  * The same events in other orders, beside that of the timed run, at least one: on one processor of the machine, where each thread goes on until it waits or its slice
- * is over; with other seeds, by which ticks fall elsewhere. A recording slows the work down, so it is run at full speed. All of it can be done in the machine of the
- * timed run.
+ * is over; with other seeds, by which ticks fall elsewhere. A recording slows the work down, so it is run at full speed. All of these can be made in the machine of the
+ * timed run. Where nobody knows what overlaps, also where all threads do: with a processor for each.
  */
-export function otherOrders(timed: RunTask, { source, length }: EventBuffer, isAsItIs: boolean): RunTask[] {
+export function otherOrders(timed: RunTask, events: EventBuffer, isAsItIs: boolean): RunTask[] {
+  const { source, length, threadSlots } = events;
   const isSlowed = isRecorded(source) && timed.pace === 'recorded';
   const fast: RunTask = { ...timed, pace: 'asap' };
   const drawn = isSlowed ? fast : timed;
   const orders: RunTask[] = [
     ...(isSlowed ? [fast] : []),
+    ...(isTimed(events) || timed.cpus >= threadSlots ? [] : [{ ...timed, cpus: threadSlots }]),
     ...(timed.cpus > 1 ? [{ ...fast, affinity: 1 }] : []),
     ...Array.from({ length: MOST }, (_, i) => ({ ...drawn, seed: timed.seed + 2 + i })),
   ];

@@ -1,7 +1,7 @@
 import { formatAllocator } from '../../../../allocators/spec.ts';
 import { UserError } from '../../../../sim/contract/assert.ts';
-import { type EventBuffer, OP_CLOCK, OP_MASK } from '../../../../sim/contract/event.ts';
 import type { Bytes } from '../../../../sim/contract/units.ts';
+import { isTimed } from '../../../run/machine-shape.ts';
 import type { RunResult } from '../../../run/result.ts';
 import type { RunOptions } from '../../../run/run-options.ts';
 import type { Runner } from '../../parallel/run-all.ts';
@@ -202,9 +202,4 @@ async function runTimed(task: RunTask, runner: Runner): Promise<RunResult | unde
     if (error instanceof UserError) return undefined;
     throw error;
   }
-}
-
-export function isTimed({ head, length }: EventBuffer): boolean {
-  for (let row = 0; row < length; row++) if ((head[row]! & OP_MASK) === OP_CLOCK) return true;
-  return false;
 }
