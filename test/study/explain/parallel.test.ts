@@ -117,7 +117,7 @@ describe('explain beside its trials', () => {
     const shared = untimed.whatIf.find((w) => w.orders !== null)!;
     expect(shared.orders!.leastBytes).toBeLessThanOrEqual(shared.rssBytes);
     expect(shared.orders!.mostBytes).toBeGreaterThan(2 * shared.rssBytes);
-    expect(untimed.verdict.answer.join(' ')).toMatch(/on one processor and on one for each thread among them/);
+    expect(untimed.verdict.answer.join(' ')).toMatch(/in the orders that were run/);
   });
 
   test('an interruption leaves what had been run, and no conclusion from the rest', async () => {
