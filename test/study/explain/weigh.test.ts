@@ -162,9 +162,12 @@ test('the price of a setting is what it takes more where that is least, of the o
     orders: null,
   });
   const asItIs = timed(times(100, 50), times(90, 60), null);
-  expect(pricesInOrders(timed(times(300, 80), times(150, 100), times(10, 10), times(5, 5)), asItIs)).toEqual({
-    ...times(160, 80),
-    cpuMostNs: 90,
+  expect(pricesInOrders(timed(times(300, 80), times(150, 102), times(10, 10), times(5, 5)), asItIs)).toEqual({
+    ...times(167, 80),
+    cpuMostNs: 85,
   });
+  // Where all takes far more that is no saving of the setting's.
+  const slow = timed(times(100, 50), times(100, 400));
+  expect(pricesInOrders(timed(times(100, 60), times(100, 200)), slow)).toEqual({ ...times(100, 25), cpuMostNs: 60 });
   expect(pricesInOrders(timed(times(300, 80)), asItIs)).toEqual({ ...times(300, 80), cpuMostNs: 80 });
 });

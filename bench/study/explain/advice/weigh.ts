@@ -174,10 +174,17 @@ export function pricesInOrders(timed: Timed, asItIs: Timed): RunTimes {
   for (const [i, there] of (timed.inOrders ?? []).entries()) {
     const own = asItIs.inOrders?.[i];
     if (!there || !own) continue;
+    // As many times as much as as it is: an order in which all takes far more tells of the setting no more than others.
     const priced = (name: 'faults' | 'syscalls' | 'cpuNs') =>
-      Math.max(0, Math.min(least[name], asItIs.times[name] + there[name] - own[name]));
-    cpuMostNs = Math.max(cpuMostNs, asItIs.times.cpuNs + there.cpuNs - own.cpuNs);
-    least = { ...least, faults: priced('faults'), syscalls: priced('syscalls'), cpuNs: priced('cpuNs') };
+      own[name] > 0 ? (asItIs.times[name] * there[name]) / own[name] : asItIs.times[name] + there[name];
+    const count = (name: 'faults' | 'syscalls') => Math.min(least[name], Math.round(priced(name)));
+    cpuMostNs = Math.max(cpuMostNs, priced('cpuNs'));
+    least = {
+      ...least,
+      faults: count('faults'),
+      syscalls: count('syscalls'),
+      cpuNs: Math.min(least.cpuNs, priced('cpuNs')),
+    };
   }
   return { ...least, cpuMostNs };
 }
