@@ -181,11 +181,9 @@ function ordersSentences(facts: Facts, w: WhatIf, orders: OrderRange): string[] 
       `The orders of the threads’ calls that were run leave ${range}${before}. That is no measure of how far real runs lie apart: of waits outside of malloc a trace has joins at most, and a real run may leave less or more.`,
     ];
   }
-  const [where, how] = hasSharedHeaps(w)
-    ? [' in a heap that they share', ', on one processor and on one for each thread among them']
-    : ['', ''];
+  const where = hasSharedHeaps(w) ? ' in a heap that they share' : '';
   return [
-    `What threads leave${where} depends on how their calls fall between each other, which is another way in every run: ${range} in the orders that were run${how}${before}. It depends on who gets a lock next, so a real run may lie outside, on either side.`,
+    `What threads leave${where} depends on how their calls fall between each other, which is another way in every run: ${range} in the orders that were run${before}. It depends on who gets a lock next, so a real run may lie outside, on either side.`,
   ];
 }
 
