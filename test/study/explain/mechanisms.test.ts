@@ -35,6 +35,17 @@ describe('mechanisms', () => {
     expect(e.verdict.advice!.rssBytes).toBeLessThan(e.sample.rssBytes / 10);
   });
 
+  test('fastbins beside live blocks that keep the pages are no reason, where the runs refute it', () => {
+    const e = of(
+      [...repeat(20000, (i) => [`m 0 ${i} 100`]), ...repeat(20000, (i) => (i % 16 === 0 ? [] : [`f 0 ${i}`]))],
+      'glibc@2.36',
+    );
+    expect(e.verdict.kind).toBe('fragmentation by pinning');
+    const [lies, why] = e.verdict.mechanisms.find((m) => m.name === 'unmerged chunks')!.sentences;
+    expect(lies).toMatch(/^2\.00 MiB of what is free lie in 18,7\d\d chunks of fastbins and thread caches\.$/);
+    expect(why).toMatch(/^That alone does not keep it: hardly less would be resident with mxfast=0; /);
+  });
+
   test('chunks of thread caches between holes: how many keep how much apart', () => {
     // A large block, a small one, and so on; seven small ones stay in the cache, between large ones that are free.
     const lines = [
