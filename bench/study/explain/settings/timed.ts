@@ -32,8 +32,8 @@ export interface Timings {
   soFar(trial: Trial | null): Timed | undefined;
   /** What it leaves, and what the run as it is does, by chance once more: with other seeds where threads come to share heaps, else in other layouts where these matter. */
   again(trial: Trial): Promise<readonly [OrderRange | null, OrderRange | null]>;
-  /** That of a setting and as it is, in few orders, for whoever will ask; null: as it is alone, in no other order. */
-  begin(trial: Trial | null): void;
+  /** That of a setting and as it is, for whoever will ask; null: as it is alone. */
+  begin(trial: Trial | null, orders: Orders): void;
   /** Whether it is run in the machine of the run as it is. */
   isOfOneShape(trial: Trial): boolean;
   /** `heardOf` is called after each run. */
@@ -122,9 +122,9 @@ export function createTimings(options: RunOptions, end: number, runner: Runner):
         !sharesHeaps(trial) && layouts.others(inFileOrder(trial), 1).length > 0 ? inMoreLayouts : withSeeds;
       return Promise.all([chance(trial), chance(null)]);
     },
-    begin(trial) {
-      if (trial) heard(of(trial, 'few'));
-      heard(of(null, trial && sharesHeaps(trial) ? 'few' : 'own'));
+    begin(trial, orders) {
+      if (trial) heard(of(trial, orders));
+      heard(of(null, trial === null || sharesHeaps(trial) ? orders : 'own'));
     },
   };
 }
