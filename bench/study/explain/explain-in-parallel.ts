@@ -63,8 +63,8 @@ async function explainWith(
       // processor that finds no trial left begins with the best so far, which mostly stays the best.
       onRun = () => {
         const advised = advisedTrials(options, observed, shared, trials);
-        if (advised.some(timings.isOfOneShape)) timings.begin(null, 'own');
-        if (left() < workers) for (const trial of advised) timings.begin(trial, 'few');
+        if (advised.some(timings.isOfOneShape)) timings.begin(null);
+        if (left() < workers) for (const trial of advised) timings.begin(trial);
       };
       const later = begin(trials, () => onRun());
       asked.begin();

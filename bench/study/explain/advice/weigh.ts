@@ -7,7 +7,7 @@ import { EVENTS_IN_ORDERS, hasSharedHeaps, savedBytes, sharesHeaps, wider } from
 import { createPricing, priceOfFreshPage } from '../settings/priced-work.ts';
 import { settingName } from '../settings/setting.ts';
 import type { SharedRuns } from '../settings/shared-runs.ts';
-import type { Orders, Timed, Timings } from '../settings/timed.ts';
+import type { Timed, Timings } from '../settings/timed.ts';
 import { type OrderRange, type Trial, type WhatIf, whatIfOf } from '../settings/what-if.ts';
 import { type Allowed, adviseOn, enoughBytes, isBackAndForth } from './advice.ts';
 
@@ -211,7 +211,7 @@ export async function weigh(
   let learned: Learned = { orders: new Map(), times: new Map(), asItIs: undefined, asItIsAgain: null };
   const inAll = new Set<Trial>();
   const again = new Set<Trial>();
-  let asItIsIn: Orders = 'own';
+  const against: Trial[] = [];
   for (;;) {
     const known = weighedOf(observed, learned);
     const { forMemory, uncertain, all } = candidates(options, observed, shared, trials, known);
@@ -222,11 +222,11 @@ export async function weigh(
     if (next) {
       const orders = untimed.length > 0 ? 'few' : 'all';
       if (orders === 'all') inAll.add(next);
-      if (sharesHeaps(next)) asItIsIn = 'all';
+      against.push(next);
       // Most likely that is asked for next: another processor begins with it.
       if (second) timings.begin(second, untimed.includes(second) ? 'few' : 'all');
       timings.onRun(() => beginNext(next));
-      const [timed, asItIs] = await Promise.all([timings.of(next, orders), timings.of(null, asItIsIn)]);
+      const [timed, asItIs] = await Promise.all([timings.of(next, orders), timings.asItIs(against)]);
       if (!timed || !asItIs) return known;
       learned = withTimed(learned, next, timed, asItIs);
       continue;
@@ -247,7 +247,7 @@ export async function weigh(
     if (!timed || !asItIs || learned.times.has(trial)) return;
     const guess = weighedOf(observed, withTimed(learned, trial, timed, asItIs));
     const [next] = untimedOf(candidates(options, observed, shared, trials, guess).all, guess);
-    if (next) timings.begin(next, 'few');
+    if (next) timings.begin(next);
   }
 
   /** As much again as orders change leaves too little of what it saves. */
