@@ -10,7 +10,7 @@ import { shapeOf } from '../../parallel/task-shape.ts';
 import type { RunTimes } from '../explanation.ts';
 import { createLayouts, inLayout } from './layouts.ts';
 import { fewOf, keepsOrder, otherOrders, otherSeeds, sharesHeaps } from './orders.ts';
-import { callsOf, type OrderRange, type Trial, taskOf, upTo } from './what-if.ts';
+import { callsOf, type OrderRange, startingState, type Trial, taskOf, upTo } from './what-if.ts';
 
 /** A run in virtual time. */
 export interface Timed {
@@ -47,13 +47,25 @@ export function createTimings(options: RunOptions, end: number, runner: Runner):
   const { events } = options;
   const threads = events.threadSlots;
   const taskIn = (trial: Trial | null) => (trial ? timedTrial(options, trial) : timedAsItIs(options, end));
-  const ended = new Map<Trial | null, { first: RunResult | undefined; readonly others: RunResult[] }>();
+  /** What starts in the same state is one run. */
+  const stateOf = (trial: Trial | null): string => (trial ? startingState(options, trial) : '');
+  const ended = new Map<string, { first: RunResult | undefined; readonly others: RunResult[] }>();
   let tell = () => {};
 
   function endedOf(trial: Trial | null) {
-    const known = ended.get(trial) ?? { first: undefined, others: [] };
-    ended.set(trial, known);
+    const known = ended.get(stateOf(trial)) ?? { first: undefined, others: [] };
+    ended.set(stateOf(trial), known);
     return known;
+  }
+
+  function onceForEach<T>(run: (trial: Trial | null) => Promise<T>): (trial: Trial | null) => Promise<T> {
+    const begun = new Map<string, Promise<T>>();
+    return (trial) => {
+      const state = stateOf(trial);
+      const one = begun.get(state) ?? heard(run(trial));
+      begun.set(state, one);
+      return one;
+    };
   }
 
   const first = onceForEach(async (trial) => {
@@ -138,16 +150,6 @@ export function createTimings(options: RunOptions, end: number, runner: Runner):
 
 /** Runs that have ended; undefined for one that virtual time does not take. */
 type Ended = readonly (RunResult | undefined)[];
-
-/** `run`, once for each of what it is asked about. */
-function onceForEach<T>(run: (trial: Trial | null) => Promise<T>): (trial: Trial | null) => Promise<T> {
-  const begun = new Map<Trial | null, Promise<T>>();
-  return (trial) => {
-    const one = begun.get(trial) ?? heard(run(trial));
-    begun.set(trial, one);
-    return one;
-  };
-}
 
 /** Whoever awaits it hears of its failure; that nobody does is no failure of its own. */
 export function heard<T>(promise: Promise<T>): Promise<T> {
