@@ -1,12 +1,16 @@
 import { expect, test } from 'vitest';
-import { fullSpeedSeeds, savedBytes } from '../../../bench/study/explain/settings/orders.ts';
+import { fewOf, otherOrders, savedBytes } from '../../../bench/study/explain/settings/orders.ts';
 import type { OrderRange, WhatIf } from '../../../bench/study/explain/settings/what-if.ts';
 import type { RunTask } from '../../../bench/study/parallel/run-task.ts';
+import { shapeOf } from '../../../bench/study/parallel/task-shape.ts';
 import type { EventBuffer } from '../../../sim/contract/event.ts';
 import type { Sample } from '../../../sim/metrics/sample.ts';
 import { eventsOf } from '../../helpers/bump-run.ts';
 
-const events = { ...eventsOf(['m 0 1 8', 'm 1 2 8', 'f 1 1']), source: 'recorded with LD_PRELOAD, linux x64' };
+const events = {
+  ...eventsOf(['m 0 1 8', '+ 1000', 'm 1 2 8', 'f 1 1']),
+  source: 'recorded with LD_PRELOAD, linux x64',
+};
 const timed: RunTask = {
   events,
   workload: 'test',
@@ -18,13 +22,32 @@ const timed: RunTask = {
   seed: 5,
 };
 
-test('a recording is run at full speed with other seeds, as far as its length allows', () => {
-  const seedsOf = (of: EventBuffer, task = timed) => fullSpeedSeeds(task, of).map(({ pace, seed }) => [pace, seed]);
-  expect(seedsOf(events)).toEqual([7, 8, 9, 10].map((seed) => ['asap', seed]));
-  expect(seedsOf({ ...events, length: 1_400_000 })).toHaveLength(2);
-  expect(seedsOf({ ...events, length: 5_000_000 })).toEqual([]);
-  expect(seedsOf({ ...events, source: 'made up' })).toEqual([]);
-  expect(seedsOf(events, { ...timed, cpus: 1 })).toEqual([]);
+const ordersOf = (of: EventBuffer, task = timed, isAsItIs = false) =>
+  otherOrders(task, of, isAsItIs).map(({ pace, affinity = task.cpus, seed }) => [pace, affinity, seed]);
+
+test('a recording is run at full speed, on one processor, and with other seeds, as far as its length allows', () => {
+  expect(ordersOf(events)).toEqual([['asap', 2, 5], ['asap', 1, 5], ...[7, 8, 9, 10].map((seed) => ['asap', 2, seed])]);
+  expect(ordersOf(events, timed, true)).toHaveLength(2);
+  expect(ordersOf({ ...events, length: 1_400_000 })).toHaveLength(2);
+  expect(ordersOf({ ...events, length: 50_000_000 })).toEqual([['asap', 2, 5]]);
+  expect(ordersOf(events, { ...timed, cpus: 1 })).toEqual([
+    ['asap', 1, 5],
+    ...[7, 8, 9, 10, 11].map((seed) => ['asap', 1, seed]),
+  ]);
+  expect(fewOf(otherOrders(timed, events, false))).toEqual(otherOrders(timed, events, false).slice(0, 3));
+});
+
+test('a program that was made up has its own pace in them', () => {
+  const madeUp = { ...events, source: 'made up' };
+  expect(ordersOf(madeUp, { ...timed, cpus: 4 }).slice(0, 2)).toEqual([
+    ['asap', 1, 5],
+    ['recorded', 4, 7],
+  ]);
+});
+
+test('all of them can be made in the machine of the timed run', () => {
+  const shapes = [timed, ...otherOrders(timed, events, false)].map(shapeOf);
+  expect(new Set(shapes).size).toBe(1);
 });
 
 test('what leaves the same in every run is held against the run as it is in the order of the trace, the rest against its least', () => {

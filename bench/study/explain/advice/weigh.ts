@@ -3,11 +3,11 @@ import type { RunOptions } from '../../../run/run-options.ts';
 import type { Facts, RunTimes } from '../explanation.ts';
 import { atWork } from '../mechanisms/at-work.ts';
 import type { Observed } from '../observed.ts';
-import { EVENTS_IN_SEEDS, hasSharedHeaps, savedBytes, sharesHeaps, wider } from '../settings/orders.ts';
+import { EVENTS_IN_ORDERS, hasSharedHeaps, savedBytes, sharesHeaps, wider } from '../settings/orders.ts';
 import { createPricing, priceOfFreshPage } from '../settings/priced-work.ts';
 import { settingName } from '../settings/setting.ts';
 import type { SharedRuns } from '../settings/shared-runs.ts';
-import type { Timed, Timings } from '../settings/timed.ts';
+import type { Orders, Timed, Timings } from '../settings/timed.ts';
 import { type OrderRange, type Trial, type WhatIf, whatIfOf } from '../settings/what-if.ts';
 import { type Allowed, adviseOn, enoughBytes, isBackAndForth } from './advice.ts';
 
@@ -81,7 +81,12 @@ function candidates(
   shared: SharedRuns,
   trials: readonly Trial[],
   known: Weighed,
-): { readonly advised: Candidate[]; readonly forMemory: Candidate[]; readonly all: Candidate[] } {
+): {
+  readonly advised: Candidate[];
+  readonly forMemory: Candidate[];
+  readonly uncertain: Candidate[];
+  readonly all: Candidate[];
+} {
   const { findings } = observed;
   const facts = knownFacts(options, observed.facts, known.asItIs);
   const whatIf = whatIfsOf(options, observed, shared, trials, known);
@@ -95,6 +100,7 @@ function candidates(
   return {
     advised: found(advice.memory, advice.faults),
     forMemory,
+    uncertain: found(advice.uncertain),
     all: [
       ...forMemory,
       ...found(advice.faults, advice.costly, ...misjudged(facts, whatIf, options), ...ofOneOrder(whatIf, options)),
@@ -121,7 +127,7 @@ const misjudged = (facts: Facts, whatIf: readonly WhatIf[], { events }: RunOptio
 /** What threads leave in shared heaps in the order of the trace alone is no reason to pass all such settings over: the best is run in others too. */
 function ofOneOrder(whatIf: readonly WhatIf[], { events }: RunOptions): WhatIf[] {
   const sharing = whatIf.filter((w) => hasSharedHeaps(w) && !w.failed && !w.setting.includes(','));
-  if (events.threadSlots === 1 || events.length > EVENTS_IN_SEEDS || sharing.some(({ cpuNs }) => cpuNs !== null))
+  if (events.threadSlots === 1 || events.length > EVENTS_IN_ORDERS || sharing.some(({ cpuNs }) => cpuNs !== null))
     return [];
   return sharing.sort((x, y) => x.rssBytes - y.rssBytes).slice(0, 1);
 }
@@ -168,10 +174,17 @@ export function pricesInOrders(timed: Timed, asItIs: Timed): RunTimes {
   for (const [i, there] of (timed.inOrders ?? []).entries()) {
     const own = asItIs.inOrders?.[i];
     if (!there || !own) continue;
+    // As many times as much as as it is: an order in which all takes far more tells of the setting no more than others.
     const priced = (name: 'faults' | 'syscalls' | 'cpuNs') =>
-      Math.max(0, Math.min(least[name], asItIs.times[name] + there[name] - own[name]));
-    cpuMostNs = Math.max(cpuMostNs, asItIs.times.cpuNs + there.cpuNs - own.cpuNs);
-    least = { ...least, faults: priced('faults'), syscalls: priced('syscalls'), cpuNs: priced('cpuNs') };
+      own[name] > 0 ? (asItIs.times[name] * there[name]) / own[name] : asItIs.times[name] + there[name];
+    const count = (name: 'faults' | 'syscalls') => Math.min(least[name], Math.round(priced(name)));
+    cpuMostNs = Math.max(cpuMostNs, priced('cpuNs'));
+    least = {
+      ...least,
+      faults: count('faults'),
+      syscalls: count('syscalls'),
+      cpuNs: Math.min(least.cpuNs, priced('cpuNs')),
+    };
   }
   return { ...least, cpuMostNs };
 }
@@ -182,9 +195,9 @@ function withOrders(before: Learned, trial: Trial, own: OrderRange | null): Lear
 }
 
 /**
- * Runs what would be advised in virtual time, and in other orders of the threads' calls, until the advice
- * stands: what turns out to be too slow or too uncertain makes room for the next best. Where what it saves is not far beyond what orders change, with
- * other seeds too.
+ * Runs what would be advised in virtual time, and in a few other orders of the threads' calls, until the advice
+ * stands: what turns out to be too slow or too uncertain makes room for the next best. That is run in all orders then, and where what it saves is not
+ * far beyond what these change, with other seeds too.
  */
 export async function weigh(
   options: RunOptions & Allowed,
@@ -194,25 +207,32 @@ export async function weigh(
   timings: Timings,
 ): Promise<Weighed> {
   let learned: Learned = { orders: new Map(), times: new Map(), asItIs: undefined, asItIsAgain: null };
+  const inAll = new Set<Trial>();
   const again = new Set<Trial>();
-  let inOrders = false;
+  let asItIsIn: Orders = 'own';
   for (;;) {
     const known = weighedOf(observed, learned);
-    const { forMemory, all } = candidates(options, observed, shared, trials, known);
+    const { forMemory, uncertain, all } = candidates(options, observed, shared, trials, known);
     const untimed = firstUntimed(all, known);
-    if (untimed) {
-      inOrders ||= sharesHeaps(untimed);
-      timings.onRun(() => beginNext(untimed));
-      const [timed, asItIs] = await Promise.all([timings.of(untimed), timings.asItIs(inOrders)]);
+    const ofFew = (trial: Trial) => sharesHeaps(trial) && learned.times.has(trial) && !inAll.has(trial);
+    const next = untimed ?? [...forMemory, ...uncertain].find(({ trial }) => ofFew(trial))?.trial;
+    if (next) {
+      if (!untimed) inAll.add(next);
+      if (sharesHeaps(next)) asItIsIn = 'all';
+      timings.onRun(() => beginNext(next));
+      const [timed, asItIs] = await Promise.all([
+        timings.of(next, untimed ? 'few' : 'all'),
+        timings.of(null, asItIsIn),
+      ]);
       if (!timed || !asItIs) return known;
-      learned = withTimed(learned, untimed, timed, asItIs);
+      learned = withTimed(learned, next, timed, asItIs);
       continue;
     }
     const close = forMemory.find(({ trial, whatIf }) => !again.has(trial) && isClose(whatIf, known));
     if (!close) return known;
     again.add(close.trial);
-    const [own, asItIsAgain] = await Promise.all([timings.again(close.trial), timings.again(null)]);
-    learned = { ...withOrders(learned, close.trial, own), asItIsAgain };
+    const [own, asItIsAgain] = await timings.again(close.trial);
+    learned = { ...withOrders(learned, close.trial, own), asItIsAgain: wider(learned.asItIsAgain, asItIsAgain) };
   }
 
   /**

@@ -1,7 +1,7 @@
 import { formatAllocator } from '../../../../allocators/spec.ts';
 import { UserError } from '../../../../sim/contract/assert.ts';
-import { type EventBuffer, OP_CLOCK, OP_MASK } from '../../../../sim/contract/event.ts';
 import type { Bytes } from '../../../../sim/contract/units.ts';
+import { isTimed } from '../../../run/machine-shape.ts';
 import type { RunResult } from '../../../run/result.ts';
 import type { RunOptions } from '../../../run/run-options.ts';
 import type { Runner } from '../../parallel/run-all.ts';
@@ -9,7 +9,7 @@ import type { RunTask } from '../../parallel/run-task.ts';
 import { shapeOf } from '../../parallel/task-shape.ts';
 import type { RunTimes } from '../explanation.ts';
 import { createLayouts, inLayout } from './layouts.ts';
-import { fullSpeedSeeds, keepsOrder, otherOrders, otherSeeds, sharesHeaps } from './orders.ts';
+import { fewOf, keepsOrder, otherOrders, otherSeeds, sharesHeaps } from './orders.ts';
 import { callsOf, type OrderRange, type Trial, taskOf, upTo } from './what-if.ts';
 
 /** A run in virtual time. */
@@ -21,17 +21,18 @@ export interface Timed {
   readonly orders: OrderRange | null;
 }
 
+/** In how many orders beside its own a setting is run of which threads come to share heaps, and what it is held against. */
+export type Orders = 'own' | 'few' | 'all';
+
 /** Runs in virtual time of settings, or of none (null: as it is), each begun by whoever asks for it first; undefined where virtual time does not take the events. */
 export interface Timings {
   /** In other orders too where threads come to share heaps. */
-  of(trial: Trial): Promise<Timed | undefined>;
-  /** The same as it is; `inOrders`: in other orders too, for what is held against a setting that is run in them. */
-  asItIs(inOrders: boolean): Promise<Timed | undefined>;
+  of(trial: Trial | null, orders: Orders): Promise<Timed | undefined>;
   /** By the runs that have ended, in whatever orders; undefined as long as the timed one has not. */
   soFar(trial: Trial | null): Timed | undefined;
-  /** What it leaves with other seeds. */
-  again(trial: Trial | null): Promise<OrderRange | null>;
-  /** That of a setting and as it is, for whoever will ask; null: as it is alone, in no other order. */
+  /** What it leaves, and what the run as it is does, by chance once more: with other seeds where threads come to share heaps, else in other layouts where these matter. */
+  again(trial: Trial): Promise<readonly [OrderRange | null, OrderRange | null]>;
+  /** That of a setting and as it is, in few orders, for whoever will ask; null: as it is alone, in no other order. */
   begin(trial: Trial | null): void;
   /** Whether it is run in the machine of the run as it is. */
   isOfOneShape(trial: Trial): boolean;
@@ -66,12 +67,14 @@ export function createTimings(options: RunOptions, end: number, runner: Runner):
     tell();
     return result;
   }
-  const others = onceForEach((trial) => {
-    const timed = taskIn(trial);
-    const seeds = trial && sharesHeaps(trial) ? fullSpeedSeeds(timed, upTo(events, end)) : [];
-    const tasks = [...otherOrders(timed, events), ...seeds];
-    return Promise.all(tasks.map((task, i) => inOther(trial, inLayout(task, i + 1))));
-  });
+  const ordersOf = (trial: Trial | null): RunTask[] =>
+    otherOrders(taskIn(trial), upTo(events, end), trial === null).map((task, i) => inLayout(task, i + 1));
+  const inThese = (trial: Trial | null, tasks: readonly RunTask[]) =>
+    Promise.all(tasks.map((task) => inOther(trial, task)));
+  /** As it is in all: what others are held against. */
+  const fewFor = (trial: Trial | null): RunTask[] => (trial ? fewOf(ordersOf(trial)) : ordersOf(trial));
+  const inFew = onceForEach((trial) => inThese(trial, fewFor(trial)));
+  const inMore = onceForEach((trial) => inThese(trial, ordersOf(trial).slice(fewFor(trial).length)));
   const inFileOrder = (trial: Trial | null) => trial?.task ?? taskOf(options, end, formatAllocator(options.spec));
   const layouts = createLayouts(upTo(events, end));
   const inLayouts = onceForEach((trial) =>
@@ -86,35 +89,42 @@ export function createTimings(options: RunOptions, end: number, runner: Runner):
     orders: threads > 1 || inOthers.length > 0 ? rangeOf([run, ...inOthers], options) : null,
   });
 
-  async function time(trial: Trial | null, inOrders: boolean): Promise<Timed | undefined> {
-    const inSome = await Promise.all([first(trial), inOrders && threads > 1 ? others(trial) : [], inLayouts(trial)]);
-    const [run, inOrder, inProcess] = inSome;
-    const inOthers = whole([...inOrder, ...inProcess]);
+  async function of(trial: Trial | null, orders: Orders): Promise<Timed | undefined> {
+    const isOne = threads === 1 || orders === 'own' || (trial !== null && !sharesHeaps(trial));
+    const [run, ...others] = await Promise.all([
+      first(trial),
+      isOne ? [] : inFew(trial),
+      isOne || orders === 'few' ? [] : inMore(trial),
+      inLayouts(trial),
+    ]);
+    const inOthers = whole(others.flat());
     return run && inOthers && timedBy(run, inOthers);
   }
 
-  async function withSeeds(trial: Trial | null): Promise<OrderRange | null> {
-    const tasks = [...(threads > 1 ? otherSeeds(taskIn(trial)) : []), ...layouts.others(inFileOrder(trial), 1)];
-    const results = await Promise.all(tasks.map((task) => runTimed(task, runner)));
-    const ends = whole(results);
-    return ends ? rangeOf(ends, options) : null;
-  }
+  const rangeIn = (chances: (trial: Trial | null) => readonly RunTask[]) =>
+    onceForEach(async (trial) => {
+      const ends = whole(await Promise.all(chances(trial).map((task) => runTimed(task, runner))));
+      return ends ? rangeOf(ends, options) : null;
+    });
+  const withSeeds = rangeIn((trial) => (threads > 1 ? otherSeeds(taskIn(trial)) : []));
+  const inMoreLayouts = rangeIn((trial) => layouts.others(inFileOrder(trial), 1));
 
-  const of = (trial: Trial) => time(trial, sharesHeaps(trial));
-  const asItIs = (inOrders: boolean) => time(null, inOrders);
   return {
     of,
-    asItIs,
     soFar(trial) {
       const { first: run, others: inOthers } = endedOf(trial);
       return run && timedBy(run, inOthers);
     },
     isOfOneShape: (trial) => shapeOf(taskIn(trial)) === shapeOf(taskIn(null)),
     onRun: (heardOf) => void (tell = heardOf),
-    again: onceForEach(withSeeds),
+    again(trial) {
+      const chance =
+        !sharesHeaps(trial) && layouts.others(inFileOrder(trial), 1).length > 0 ? inMoreLayouts : withSeeds;
+      return Promise.all([chance(trial), chance(null)]);
+    },
     begin(trial) {
-      if (trial) heard(of(trial));
-      heard(asItIs(trial !== null && sharesHeaps(trial)));
+      if (trial) heard(of(trial, 'few'));
+      heard(of(null, trial && sharesHeaps(trial) ? 'few' : 'own'));
     },
   };
 }
@@ -192,9 +202,4 @@ async function runTimed(task: RunTask, runner: Runner): Promise<RunResult | unde
     if (error instanceof UserError) return undefined;
     throw error;
   }
-}
-
-export function isTimed({ head, length }: EventBuffer): boolean {
-  for (let row = 0; row < length; row++) if ((head[row]! & OP_MASK) === OP_CLOCK) return true;
-  return false;
 }
