@@ -4,6 +4,7 @@ import { Interrupted } from '../../../sim/contract/assert.ts';
 import { BatchInterrupted } from '../parallel/finished.ts';
 import { createRunner, type RunAllOptions, type Runner } from '../parallel/run-all.ts';
 import { advisedTrials, weigh } from './advice/weigh.ts';
+import { createAskedRuns } from './asked-runs.ts';
 import { alternatives, conclude, type ExplainOptions } from './conclude.ts';
 import type { Explanation } from './explanation.ts';
 import { momentFromEvents } from './moment/moment.ts';
@@ -47,14 +48,16 @@ async function explainWith(
   const looked = (await Promise.allSettled([looking]))[0];
   if (looked.status === 'rejected') throw signal?.aborted ? new Interrupted('interrupted') : looked.reason;
   const observed = looked.value[0]!;
+  const asked = createAskedRuns(runner, options, observed);
   const timings = createTimings(options, observed.facts.event, runner);
   const steps = alternatives(options, observed, shared);
   for (let step = steps.next(); ; step = steps.next()) {
     const trials = step.value;
     try {
       if (step.done) {
+        asked.begin();
         const weighed = await weigh(options, observed, shared, trials, timings);
-        return conclude(options, observed, shared, trials, false, weighed);
+        return conclude(options, await asked.told(), shared, trials, false, weighed);
       }
       // What is advised will be timed, and held against the run as it is: that comes first where both are made in one machine, whatever is advised then. A
       // processor that finds no trial left begins with the best so far, which mostly stays the best.
@@ -64,11 +67,12 @@ async function explainWith(
         if (left() < workers) for (const trial of advised) timings.begin(trial);
       };
       const later = begin(trials, () => onRun());
+      asked.begin();
       onRun();
       await Promise.all([early, later]);
     } catch (error) {
       if (!(error instanceof BatchInterrupted)) throw error;
-      return conclude(options, observed, shared, trials, true);
+      return conclude(options, asked.soFar(), shared, trials, true);
     }
   }
 }

@@ -1,11 +1,17 @@
 import '../../../allocators/all.ts';
+import type { AllocatorSpec } from '../../../allocators/spec.ts';
+import type { Sample } from '../../../sim/metrics/sample.ts';
 import { LockstepRun } from '../../run/modes/lockstep.ts';
 import type { RunResult } from '../../run/result.ts';
 import type { RunOptions } from '../../run/run-options.ts';
+import type { RunTask } from '../parallel/run-task.ts';
 import { eventsOf } from '../parallel/task-events.ts';
 import { alternatives, conclude, type ExplainOptions } from './conclude.ts';
 import type { Explanation } from './explanation.ts';
+import type { Finding } from './mechanisms/mechanism.ts';
+import { tasksOfOthers, withOthers } from './mechanisms/other-runs.ts';
 import { observe } from './observe.ts';
+import type { Observed } from './observed.ts';
 import { applySetting } from './settings/setting.ts';
 import { createSharedRuns } from './settings/shared-runs.ts';
 import type { Trial } from './settings/what-if.ts';
@@ -16,7 +22,8 @@ import type { Trial } from './settings/what-if.ts';
  * undone; alternatives are run.
  */
 export function explain(options: ExplainOptions): Explanation {
-  const observed = observe(options);
+  const looked = observe(options);
+  const observed = { ...looked, findings: looked.findings.map((finding) => withOthersRun(options, looked, finding)) };
   const shared = createSharedRuns(options);
   const steps = alternatives(options, observed, shared);
   for (let step = steps.next(); ; step = steps.next()) {
@@ -25,9 +32,20 @@ export function explain(options: ExplainOptions): Explanation {
   }
 }
 
-/** Runs one here. */
+/** What other runs tell of the finding, run here. */
+function withOthersRun(options: RunOptions, { facts }: Observed, finding: Finding): Finding {
+  if (!finding.others) return finding;
+  const ends: Sample[] = [];
+  for (const task of tasksOfOthers(options, facts.event, finding.others))
+    ends.push(runHere(options, options.spec, task).samples.at(-1)!);
+  return withOthers(finding, facts, ends);
+}
+
 function runTrial(options: RunOptions, { task, setting }: Trial): RunResult {
-  const spec = applySetting(options.spec, setting, options.cpus)!;
+  return runHere(options, applySetting(options.spec, setting, options.cpus)!, task);
+}
+
+function runHere(options: RunOptions, spec: AllocatorSpec, task: RunTask): RunResult {
   const events = eventsOf(task);
   const run = new LockstepRun({
     ...options,

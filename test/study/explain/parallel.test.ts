@@ -11,7 +11,7 @@ const LINES = [
   ...Array.from({ length: 3000 }, (_, i) => `m 0 ${i} ${100 + (i % 7) * 1000}`),
   ...Array.from({ length: 2990 }, (_, i) => `f 0 ${i}`),
 ];
-const options = (lines = LINES) => ({
+const options = (lines: readonly string[] = LINES) => ({
   events: eventsOf(lines),
   workload: 'test',
   spec: parseAllocator('glibc@2.36', 2),
@@ -39,6 +39,35 @@ describe('explain beside its trials', () => {
     expect(verdict.advice?.cpuNs).toBeGreaterThan(0);
     const told = new Set(verdict.sentences);
     expect(expected.sentences.filter((sentence) => !told.has(sentence))).toEqual([]);
+  });
+
+  test('what runs by another clock and without malloc_trim tell is said as it is alone', async () => {
+    const blocks = (event: (i: number) => string) => Array.from({ length: 300 }, (_, i) => event(i));
+    const waited = [
+      '%machine processor-waits 1500000000',
+      ...blocks((i) => `m 0 ${i} 90000`),
+      ...blocks((i) => `f 0 ${i}`),
+      '+ 2000000000',
+      'm 0 1 8',
+    ];
+    const round = [
+      ...blocks((i) => `m 0 ${i} 60000`),
+      'm 0 999 2000',
+      ...blocks((i) => `f 0 ${i}`),
+      'trim 0 0',
+      'f 0 999',
+    ];
+    const trimmed = ['opt 0 M_TRIM_THRESHOLD 100000000', ...round, ...round, ...round];
+    for (const [lines, allocator, said] of [
+      [waited, 'jemalloc', 'the program waited 1.50 s for a processor'],
+      [trimmed, 'glibc@2.36', 'without its 3 calls of malloc_trim there are'],
+    ] as const) {
+      const asked = { ...options(lines), spec: parseAllocator(allocator, 2), whatIf: false };
+      const { sentences } = explain(asked).verdict;
+      expect(sentences.join(' ')).toContain(said);
+      for (const workers of [1, 2])
+        expect((await explainInParallel(asked, { workers })).verdict.sentences).toEqual(sentences);
+    }
   });
 
   test('the work of one thread is one figure, timed or not', async () => {

@@ -1,7 +1,7 @@
 import { type Bytes, PAGE_BYTES } from '../../../../sim/contract/units.ts';
 import type { Facts } from '../explanation.ts';
-import { FEWER_FAULTS } from '../mechanisms/back-and-forth.ts';
 import type { Finding } from '../mechanisms/mechanism.ts';
+import { FEWER_FAULTS } from '../mechanisms/mechanism.ts';
 import { hasSharedHeaps, savedBytes, worstBytes } from '../settings/orders.ts';
 import { optionNames, setsDefaults } from '../settings/setting.ts';
 import { callsOf, type WhatIf } from '../settings/what-if.ts';

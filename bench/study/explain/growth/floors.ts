@@ -9,23 +9,29 @@ export type Floors = readonly [Bytes, Bytes, Bytes, Bytes];
 /** The least that is held in each eighth of a length. */
 export function eighthsOf(length: number): {
   readonly floors: Float64Array;
+  /** No `from` lies before that of the last call. */
   holds(sum: Bytes, from: number, to: number): void;
 } {
   const floors = new Float64Array(EIGHTHS).fill(Infinity);
-  const at = eighthAt(length);
+  const size = eighthOf(length);
+  let eighth = 0;
+  let next = size;
+  const reach = (place: number) => {
+    while (place >= next) next = ++eighth < EIGHTHS - 1 ? next + size : Infinity;
+  };
   return {
     floors,
     holds(sum, from, to) {
-      for (let e = at(from), last = at(to); e <= last; e++) if (sum < floors[e]!) floors[e] = sum;
+      if (from >= next) reach(from);
+      if (sum < floors[eighth]!) floors[eighth] = sum;
+      if (to < next) return;
+      for (let e = eighth + 1; e < EIGHTHS && to >= e * size; e++) if (sum < floors[e]!) floors[e] = sum;
     },
   };
 }
 
-/** Which eighth of a length a place lies in. */
-export function eighthAt(length: number): (place: number) => number {
-  const eighth = Math.max(1, Math.ceil(length / EIGHTHS));
-  return (place) => Math.min(EIGHTHS - 1, Math.floor(place / eighth));
-}
+/** How long an eighth is; what lies behind eight of them is of the last. */
+export const eighthOf = (length: number): number => Math.max(1, Math.ceil(length / EIGHTHS));
 
 /** Each eighth that saw nothing holds what the one before did. The first one begins with nothing, so its quarter is the second. */
 export function quartersOf(eighths: Float64Array): Floors {

@@ -1,8 +1,9 @@
 import type { EventBuffer } from '../../../../sim/contract/event.ts';
 import type { Bytes, Ns } from '../../../../sim/contract/units.ts';
 import { hasCallSites } from '../heap/by-site.ts';
-import { EIGHTHS, eighthAt, type Floors, isGrowing, quartersOf } from './floors.ts';
-import { linesOfSites } from './lines-of-sites.ts';
+import { EIGHTHS, eighthOf, type Floors, isGrowing, quartersOf } from './floors.ts';
+import { createChooser } from './part-chooser.ts';
+import { createPieces } from './pieces.ts';
 
 /** Blocks of one line of code or of about one size, of which ever more live while others may be bounded. */
 export interface GrowingPart {
@@ -57,32 +58,36 @@ interface Part {
   readonly steps: Float64Array;
 }
 
-/** Follows the blocks of each part up to the row `lives`. */
+/** Follows the blocks of each part up to the row `lives`. Every event comes here. */
 export function watchParts(events: EventBuffer, lives: number, wholeNs: Ns) {
   const parts: Part[] = [];
-  const partFor = chooser(events, (line, sizes) => {
+  const chooser = createChooser(events, (line, sizes) => {
     const cohorts = () => new Float64Array(COHORTS);
     const begun = { sum: 0, blocks: 0, grownBytes: 0, grownBlocks: 0, floors: new Float64Array(EIGHTHS) };
     return parts.push({ line, sizes, ...begun, stayed: cohorts(), steps: cohorts() }) - 1;
   });
   const partOf = new Int32Array(events.objectSlots);
   const cohortOf = new Uint8Array(events.objectSlots);
-  /** Of a block that realloc made grow, its bytes by cohort. */
-  const grown = new Map<number, Float64Array>();
-  const eighthOf = eighthAt(lives);
+  const pieces = createPieces(events.objectSlots, COHORTS);
+  const eighthRows = eighthOf(lives);
+  const spanEnds: readonly Ns[] = [wholeNs / 2, wholeNs * 0.75, Infinity];
   let eighth = 0;
-  let span = 0;
+  let cohort = 0;
+  /** Where the next eighth and the next span begin. */
+  let nextRow = 0;
+  let nextNs = 0;
   const freed = { blocks: 0, bytes: 0 };
 
   function reach(row: number, ns: Ns): void {
-    span = wholeNs === 0 || ns >= wholeNs * 0.75 ? 2 : ns >= wholeNs / 2 ? 1 : 0;
-    for (const e = eighthOf(row); eighth < e; ) {
+    while (eighth < EIGHTHS - 1 && row >= (eighth + 1) * eighthRows) {
       eighth++;
       for (const part of parts) part.floors[eighth] = part.sum;
     }
+    nextRow = eighth < EIGHTHS - 1 ? (eighth + 1) * eighthRows : Infinity;
+    const span = spanEnds.findIndex((end) => ns < end);
+    nextNs = spanEnds[span]!;
+    cohort = (eighth >> 1) * SPANS + span;
   }
-
-  const cohort = () => (eighth >> 1) * SPANS + span;
 
   function lowers({ floors, sum }: Part): void {
     if (sum < floors[eighth]!) floors[eighth] = sum;
@@ -102,11 +107,10 @@ export function watchParts(events: EventBuffer, lives: number, wholeNs: Ns) {
     const part = parts[partOf[slot]!]!;
     part.sum -= bytes;
     part.blocks--;
-    const pieces = grown.get(slot);
-    if (pieces) {
+    if (pieces.has(slot)) {
       part.grownBytes -= bytes;
       part.grownBlocks--;
-      for (let c = 0; c < COHORTS; c++) part.stayed[c]! -= pieces[c]!;
+      for (let c = 0; c < COHORTS; c++) part.stayed[c]! -= pieces.of(slot, c);
     } else {
       part.stayed[cohortOf[slot]!]! -= bytes;
       part.steps[cohortOf[slot]!]!--;
@@ -114,49 +118,37 @@ export function watchParts(events: EventBuffer, lives: number, wholeNs: Ns) {
     return part;
   }
 
-  /** A realloc: what the block has more is of now, what it has less it lost last. */
+  /** A realloc. */
   function resize(row: number, slot: number, old: Bytes, size: Bytes): void {
-    const before = grown.get(slot);
     const from = leave(slot, old);
-    if (!before && size <= old) enter(partFor(row, size), slot, size, cohortOf[slot]!);
-    else enterInPieces(row, slot, size, piecesOf(before, slot, old, size));
+    if (size <= old && !pieces.has(slot)) enter(chooser.ofSize(row, size), slot, size, cohortOf[slot]!);
+    else {
+      pieces.resize(slot, old, cohortOf[slot]!, size, cohort);
+      enterInPieces(chooser.grown(row), slot, size);
+    }
     lowers(from);
   }
 
-  function piecesOf(before: Float64Array | undefined, slot: number, old: Bytes, size: Bytes): Float64Array {
-    const pieces = before ?? new Float64Array(COHORTS);
-    if (!before) pieces[cohortOf[slot]!] = old;
-    if (size > old) pieces[cohort()]! += size - old;
-    for (let c = COHORTS - 1, less = old - size; less > 0; c--) {
-      const lost = Math.min(less, pieces[c]!);
-      pieces[c]! -= lost;
-      less -= lost;
-    }
-    grown.set(slot, pieces);
-    return pieces;
-  }
-
-  function enterInPieces(row: number, slot: number, size: Bytes, pieces: Float64Array): void {
-    const index = partFor(row, null);
+  function enterInPieces(index: number, slot: number, size: Bytes): void {
     const part = parts[index]!;
     partOf[slot] = index;
     part.sum += size;
     part.grownBytes += size;
     part.grownBlocks++;
     part.blocks++;
-    part.steps[cohort()]!++;
-    for (let c = 0; c < COHORTS; c++) part.stayed[c]! += pieces[c]!;
+    part.steps[cohort]!++;
+    for (let c = 0; c < COHORTS; c++) part.stayed[c]! += pieces.of(slot, c);
   }
 
   return {
     /** A block comes (`old` is 0), goes (`size` is 0) or changes its size. */
     set(row: number, ns: Ns, slot: number, old: Bytes, size: Bytes): void {
-      reach(row, ns);
+      if (row >= nextRow || ns >= nextNs) reach(row, ns);
       if (old > 0 && size > 0) resize(row, slot, old, size);
-      else if (size > 0) enter(partFor(row, size), slot, size, cohort());
+      else if (size > 0) enter(chooser.ofSize(row, size), slot, size, cohort);
       else if (old > 0) {
         lowers(leave(slot, old));
-        grown.delete(slot);
+        pieces.drop(slot);
         if (eighth < 2) return;
         freed.blocks++;
         freed.bytes += old;
@@ -228,44 +220,4 @@ function described(part: Part): GrowingPart {
     hasStopped: since(part, 2) < sum * LAST,
     floors: quartersOf(floors),
   };
-}
-
-type NewPart = (line: string | null, sizes: readonly [Bytes, Bytes] | null) => number;
-
-/** Which part a block belongs to, by the row that gave it its size; `size` is null where realloc made it grow. */
-function chooser(events: EventBuffer, newPart: NewPart): (row: number, size: Bytes | null) => number {
-  const known = new Map<string | number, number>();
-  const find = (key: string | number, make: () => number): number => {
-    let part = known.get(key);
-    if (part === undefined) known.set(key, (part = make()));
-    return part;
-  };
-  if (!hasCallSites(events)) {
-    return (_, size) => {
-      if (size === null) return find(0, () => newPart(null, null));
-      const sizes = classOf(size);
-      return find(sizes[1], () => newPart(null, sizes));
-    };
-  }
-  const { sites } = events;
-  const lineOf = linesOfSites(events);
-  const bySite = new Int32Array(events.siteParent.length).fill(-1);
-  return (row) => {
-    const site = sites[row]!;
-    if (bySite[site]! < 0) {
-      const line = lineOf(site);
-      bySite[site] = find(line, () => newPart(line, null));
-    }
-    return bySite[site]!;
-  };
-}
-
-const GRAIN: Bytes = 16;
-const SIZES_A_DOUBLING = 4;
-
-/** Sizes that are taken together: four a doubling, none less than 16 bytes apart. */
-function classOf(size: Bytes): readonly [Bytes, Bytes] {
-  const step = Math.max(GRAIN, 2 ** Math.ceil(Math.log2(size) - 1) / SIZES_A_DOUBLING);
-  const most = Math.ceil(size / step) * step;
-  return [most - step + 1, most];
 }

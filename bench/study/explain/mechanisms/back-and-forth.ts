@@ -1,14 +1,12 @@
-import { OP_MASK, OP_SKIPPED, OP_TRIM } from '../../../../sim/contract/event.ts';
-import { bytes, counted } from '../../../../sim/contract/format.ts';
+import { OP_MASK, OP_TRIM } from '../../../../sim/contract/event.ts';
+import { counted } from '../../../../sim/contract/format.ts';
+import { hasOperation } from '../../../../sim/contract/operation-set.ts';
 import { PAGE_BYTES } from '../../../../sim/contract/units.ts';
-import { LockstepRun } from '../../../run/modes/lockstep.ts';
 import type { Setting } from '../settings/setting.ts';
 import { callsOf } from '../settings/what-if.ts';
-import type { Mechanism, Situation } from './mechanism.ts';
+import { FEWER_FAULTS, type Finding, type Mechanism, type Situation } from './mechanism.ts';
 import { highThresholds } from './shared-settings.ts';
 
-/** What spares less than this share of the faults is no answer. */
-export const FEWER_FAULTS = 0.5;
 const MIB = 1 << 20;
 
 /** The same pages are given back and taken anew, over and over: each time a system call, and a fault for every page. */
@@ -32,29 +30,17 @@ export const backAndForth: Mechanism = {
       lowers: 'faults',
       sentences: [
         `Memory goes back and forth: ${counted(faults, 'page fault')} for a peak of ${counted(peakPages, 'page')}, each page ${(faults / peakPages).toFixed(1)} times, ${(faults / Math.max(1, end)).toFixed(1)} faults an event, in ${counted(callsOf(syscalls), 'memory system call')}.`,
-        ...trimSentence(situation),
       ],
+      ...otherRuns(situation),
       settings,
     };
   },
 };
 
 /** Where the program itself asks for it again and again, it is run without that. */
-function trimSentence({ facts, events, options, end }: Situation): string[] {
-  const head = events.head.slice();
+function otherRuns({ events, end }: Situation): Pick<Finding, 'others'> {
+  if (!hasOperation(events, OP_TRIM)) return {};
   let trims = 0;
-  for (let row = 0; row < end; row++) {
-    if ((head[row]! & OP_MASK) !== OP_TRIM) continue;
-    head[row] = (head[row]! & ~OP_MASK) | OP_SKIPPED;
-    trims++;
-  }
-  if (trims < 2) return [];
-  const run = new LockstepRun({ ...options, events: { ...events, head }, mode: 'lockstep', lastSampleOnly: true });
-  run.advance(end);
-  run.sample('(end)', run.row);
-  const { faults, rssBytes } = run.samples.at(-1)!;
-  if (faults > facts.sample.faults * (1 - FEWER_FAULTS)) return [];
-  return [
-    `The program asks for it: without its ${counted(trims, 'call')} of malloc_trim there are ${counted(faults, 'page fault')}, and ${bytes(rssBytes)} are resident here instead of ${bytes(facts.sample.rssBytes)} (run).`,
-  ];
+  for (let row = 0; row < end; row++) if ((events.head[row]! & OP_MASK) === OP_TRIM) trims++;
+  return trims < 2 ? {} : { others: { trims } };
 }

@@ -3,8 +3,7 @@ import { processorWaits } from '../../../../workloads/trace/processor-waits.ts';
 import { isRecorded } from '../going-down/final-frees.ts';
 import { STOPPED_NS } from '../going-down/pauses.ts';
 import { timeUntil } from '../heap/demand.ts';
-import { type Mechanism, type Situation, WORTH_FINDING } from './mechanism.ts';
-import { atPaces } from './other-paces.ts';
+import { type Finding, type Mechanism, type Situation, WORTH_FINDING } from './mechanism.ts';
 import { BACKGROUND_THREAD, DECAY_OF_A_SECOND, PAGES_AT_ONCE } from './shared-settings.ts';
 
 /** Dirty and muzzy pages of jemalloc: their time runs out, but only a thread that allocates looks at the clock. */
@@ -29,8 +28,8 @@ export const idlePages: Mechanism = {
       bytes: dirty + muzzy,
       sentences: [
         `${parts.filter((p) => p).join(' and ')}: free pages that jemalloc keeps until their decay time is over. ${who}`,
-        ...waitSentences(situation),
       ],
+      ...otherRuns(situation),
       settings: [
         BACKGROUND_THREAD,
         { allocator: 'jemalloc', options: { dirty_decay_ms: 1000 }, about: 'free pages go back within a second' },
@@ -47,21 +46,18 @@ export const idlePages: Mechanism = {
  * better, and at half of that, since the recorder's own work is in it. Of several threads nobody knows how far their recording took
  * longer than they do: that is said where it makes a difference.
  */
-function waitSentences(situation: Situation): string[] {
-  const { events, facts } = situation;
+function otherRuns({ events, facts }: Situation): Pick<Finding, 'others'> {
+  const worth = facts.sample.rssBytes * WORTH_FINDING;
   const recordedNs = timeUntil(events, events.length);
   if (facts.threads > 1) {
-    if (recordedNs === 0 || !isRecorded(events.source)) return [];
-    const paces = atPaces(situation, [1 / 2, 1 / 4], STOPPED_NS);
-    if (paces.differenceBytes < facts.sample.rssBytes * WORTH_FINDING) return [];
-    return [
-      `A recorded program of several threads takes longer than it does alone, nobody knows by how much, and decay goes by the clock: between the recorded pace and a quarter of it ${paces.text}`,
-    ];
+    if (recordedNs === 0 || !isRecorded(events.source)) return {};
+    const lead =
+      'A recorded program of several threads takes longer than it does alone, nobody knows by how much, and decay goes by the clock: between the recorded pace and a quarter of it';
+    return { others: { paces: [1 / 2, 1 / 4], keptFromNs: STOPPED_NS, lead, leastBytes: worth } };
   }
   const waitedNs = processorWaits(events);
-  if (waitedNs < recordedNs * WORTH_FINDING || waitedNs >= recordedNs) return [];
+  if (waitedNs < recordedNs * WORTH_FINDING || waitedNs >= recordedNs) return {};
   const own = 1 - waitedNs / recordedNs;
-  return [
-    `Of the ${duration(recordedNs)} that were recorded the program waited ${duration(waitedNs)} for a processor: others had it, the recorder among them. Decay goes by the clock: with these waits, without them and at half of that pace ${atPaces(situation, [own, own / 2]).text}`,
-  ];
+  const lead = `Of the ${duration(recordedNs)} that were recorded the program waited ${duration(waitedNs)} for a processor: others had it, the recorder among them. Decay goes by the clock: with these waits, without them and at half of that pace`;
+  return { others: { paces: [own, own / 2], lead, leastBytes: 0 } };
 }

@@ -1,5 +1,5 @@
 import type { EventBuffer } from '../../../../sim/contract/event.ts';
-import type { Bytes } from '../../../../sim/contract/units.ts';
+import type { Bytes, Ns } from '../../../../sim/contract/units.ts';
 import type { Assembled } from '../../../run/machine.ts';
 import type { RunOptions } from '../../../run/run-options.ts';
 import type { Paste } from '../../paste.ts';
@@ -24,6 +24,24 @@ export interface Situation {
   readonly failedAllocations: number;
 }
 
+/** What only the same program, run otherwise, can tell of a finding. Plain data: whoever looks at the machine asks, and it is run beside the settings. */
+export type OtherRuns = AtPaces | WithoutTrims;
+
+/** At these paces of the recorded clock; pauses from `keptFromNs` on stay as long as they were. */
+export interface AtPaces {
+  readonly paces: readonly number[];
+  readonly keptFromNs?: Ns;
+  /** Before what they leave. */
+  readonly lead: string;
+  /** Said where what is resident lies so far apart. */
+  readonly leastBytes: Bytes;
+}
+
+/** Without the program's own calls of malloc_trim. */
+export interface WithoutTrims {
+  readonly trims: number;
+}
+
 /** A mechanism that is at work. */
 export interface Finding {
   readonly mechanism: string;
@@ -31,6 +49,8 @@ export interface Finding {
   readonly bytes: Bytes;
   /** With their figures. */
   readonly sentences: readonly string[];
+  /** What only other runs can tell; it comes behind the sentences. */
+  readonly others?: OtherRuns;
   /** Said unless the run of that setting contradicts it. */
   readonly ifItHelps?: { readonly setting: Setting; readonly sentence: string };
   /** Settings that might mend it; each is run. */
@@ -60,3 +80,6 @@ export interface Mechanism {
 
 /** Below this share of the resident bytes nothing is worth a finding. */
 export const WORTH_FINDING = 0.05;
+
+/** What spares less than this share of the faults is no answer. */
+export const FEWER_FAULTS = 0.5;

@@ -1,4 +1,5 @@
 import { type EventBuffer, OP_CLOCK, OP_MASK } from '../../../../sim/contract/event.ts';
+import { operationSet, rememberOperationSet } from '../../../../sim/contract/operation-set.ts';
 import type { Ns } from '../../../../sim/contract/units.ts';
 import { sharedCopy, sharedUint32 } from '../../../../workloads/trace/columns.ts';
 import { nsOf } from '../going-down/pauses.ts';
@@ -19,7 +20,9 @@ export function withClock(events: EventBuffer, pace: number, keptFromNs: Ns = Nu
     a[row] = ns % 2 ** 32;
     b[row] = Math.floor(ns / 2 ** 32);
   }
-  return { ...events, head, a, b };
+  const timed = { ...events, head, a, b };
+  rememberOperationSet(timed, operationSet(events));
+  return timed;
 }
 
 function copied(column: Uint32Array, length: number): Uint32Array {
