@@ -47,6 +47,7 @@ describe('terminal', () => {
     [['run', 'mimalloc'], "'mimalloc' is not modelled, expected one of glibc, jemalloc, zendmm"],
     [['compare', 'glibc:arena_max=1', '--allocators', 'glibc'], "found the allocator 'glibc' for a workload"],
     [['run', 'rows', '--alocator', 'x'], 'did you mean --allocator?'],
+    [['completion', 'tcsh'], 'expected one of bash, zsh, fish\n'],
     [['record', '--out', 'a.htb', '--', 'true'], 'did you mean --output?'],
     [
       ['compare', 'old.htb', 'new 1.htb', '--allocators', 'glibc'],
