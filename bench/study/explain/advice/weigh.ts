@@ -7,7 +7,7 @@ import { EVENTS_IN_ORDERS, hasSharedHeaps, savedBytes, sharesHeaps, wider } from
 import { createPricing, priceOfFreshPage } from '../settings/priced-work.ts';
 import { settingName } from '../settings/setting.ts';
 import type { SharedRuns } from '../settings/shared-runs.ts';
-import type { Orders, Timed, Timings } from '../settings/timed.ts';
+import type { Timed, Timings } from '../settings/timed.ts';
 import { type OrderRange, type Trial, type WhatIf, whatIfOf } from '../settings/what-if.ts';
 import { type Allowed, adviseOn, enoughBytes, isBackAndForth } from './advice.ts';
 
@@ -140,8 +140,10 @@ export const advisedTrials = (
   trials: readonly Trial[],
 ): Trial[] => candidates(options, observed, shared, trials, UNWEIGHED).advised.map(({ trial }) => trial);
 
-const firstUntimed = (all: readonly Candidate[], { times }: Weighed): Trial | undefined =>
-  all.find(({ trial }) => !times.has(trial))?.trial;
+const trialsOf = (all: readonly Candidate[]): Trial[] => [...new Set(all.map(({ trial }) => trial))];
+
+const untimedOf = (all: readonly Candidate[], { times }: Weighed): Trial[] =>
+  trialsOf(all).filter((trial) => !times.has(trial));
 
 /** What runs have told so far. */
 interface Learned {
@@ -209,21 +211,22 @@ export async function weigh(
   let learned: Learned = { orders: new Map(), times: new Map(), asItIs: undefined, asItIsAgain: null };
   const inAll = new Set<Trial>();
   const again = new Set<Trial>();
-  let asItIsIn: Orders = 'own';
+  const against: Trial[] = [];
   for (;;) {
     const known = weighedOf(observed, learned);
     const { forMemory, uncertain, all } = candidates(options, observed, shared, trials, known);
-    const untimed = firstUntimed(all, known);
-    const ofFew = (trial: Trial) => sharesHeaps(trial) && learned.times.has(trial) && !inAll.has(trial);
-    const next = untimed ?? [...forMemory, ...uncertain].find(({ trial }) => ofFew(trial))?.trial;
+    const untimed = untimedOf(all, known);
+    const inFew = trialsOf([...forMemory, ...uncertain]).filter((t) => sharesHeaps(t) && known.times.has(t));
+    const unfinished = inFew.filter((trial) => !inAll.has(trial));
+    const [next, second] = [...untimed, ...unfinished];
     if (next) {
-      if (!untimed) inAll.add(next);
-      if (sharesHeaps(next)) asItIsIn = 'all';
+      const orders = untimed.length > 0 ? 'few' : 'all';
+      if (orders === 'all') inAll.add(next);
+      against.push(next);
+      // Most likely that is asked for next: another processor begins with it.
+      if (second) timings.begin(second, untimed.includes(second) ? 'few' : 'all');
       timings.onRun(() => beginNext(next));
-      const [timed, asItIs] = await Promise.all([
-        timings.of(next, untimed ? 'few' : 'all'),
-        timings.of(null, asItIsIn),
-      ]);
+      const [timed, asItIs] = await Promise.all([timings.of(next, orders), timings.asItIs(against)]);
       if (!timed || !asItIs) return known;
       learned = withTimed(learned, next, timed, asItIs);
       continue;
@@ -243,7 +246,7 @@ export async function weigh(
     const [timed, asItIs] = [timings.soFar(trial), timings.soFar(null)];
     if (!timed || !asItIs || learned.times.has(trial)) return;
     const guess = weighedOf(observed, withTimed(learned, trial, timed, asItIs));
-    const next = firstUntimed(candidates(options, observed, shared, trials, guess).all, guess);
+    const [next] = untimedOf(candidates(options, observed, shared, trials, guess).all, guess);
     if (next) timings.begin(next);
   }
 

@@ -5,6 +5,7 @@ import type { RunResult } from '../../../run/result.ts';
 import type { RunTask } from '../../parallel/run-task.ts';
 import type { Facts } from '../explanation.ts';
 import { isRecorded } from '../going-down/final-frees.ts';
+import { keepingArenas } from './kept-arenas.ts';
 import type { OrderRange, Trial, WhatIf } from './what-if.ts';
 
 /** What counts for a setting: the most that it leaves in any order that was run. */
@@ -55,6 +56,13 @@ const HOLDS_MORE = 1.2;
 export const keepsOrder = ({ summary }: RunResult, { requestedPeakBytes }: EventBuffer): boolean =>
   summary.requestedPeakBytes <= requestedPeakBytes * HOLDS_MORE;
 
+/** The allocator stays the one of the timed run, which may have as many arenas as its processors say. */
+const onProcessors = (task: RunTask, cpus: number): RunTask => ({
+  ...task,
+  cpus,
+  allocator: keepingArenas(task.allocator, task.cpus),
+});
+
 /** For a range so many events are run in other orders of one setting, in so many runs at most; longer traces are not run so for what saves nothing in their own order. */
 export const EVENTS_IN_ORDERS = 3e6;
 const MOST = 6;
@@ -73,7 +81,7 @@ export function otherOrders(timed: RunTask, events: EventBuffer, isAsItIs: boole
   const drawn = isSlowed ? fast : timed;
   const orders: RunTask[] = [
     ...(isSlowed ? [fast] : []),
-    ...(isTimed(events) || timed.cpus >= threadSlots ? [] : [{ ...timed, cpus: threadSlots }]),
+    ...(isTimed(events) || timed.cpus >= threadSlots ? [] : [onProcessors(timed, threadSlots)]),
     ...(timed.cpus > 1 ? [{ ...fast, affinity: 1 }] : []),
     ...Array.from({ length: MOST }, (_, i) => ({ ...drawn, seed: timed.seed + 2 + i })),
   ];

@@ -10,7 +10,7 @@ import { shapeOf } from '../../parallel/task-shape.ts';
 import type { RunTimes } from '../explanation.ts';
 import { createLayouts, inLayout } from './layouts.ts';
 import { fewOf, keepsOrder, otherOrders, otherSeeds, sharesHeaps } from './orders.ts';
-import { callsOf, type OrderRange, type Trial, taskOf, upTo } from './what-if.ts';
+import { callsOf, type OrderRange, startingState, type Trial, taskOf, upTo } from './what-if.ts';
 
 /** A run in virtual time. */
 export interface Timed {
@@ -21,19 +21,21 @@ export interface Timed {
   readonly orders: OrderRange | null;
 }
 
-/** In how many orders beside its own a setting is run of which threads come to share heaps, and what it is held against. */
-export type Orders = 'own' | 'few' | 'all';
+/** In how many other orders a setting is run of which threads come to share heaps. */
+export type Orders = 'few' | 'all';
 
 /** Runs in virtual time of settings, or of none (null: as it is), each begun by whoever asks for it first; undefined where virtual time does not take the events. */
 export interface Timings {
-  /** In other orders too where threads come to share heaps. */
-  of(trial: Trial | null, orders: Orders): Promise<Timed | undefined>;
+  /** In other orders too, each in a layout of its own, where threads come to share heaps; else in other layouts where these matter. */
+  of(trial: Trial, orders: Orders): Promise<Timed | undefined>;
+  /** The same of the run as it is, in what any of these is run in. */
+  asItIs(against: readonly Trial[]): Promise<Timed | undefined>;
   /** By the runs that have ended, in whatever orders; undefined as long as the timed one has not. */
   soFar(trial: Trial | null): Timed | undefined;
   /** What it leaves, and what the run as it is does, by chance once more: with other seeds where threads come to share heaps, else in other layouts where these matter. */
   again(trial: Trial): Promise<readonly [OrderRange | null, OrderRange | null]>;
-  /** That of a setting and as it is, in few orders, for whoever will ask; null: as it is alone, in no other order. */
-  begin(trial: Trial | null): void;
+  /** That of a setting and as it is, for whoever will ask; null: as it is alone. */
+  begin(trial: Trial | null, orders?: Orders): void;
   /** Whether it is run in the machine of the run as it is. */
   isOfOneShape(trial: Trial): boolean;
   /** `heardOf` is called after each run. */
@@ -45,13 +47,25 @@ export function createTimings(options: RunOptions, end: number, runner: Runner):
   const { events } = options;
   const threads = events.threadSlots;
   const taskIn = (trial: Trial | null) => (trial ? timedTrial(options, trial) : timedAsItIs(options, end));
-  const ended = new Map<Trial | null, { first: RunResult | undefined; readonly others: RunResult[] }>();
+  /** What starts in the same state is one run. */
+  const stateOf = (trial: Trial | null): string => (trial ? startingState(options, trial) : '');
+  const ended = new Map<string, { first: RunResult | undefined; readonly others: RunResult[] }>();
   let tell = () => {};
 
   function endedOf(trial: Trial | null) {
-    const known = ended.get(trial) ?? { first: undefined, others: [] };
-    ended.set(trial, known);
+    const known = ended.get(stateOf(trial)) ?? { first: undefined, others: [] };
+    ended.set(stateOf(trial), known);
     return known;
+  }
+
+  function onceForEach<T>(run: (trial: Trial | null) => Promise<T>): (trial: Trial | null) => Promise<T> {
+    const begun = new Map<string, Promise<T>>();
+    return (trial) => {
+      const state = stateOf(trial);
+      const one = begun.get(state) ?? heard(run(trial));
+      begun.set(state, one);
+      return one;
+    };
   }
 
   const first = onceForEach(async (trial) => {
@@ -89,17 +103,22 @@ export function createTimings(options: RunOptions, end: number, runner: Runner):
     orders: threads > 1 || inOthers.length > 0 ? rangeOf([run, ...inOthers], options) : null,
   });
 
-  async function of(trial: Trial | null, orders: Orders): Promise<Timed | undefined> {
-    const isOne = threads === 1 || orders === 'own' || (trial !== null && !sharesHeaps(trial));
-    const [run, ...others] = await Promise.all([
-      first(trial),
-      isOne ? [] : inFew(trial),
-      isOne || orders === 'few' ? [] : inMore(trial),
-      inLayouts(trial),
-    ]);
-    const inOthers = whole(others.flat());
+  async function together(trial: Trial | null, others: readonly Promise<Ended>[]): Promise<Timed | undefined> {
+    const [run, ...more] = await Promise.all([first(trial), ...others]);
+    const inOthers = whole(more.flat());
     return run && inOthers && timedBy(run, inOthers);
   }
+
+  const isInOrders = (trial: Trial) => threads > 1 && sharesHeaps(trial);
+  const of = (trial: Trial, orders: Orders) => {
+    const inOrders = [inFew(trial), ...(orders === 'all' ? [inMore(trial)] : [])];
+    return together(trial, isInOrders(trial) ? inOrders : [inLayouts(trial)]);
+  };
+  const asItIs = (against: readonly Trial[]) =>
+    together(null, [
+      ...(against.some(isInOrders) ? [inFew(null)] : []),
+      ...(against.every(isInOrders) ? [] : [inLayouts(null)]),
+    ]);
 
   const rangeIn = (chances: (trial: Trial | null) => readonly RunTask[]) =>
     onceForEach(async (trial) => {
@@ -111,6 +130,7 @@ export function createTimings(options: RunOptions, end: number, runner: Runner):
 
   return {
     of,
+    asItIs,
     soFar(trial) {
       const { first: run, others: inOthers } = endedOf(trial);
       return run && timedBy(run, inOthers);
@@ -118,26 +138,18 @@ export function createTimings(options: RunOptions, end: number, runner: Runner):
     isOfOneShape: (trial) => shapeOf(taskIn(trial)) === shapeOf(taskIn(null)),
     onRun: (heardOf) => void (tell = heardOf),
     again(trial) {
-      const chance =
-        !sharesHeaps(trial) && layouts.others(inFileOrder(trial), 1).length > 0 ? inMoreLayouts : withSeeds;
+      const chance = !isInOrders(trial) && layouts.others(inFileOrder(trial), 1).length > 0 ? inMoreLayouts : withSeeds;
       return Promise.all([chance(trial), chance(null)]);
     },
-    begin(trial) {
-      if (trial) heard(of(trial, 'few'));
-      heard(of(null, trial && sharesHeaps(trial) ? 'few' : 'own'));
+    begin(trial, orders = 'few') {
+      if (trial) heard(of(trial, orders));
+      heard(asItIs(trial ? [trial] : []));
     },
   };
 }
 
-/** `run`, once for each of what it is asked about. */
-function onceForEach<T>(run: (trial: Trial | null) => Promise<T>): (trial: Trial | null) => Promise<T> {
-  const begun = new Map<Trial | null, Promise<T>>();
-  return (trial) => {
-    const one = begun.get(trial) ?? heard(run(trial));
-    begun.set(trial, one);
-    return one;
-  };
-}
+/** Runs that have ended; undefined for one that virtual time does not take. */
+type Ended = readonly (RunResult | undefined)[];
 
 /** Whoever awaits it hears of its failure; that nobody does is no failure of its own. */
 export function heard<T>(promise: Promise<T>): Promise<T> {
