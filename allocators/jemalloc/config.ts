@@ -77,6 +77,9 @@ function ncachedMax(index: number, slotsMin: number, slotsMax: number, slotsLarg
 }
 
 /** malloc_conf_init and the boot functions that follow it. */
+/** malloc_narenas_default. */
+export const automaticArenas = (cpus: number): number => (cpus > 1 ? 4 * cpus : 1);
+
 export function resolveConfig(values: OptionValues, cpus: number, kernelThp: KernelOptions['thp']): Config {
   const number = (name: string) => values[name] as number;
   const flag = (name: string) => values[name] as boolean;
@@ -92,7 +95,7 @@ export function resolveConfig(values: OptionValues, cpus: number, kernelThp: Ker
     }
     narenas = Math.max(narenas, percpuArena === 'phycpu' && cpus > 1 ? cpus / 2 : cpus);
   }
-  if (narenas === 0) narenas = cpus > 1 ? 4 * cpus : 1; // malloc_narenas_default
+  if (narenas === 0) narenas = automaticArenas(cpus);
   narenas = Math.min(narenas, ARENA_LIMIT - 1);
 
   // arena_init_huge

@@ -179,6 +179,7 @@ export async function runCommandLine(all: readonly string[]): Promise<void> {
         ? undefined
         : (subcommandText(message, parser, given) ??
           listText(message, given) ??
+          secondText(message, given) ??
           neededText(message, parser) ??
           missingOptionText(message, parser) ??
           programText(message, given, withValue));
@@ -274,6 +275,22 @@ function missingOptionText(message: string, parser: Argv): string | undefined {
 /** Behind yargs' `Unknown argument: alocator`: which option was meant. */
 function optionSuggestion(message: string, known: readonly string[]): string {
   const unknown = /^Unknown arguments?: ([\w-]+)/.exec(message)?.[1];
-  const near = unknown === undefined || unknown.length < 2 ? undefined : nearest(unknown, known);
+  if (unknown === undefined || unknown.length < 2) return '';
+  const near = nearest(unknown, known) ?? begunBy(unknown, known);
   return near === undefined ? '' : `, did you mean --${near}?`;
+}
+
+/** The one name that is longer: `--out` of `--output`. */
+function begunBy(found: string, known: readonly string[]): string | undefined {
+  const longer = known.filter((name) => found.length > 2 && name.startsWith(found) && !/[A-Z]/.test(name));
+  return longer.length === 1 ? longer[0] : undefined;
+}
+
+/** Where a second workload stands behind the first: how two recordings are set side by side. */
+function secondText(message: string, given: readonly string[]): string | undefined {
+  const [command, first] = given;
+  const found = /^Unknown arguments?: (.*\.(?:htb|htrace)(?:\.gz|\.zst)?)$/.exec(message)?.[1];
+  if (found === undefined || !given.includes(found) || first === undefined) return undefined;
+  const [old, now] = [first, found].map(shellWord);
+  return `${command} takes one workload, found '${found}' too; what differs between two, by call site: sim explain ${old} --collapsed FILE, then sim explain ${now} --diff FILE`;
 }

@@ -9,7 +9,7 @@ import { interruptible, listenForInterrupt } from '../cli/interruption.ts';
 import { startProgress } from '../cli/progress.ts';
 import { type MachineArguments, machineOptions, prepare } from '../cli/run-options.ts';
 import { checkSiteOptions, requireSites, type SiteArguments, siteOptions, wantsSites } from '../cli/site-options.ts';
-import { diffStacks } from '../report/sites/stacks.ts';
+import { changesSince } from '../report/sites/moved.ts';
 import { explanationCsv } from '../study/explain/csv.ts';
 import { explainInParallel } from '../study/explain/explain-in-parallel.ts';
 import type { Explanation } from '../study/explain/explanation.ts';
@@ -95,7 +95,7 @@ export const explainCommand: CommandModule<object, ExplainArguments> = {
         told,
         (palette, width) =>
           explanationText(told, palette, { everyArea: argv.areas, width }) +
-          (before ? diffText(diffStacks(before, sites), palette) : ''),
+          (before ? diffText(changesSince(before, sites), palette) : ''),
         () => explanationCsv(told),
       );
     });

@@ -3,7 +3,8 @@ import { terminalPalette } from '../cli/palette.ts';
 import type { SiteArguments } from '../cli/site-options.ts';
 import { writeSites } from '../cli/write-sites.ts';
 import type { ReportRun } from '../report/report-run.ts';
-import { diffStacks, type StackBytes } from '../report/sites/stacks.ts';
+import { changesSince } from '../report/sites/moved.ts';
+import type { StackBytes } from '../report/sites/stacks.ts';
 import type { RunOptions } from '../run/run-options.ts';
 import { bySiteSteps } from '../study/explain/heap/by-site.ts';
 import { diffText, siteLines } from '../study/explain/heap/site-text.ts';
@@ -23,5 +24,5 @@ export async function sitesOf(
   writeSites(argv, options.workload, stacks, moment.about);
   const palette = await terminalPalette();
   const lines = [...siteLines(stacks, palette), palette.dim(`  ${moment.about}, in file order`)];
-  return `${lines.join('\n')}\n${before ? diffText(diffStacks(before, stacks), palette) : ''}`;
+  return `${lines.join('\n')}\n${before ? diffText(changesSince(before, stacks), palette) : ''}`;
 }

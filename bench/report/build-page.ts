@@ -28,7 +28,7 @@ import {
 } from './page-data.ts';
 import type { ReportRun } from './report-run.ts';
 import { sitesMarkup } from './sites/flame.ts';
-import { differenceOf, verdictOf } from './verdict.ts';
+import { differenceOf, judgedIn, verdictOf } from './verdict.ts';
 
 export interface ReportOptions {
   readonly title?: string;
@@ -53,7 +53,7 @@ const NO_HOLDERS: HolderColumns = {
 const UPPER_START = MMAP_BOTTOM_PAGE * PAGE_BYTES;
 
 export function buildPageData(reported: readonly ReportRun[], options: ReportOptions = {}): PageData {
-  const runs = reported.map(endAsJudged);
+  const runs = reported.map(namedOnce).map(endAsJudged);
   if (runs.length === 0) throw new UserError('a report needs a run, found none');
   const workload = runs[0]!.result.run.workload;
   return {
@@ -79,6 +79,13 @@ export function buildPageData(reported: readonly ReportRun[], options: ReportOpt
 }
 
 const endName = ({ upTo }: ReportRun): string => (upTo === undefined ? AT_END : WHERE_JUDGED);
+
+/** The verdict tells the moment at length; what else is about it has its short name. */
+function namedOnce(reported: ReportRun): ReportRun {
+  const { judged, sitesAbout, verdict } = reported;
+  const isTold = judgedIn(reported) && judged!.about === sitesAbout && !verdict;
+  return isTold ? { ...reported, sitesAbout: WHERE_JUDGED } : reported;
+}
 
 /** Where the workload goes on behind the run's end, that end is the moment that is judged. */
 function endAsJudged(reported: ReportRun): ReportRun {

@@ -69,7 +69,7 @@ export const CLASSES: readonly ClassName[] = [
     key: 'withinSlabs',
     name: 'In slabs or chunks',
     about: 'free pages of slabs (jemalloc) and chunks (Zend) that hold something else: given back only with the whole',
-    phrase: 'memory in slabs or chunks (free pages of those that hold something else)',
+    phrase: 'free pages of slabs (jemalloc) or chunks (Zend) that hold something else',
     light: '#a3392f',
     dark: '#e8837a',
   },

@@ -44,7 +44,7 @@ export function verdictOf(reported: ReportRun): VerdictData {
     ...(verdict ? [] : otherClasses(looked)),
     ...siteSentence(reported),
     ...peakSentence(result),
-    ...(judged && !verdict ? endSentence(reported) : []),
+    ...(judged && !verdict ? endSentence(reported, judged) : []),
     ...failureSentence(result),
     ...waitingSentence(result),
     ...(verdict ? [] : nextSentence(result, looked)),
@@ -53,12 +53,12 @@ export function verdictOf(reported: ReportRun): VerdictData {
 }
 
 /** Undefined where it is the end, or the run did not come so far. */
-function judgedIn({ judged, result }: ReportRun): Looked | undefined {
+export function judgedIn({ judged, result }: ReportRun): Looked | undefined {
   const sample = judged && result.samples.find(({ label }) => label === `#${judged.event}`);
   return sample && { ...sample, when: 'Before the program ends', label: WHERE_JUDGED };
 }
 
-const upToSentence = (upTo: string) => `Judged ${upTo}. All of it: --at end.`;
+const upToSentence = (upTo: string) => `Judged ${upTo}. The run to its end: --at end.`;
 
 function endOf({ result: { abort, partial }, upTo }: ReportRun): string {
   if (upTo !== undefined && !abort && !partial) return 'Where it is judged';
@@ -72,11 +72,14 @@ function headlineOf(looked: Looked, rssPeakBytes: Bytes): string {
   const [most] = ranked(looked);
   const share = percent(most!.bytes / rssBytes);
   const resident = `${when} ${bytes(rssBytes)} ${rssBytes === 1 ? 'is' : 'are'} resident`;
+  const { requested } = looked.breakdown;
+  const held = `the program holds ${bytes(requestedBytes)}`;
   if (most!.of.key === 'requested') {
-    return `${resident}; ${share} of it is requested: the program holds ${bytes(requestedBytes)}.`;
+    const partly = bytes(requested) === bytes(requestedBytes) ? '' : `, ${bytes(requested)} of that resident`;
+    return `${resident}; ${share} of it is requested: ${held}${partly}.`;
   }
-  const though = requestedBytes === 0 ? ' though the program holds nothing' : ` for ${bytes(requestedBytes)} requested`;
-  return `${resident}${though}; ${share} of it is ${most!.of.phrase}.`;
+  const though = requestedBytes === 0 ? ' though the program holds nothing' : ` and ${held}`;
+  return `${resident}${though}; ${share} of what is resident is ${most!.of.phrase}.`;
 }
 
 function ranked(looked: Looked): { readonly of: ClassName; readonly bytes: number }[] {
@@ -144,9 +147,12 @@ export function placeName(name: string, areas: number): string {
   return `${count(areas)} ${name.includes(' of ') ? name.replace(' of ', 's of ') : name.endsWith('s') ? name : `${name}s`}`;
 }
 
-function endSentence(reported: ReportRun): string[] {
-  const { rssBytes, requestedBytes } = reported.result.summary;
-  return [`${endOf(reported)} ${bytes(rssBytes)} are resident for ${bytes(requestedBytes)} requested.`];
+/** Nothing where it is what the headline says. */
+function endSentence(reported: ReportRun, judged: Looked): string[] {
+  const figures = ({ rssBytes, requestedBytes }: Pick<Looked, 'rssBytes' | 'requestedBytes'>) =>
+    `${bytes(rssBytes)} are resident and the program holds ${bytes(requestedBytes)}`;
+  const text = figures(reported.result.summary);
+  return text === figures(judged) ? [] : [`${endOf(reported)} ${text}.`];
 }
 
 function otherClasses(looked: Looked): string[] {
@@ -190,9 +196,11 @@ function waitingSentence({ run, summary, locks }: RunResult): string[] {
 
 function nextSentence({ run }: RunResult, { breakdown, rssBytes }: Looked): string[] {
   const { cached, pinned, returnable, metadata } = breakdown;
-  if (cached + pinned + returnable + metadata < rssBytes * 0.2 || rssBytes === 0) return [];
+  if (rssBytes === 0) return [];
+  const isHeld = cached + pinned + returnable + metadata < rssBytes * 0.2;
+  const asked = isHeld ? 'Whether it grows without end' : 'What would change it, and at what cost';
   const allocator = run.allocator.replaceAll("'", "'\\''");
-  return [`What would change it, and at what cost: sim explain ${shellWord(run.workload)} --allocator='${allocator}'`];
+  return [`${asked}: sim explain ${shellWord(run.workload)} --allocator='${allocator}'`];
 }
 
 /** `to` against `from`, both of the same workload, and both up to the same moment of it where that is not its end. */

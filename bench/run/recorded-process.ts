@@ -61,17 +61,22 @@ export function recordedProcess(
     if (php) phpHeap.push(php);
   }
   if (found.length + phpHeap.length === 0) return null;
-  const peakBytes = isSameSetup ? recordedPeak(events.observations.findLast(isLook)) : null;
+  const peakBytes = isSameSetup ? recordedPeak(events.observations) : null;
   return { samples: found, phpHeap, peakBytes };
 }
 
-/** The most that the heap had up to a look: VmHWM, without what was there beside the heap at the look; null where it is not known. */
-export function recordedPeak(look: Observation | undefined): Bytes | null {
-  if (!look || !isLook(look)) return null;
-  const seen = new Map(look.values);
-  const most = seen.get('VmHWM');
+/**
+ * The most that the heap had up to the last of these observations: VmHWM, without what was there beside the heap at the looks around it, the first one
+ * that has it and the one before: of a program that unmaps libraries at its end the last look has less. Null where it is not known.
+ */
+export function recordedPeak(observations: readonly Observation[]): Bytes | null {
+  const looks = observations.filter(isLook).map(({ values }) => new Map(values));
+  const most = looks.at(-1)?.get('VmHWM');
   if (most === undefined) return null;
-  return BESIDE_HEAP.reduce((rest, name) => rest - (seen.get(name) ?? 0), most);
+  const first = looks.findIndex((seen) => seen.get('VmHWM') === most);
+  const beside = (seen: ReadonlyMap<string, Bytes>) =>
+    BESIDE_HEAP.reduce((sum, name) => sum + (seen.get(name) ?? 0), 0);
+  return most - Math.max(...looks.slice(Math.max(0, first - 1), first + 1).map(beside));
 }
 
 const BESIDE_HEAP = ['anonymous', 'stack', 'data', 'files', 'recorder'];

@@ -33,6 +33,8 @@ export interface RunOptions<E extends TraceSummary = EventBuffer> {
   readonly parameters?: Readonly<Record<string, number | string | boolean>>;
   readonly spec: AllocatorSpec;
   readonly cpus: number;
+  /** In virtual time: threads run on the first so many of the processors alone, as under taskset; allocators do not ask. Default: on all. */
+  readonly affinity?: number;
   readonly mode?: Mode;
   readonly pace?: Pace;
   /** Why this mode and pace (`chooseTime`). */

@@ -11,5 +11,5 @@ export interface JudgedMoment {
 /** Up to where every figure of an answer is; nothing where that is the end. */
 export function upToMomentText(moment: JudgedMoment | null, width: number): string {
   if (!moment) return '';
-  return `${fold(`Every figure is up to the moment ${moment.about}. All of it: --at end.`, width).join('\n')}\n`;
+  return `${fold(`Every figure is up to the moment ${moment.about}. The run to its end: --at end.`, width).join('\n')}\n`;
 }

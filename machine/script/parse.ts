@@ -1,5 +1,6 @@
 import { UserError } from '../../sim/contract/assert.ts';
 import { CONTROLS, shownByNumber } from '../../sim/contract/escape.ts';
+import { nearest, suggestion } from '../../sim/contract/suggestion.ts';
 import { ADVICES } from '../kernel/advice.ts';
 import { LEAST_MEMORY_MB } from '../kernel/profile.ts';
 import { MACHINE_COMMANDS, PROCESS_COMMANDS, type Syntax, type Word } from './grammar.ts';
@@ -137,11 +138,17 @@ function commandOf(words: string[], text: string, line: number, at: string): Com
     );
   }
   const syntax = PROCESS_COMMANDS[command];
-  if (!syntax) {
-    throw new UserError(`${at}: found '${command}', expected one of ${Object.keys(PROCESS_COMMANDS).join(', ')}`);
-  }
+  if (!syntax) throw new UserError(`${at}: ${unknownText(process, command)}`);
   check(rest.slice(1), syntax, at);
   return { line, text, words: rest.slice(1), process, background };
+}
+
+/** Which of the two words was mistyped: a command of a process, or of the machine where the process stands. */
+function unknownText(process: string, command: string): string {
+  const [own, all] = [Object.keys(PROCESS_COMMANDS), Object.keys(MACHINE_COMMANDS)];
+  const near = nearest(process, all);
+  if (nearest(command, own) === undefined && near !== undefined) return `found '${process}', did you mean '${near}'?`;
+  return `found '${command}'${suggestion(command, own)}`;
 }
 
 /** Words that have another name in messages. */

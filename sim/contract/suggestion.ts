@@ -14,8 +14,8 @@ export function nearest(found: string, known: readonly string[]): string | undef
   let least = Math.max(2, Math.floor(found.length / 3)) + 1;
   for (const name of known) {
     const distance = editDistance(found, name);
-    // Where more than half of the letters are others it is another word.
-    if (distance < least && 2 * distance <= Math.max(found.length, name.length)) {
+    // Where half of the letters are others it is another word.
+    if (distance < least && 2 * distance < Math.max(found.length, name.length)) {
       least = distance;
       best = name;
     }

@@ -29,11 +29,8 @@ export interface Placement {
 }
 
 /** `account`: the fair class is told how long whoever has processor `p` has had it by now. */
-export function createPlacement(
-  { topology, running, processor, cpus, threads, beginning }: VirtualTime,
-  fair: FairClass,
-  account: (p: number, at: Ns) => void,
-): Placement {
+export function createPlacement(time: VirtualTime, fair: FairClass, account: (p: number, at: Ns) => void): Placement {
+  const { topology, running, processor, cpus, threads, beginning } = time;
   const { llc, core, socket, llcSize } = topology;
   const { queued } = fair;
   const { keep } = beginning;
@@ -47,7 +44,7 @@ export function createPlacement(
   const siblings = Array.from(core, (c) => perCore.get(c)!);
   const hasSiblings = siblings.some((list) => list.length > 1);
 
-  const isIdle = (p: number): boolean => running[p]! < 0 && queued[p] === 0;
+  const isIdle = (p: number): boolean => p < time.affinity && running[p]! < 0 && queued[p] === 0;
   const load = (p: number): number => queued[p]! + (running[p]! < 0 ? 0 : 1);
   const sockets: number[][] = [];
   for (let p = 0; p < cpus; p++) (sockets[socket[p]!] ??= []).push(p);
@@ -98,7 +95,7 @@ export function createPlacement(
     const idle = group.filter(isIdle);
     if (idle.length > 0) return idle.find(isIdleCore) ?? idle[0]!;
     let best = 0;
-    for (let p = 1; p < cpus; p++) if (load(p) < load(best)) best = p;
+    for (let p = 1; p < time.affinity; p++) if (load(p) < load(best)) best = p;
     return best;
   }
 
@@ -144,7 +141,7 @@ export function createPlacement(
     const apart = distance(p, from);
     let sum = 0;
     let count = 0;
-    for (let q = 0; q < cpus; q++) {
+    for (let q = 0; q < time.affinity; q++) {
       if (distance(p, q) > apart) continue;
       sum += load(q);
       count++;
@@ -153,7 +150,7 @@ export function createPlacement(
   }
 
   function balance(at: Ns, take: (p: number, t: ThreadSlot) => void): void {
-    for (let p = 0; p < cpus; p++) {
+    for (let p = 0; p < time.affinity; p++) {
       if (at < nextBalance[p]!) continue;
       const from = busiest(p, load(p) + 1);
       const threadsToMove = from < 0 ? 0 : imbalance(p, from);

@@ -297,7 +297,7 @@ export function createScheduler(time: VirtualTime, resumed: (t: ThreadSlot, at: 
     if (how === 'serial') return order;
     shuffle(order, random); // as they came to wait, each where it first ran
     order.forEach((t, i) => {
-      processor[t] = (i + 1) % cpus;
+      processor[t] = (i + 1) % time.affinity;
       sleeps[t]!++;
     });
     return order;

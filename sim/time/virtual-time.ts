@@ -17,6 +17,8 @@ export interface VirtualTime {
   readonly costs: Costs;
   /** Of the running run. */
   seed: number;
+  /** Likewise: its threads run on processors below that alone (sched_setaffinity). */
+  affinity: number;
   readonly topology: Topology;
   readonly version: KernelVersion;
   /** Ticks a second. */
@@ -84,6 +86,7 @@ export function createVirtualTime(options: VirtualTimeOptions): VirtualTime {
   return {
     ...options,
     beginning,
+    affinity: cpus,
     clocks,
     log,
     limit: keep(new Float64Array(1)),

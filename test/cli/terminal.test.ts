@@ -47,6 +47,12 @@ describe('terminal', () => {
     [['run', 'mimalloc'], "'mimalloc' is not modelled, expected one of glibc, jemalloc, zendmm"],
     [['compare', 'glibc:arena_max=1', '--allocators', 'glibc'], "found the allocator 'glibc' for a workload"],
     [['run', 'rows', '--alocator', 'x'], 'did you mean --allocator?'],
+    [['completion', 'tcsh'], 'expected one of bash, zsh, fish\n'],
+    [['record', '--out', 'a.htb', '--', 'true'], 'did you mean --output?'],
+    [
+      ['compare', 'old.htb', 'new 1.htb', '--allocators', 'glibc'],
+      "one workload, found 'new 1.htb' too; what differs between two, by call site: sim explain old.htb --collapsed FILE, then sim explain 'new 1.htb' --diff FILE",
+    ],
     [['some.htrace'], 'sim run some.htrace'],
     [['compare', 'rows'], 'for example: sim compare trace.htrace.gz --allocators glibc,jemalloc'],
   ])('%j is told what may be meant', async (args, message) => {

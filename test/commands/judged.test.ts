@@ -49,7 +49,7 @@ test('every command that judges a moment judges a recording at the same one', (c
   expect(judged.runs[0][0].summary.rssBytes).toBe(explained.sample.rssBytes);
   expect(atEnd.runs[0][0].summary.rssBytes).toBeLessThan(explained.sample.rssBytes);
   expect(told([...compare, '--at', '#79']).moment.event).toBe(80);
-  expect(sim(compare).stdout).toMatch(/B needs least memory where it is judged: .*All of it: --at end\./s);
+  expect(sim(compare).stdout).toMatch(/B needs least memory where it is judged: .*The run to its end: --at end\./s);
   expect(sim([...compare, '--at', 'peak']).stdout).toMatch(/needs? (least|less) memory at peak/);
   expect(sim([...compare, '--at', 'nowhere'])).toMatchObject({ status: 2 });
 
@@ -61,7 +61,7 @@ test('every command that judges a moment judges a recording at the same one', (c
   const sweptToEnd = told([...sweep, '--at', 'end']);
   expect(sweptToEnd.moment).toBeNull();
   expect(Math.max(...rssOf(sweptToEnd))).toBeLessThan(explained.sample.rssBytes);
-  expect(sim(sweep).stdout).toMatch(/Every figure is up to the moment .* All of it: --at end\./s);
+  expect(sim(sweep).stdout).toMatch(/Every figure is up to the moment .* The run to its end: --at end\./s);
   expect(sim([...sweep, '--at', 'nowhere'])).toMatchObject({ status: 2 });
 });
 

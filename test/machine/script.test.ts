@@ -32,6 +32,8 @@ test('a mistake is one line that says where, what was found and what was expecte
     "pool.txt:3: touch: found 'writ', expected read, rmw, write, stride=SIZE",
   );
   expect(errorOf('p1 mmap A 4Q private')).toMatch(/^pool\.txt:1: mmap: found '4Q', expected a size such as/);
+  expect(errorOf('p1 mmpa A 1M')).toBe("pool.txt:1: found 'mmpa', did you mean 'mmap'?");
+  expect(errorOf('nwe p1')).toBe("pool.txt:1: found 'nwe', did you mean 'new'?");
   expect(errorOf('p1 juggle A')).toMatch(/^pool\.txt:1: found 'juggle', expected one of mmap, /);
   expect(errorOf('p1 madvise A 0 4K sideways')).toMatch(/found 'sideways', expected an advice: normal, /);
   expect(errorOf('p1 touch A 0')).toMatch(

@@ -18,7 +18,7 @@ describe('the verdict of a report', () => {
   test('what is free and kept is said first where it is most, with its place', async () => {
     const { headline, sentences } = verdictOf(await runWith(() => ({})));
     expect(headline).toBe(
-      'At the end 60.0 KiB are resident for 19.5 KiB requested; 53.3 % of it is returnable memory (free, on whole pages that hold nothing else).',
+      'At the end 60.0 KiB are resident and the program holds 19.5 KiB; 53.3 % of what is resident is returnable memory (free, on whole pages that hold nothing else).',
     );
     expect(sentences[0]).toBe('All of it lies in the main heap: 60.0 KiB.');
     // Where a little lies elsewhere it is not all of it.
@@ -36,12 +36,40 @@ describe('the verdict of a report', () => {
     });
     expect(run.moments!.map(({ label }) => label)).toContain('where it is judged');
     const { headline, sentences } = verdictOf(run);
-    expect(headline).toMatch(/^Before the program ends 60\.0 KiB are resident for 19\.5 KiB requested; 53\.3 % of it/);
+    expect(headline).toMatch(
+      /^Before the program ends 60\.0 KiB are resident and the program holds 19\.5 KiB; 53\.3 % of/,
+    );
     expect(sentences.slice(0, 2)).toEqual([
       'Judged just before the program began to exit.',
       'All of it lies in the main heap: 60.0 KiB.',
     ]);
-    expect(sentences.some((s) => /^At the end .* resident for 0 B requested\.$/.test(s))).toBe(true);
+    expect(sentences.some((s) => /^At the end .* resident and the program holds 0 B\.$/.test(s))).toBe(true);
+  });
+
+  test('the end is not told where it reads as the judged moment, and a moment is told at length once', async () => {
+    const about = 'just before the program began to exit; 3 threads ended before';
+    const run = await recordRun({ ...bumpOptions([]), events: eventsWithSites() }, 'pages', { event: 3, about });
+    const [data] = buildPageData([run]).runs;
+    const told = JSON.stringify([data!.verdict, data!.sites]);
+    expect(told.split(about)).toHaveLength(2);
+    expect(told).toContain('Resident where it is judged, in file order');
+    const judged = run.result.samples.find(({ label }) => label === '#3')!;
+    const { rssBytes, requestedBytes } = judged;
+    const summary = { ...run.result.summary, rssBytes, requestedBytes };
+    expect(verdictOf(run).sentences.join(' ')).toContain('At the end ');
+    expect(verdictOf({ ...run, result: { ...run.result, summary } }).sentences.join(' ')).not.toContain('At the end ');
+  });
+
+  test('what the program holds and has never touched is not resident, and that is said', async () => {
+    const run = await recordRun({ ...bumpOptions(['m 0 1 40000', 'm 0 2 900000']), touch: 'none' as const });
+    const { summary } = run.result;
+    const breakdown = { ...summary.breakdown, requested: summary.rssBytes };
+    const { headline, sentences } = verdictOf({
+      ...run,
+      result: { ...run.result, summary: { ...summary, breakdown } },
+    });
+    expect(headline).toMatch(/ is requested: the program holds 918\.0 KiB, \d+\.\d+ KiB of that resident\.$/);
+    expect(sentences.at(-1)).toMatch(/^Whether it grows without end: sim explain test /);
   });
 
   test('behind an explanation the end is not told: it is of one moment', async () => {
@@ -128,7 +156,7 @@ describe('the difference of two runs', () => {
     expect(data.runs.map((run) => run.moments[0]!.label)).toEqual(Array(2).fill('where it is judged'));
     expect(data.differences[0]!.headline).toContain(' and has, where it is judged, 60.0 KiB (the same)');
     for (const { sentences } of [data.differences[0]!, data.runs[0]!.verdict]) {
-      expect(sentences).toContain('Judged just before the exit. All of it: --at end.');
+      expect(sentences).toContain('Judged just before the exit. The run to its end: --at end.');
     }
     const told = JSON.stringify([data.runs, data.differences, data.metrics.map(({ title }) => title)]);
     expect(told).not.toMatch(/at the end|ends with/i);

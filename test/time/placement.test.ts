@@ -132,3 +132,13 @@ test('a thread more than elsewhere goes from processor to processor, the sooner 
   expect(vain(4)).toBe(2);
   expect(vain(8)).toBe(3);
 });
+
+test('under taskset nobody comes to a processor that is not allowed', () => {
+  const { time, placement } = machine('milan', 4, [0, 1], { 0: 2 });
+  time.affinity = 2;
+  expect(placement.forWakeUp(1, 0)).toBe(0);
+  expect([0, 1]).toContain(placement.forBegin(0));
+  const taken: number[] = [];
+  placement.balance(100 * MS, (p) => taken.push(p));
+  expect(taken.filter((p) => p > 1)).toEqual([]);
+});

@@ -41,6 +41,15 @@ describe('a run in virtual time', () => {
     }
   });
 
+  test('under taskset threads have one processor, and allocators all of them', async () => {
+    const options = await optionsOf('xmalloc-test:pairs=3', 'glibc:arena_max=2');
+    const of = async (more: Partial<RunOptions>) =>
+      (await runVirtual({ ...options, ...more })).concurrency!.processors!;
+    const [one, all] = [await of({ affinity: 1 }), await of({})];
+    expect(one.idleNs).toBeGreaterThanOrEqual(3 * one.busyNs);
+    expect(all.idleNs).toBeLessThan(2 * all.busyNs);
+  });
+
   test('of one thread is a lockstep run with prices', async () => {
     const options = await optionsOf('stress:profile=mix,threads=1', 'glibc');
     const lockstep = await runLockstep(options);

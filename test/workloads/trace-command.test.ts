@@ -60,6 +60,10 @@ describe('sim trace', () => {
     const { stdout } = await sim('info', 'rows:threads=2,rounds=5');
     expect(stdout).toMatch(/threads +3, at most 3 at once/);
     expect(stdout).toMatch(/32\.0 KiB +30 +100\.0 %/);
+    expect(stdout).toMatch(/events +\d+: malloc 30, free 30, .*thread begins 2/);
+    const kept = `${temporaryFolder()}/kept.htrace`;
+    writeFileSync(kept, '%htrace 1\nm 0 1 100\n');
+    expect((await sim('info', kept)).stdout).toMatch(/Lifetimes of freed blocks\n {2}none\n$/);
     const json = `${temporaryFolder()}/info.json`;
     await sim('info', 'rows:threads=2,rounds=5', '--json', json);
     expect(JSON.parse(readFileSync(json, 'utf8'))).toMatchObject({ allocations: 30 });

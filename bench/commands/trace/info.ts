@@ -44,6 +44,33 @@ function infoCsv({ sizes, lifetimes, recorded, labels, ...facts }: TraceStatisti
 
 const SHOWN_LABELS = 12;
 
+/** Of events whose names in a trace say little. */
+const KINDS: Readonly<Record<string, string>> = {
+  m: 'malloc',
+  c: 'calloc',
+  r: 'realloc',
+  a: 'memalign',
+  f: 'free',
+  em: 'emalloc',
+  ec: 'ecalloc',
+  er: 'erealloc',
+  ef: 'efree',
+  eb: 'request begins',
+  ee: 'request ends',
+  w: 'writes',
+  tb: 'thread begins',
+  te: 'thread exits',
+  tc: 'pthread_create',
+  tj: 'pthread_join',
+  gc: 'gc_mem_caches',
+  es: 'PHP shuts down',
+  trim: 'malloc_trim',
+  opt: 'mallopt',
+  ctl: 'mallctl',
+  '+': 'clock',
+  '=': 'samples',
+};
+
 function infoText(input: string, s: TraceStatistics): string {
   const kinds = Object.entries(s.eventCounts).sort(([, x], [, y]) => y - x);
   const labels = s.labels.slice(0, SHOWN_LABELS).map(escapeLine).join(', ');
@@ -53,7 +80,7 @@ function infoText(input: string, s: TraceStatistics): string {
       [
         ['source', escapeLine(s.source) || 'not said'],
         ['touch', s.touch],
-        ['events', `${count(s.events)}: ${kinds.map(([kind, n]) => `${kind} ${count(n)}`).join(', ')}`],
+        ['events', `${count(s.events)}: ${kinds.map(([kind, n]) => `${KINDS[kind] ?? kind} ${count(n)}`).join(', ')}`],
         ['threads', `${count(s.threads)}, at most ${count(s.threadsPeak)} at once`],
         ['recorded time', duration(s.recordedNs)],
         ['allocations', `${count(s.allocations)} of ${bytes(s.allocatedBytes)} in all`],
@@ -69,32 +96,30 @@ function infoText(input: string, s: TraceStatistics): string {
       ],
       'l',
     ),
-    '',
-    'Sizes',
-    ...columns(
-      [
-        ['up to', 'blocks', 'share', 'bytes', 'share'],
-        ...s.sizes.map((row) => [
-          bytes(row.upTo),
-          count(row.blocks),
-          share(row.blocks, s.allocations),
-          bytes(row.bytes),
-          share(row.bytes, s.allocatedBytes),
-        ]),
-      ],
-      'r',
+    ...tableLines(
+      'Sizes',
+      ['up to', 'blocks', 'share', 'bytes', 'share'],
+      s.sizes.map((row) => [
+        bytes(row.upTo),
+        count(row.blocks),
+        share(row.blocks, s.allocations),
+        bytes(row.bytes),
+        share(row.bytes, s.allocatedBytes),
+      ]),
     ),
-    '',
-    'Lifetimes of freed blocks',
-    ...columns(
-      [
-        ['events up to', 'blocks', 'share'],
-        ...s.lifetimes.map((row) => [count(row.upToEvents), count(row.blocks), share(row.blocks, s.frees)]),
-      ],
-      'r',
+    ...tableLines(
+      'Lifetimes of freed blocks',
+      ['events up to', 'blocks', 'share'],
+      s.lifetimes.map((row) => [count(row.upToEvents), count(row.blocks), share(row.blocks, s.frees)]),
     ),
   ].join('\n');
 }
+
+const tableLines = (title: string, head: readonly string[], rows: readonly string[][]): string[] => [
+  '',
+  title,
+  ...(rows.length === 0 ? ['  none'] : columns([[...head], ...rows], 'r')),
+];
 
 /** What version 2 of the format adds, as far as it is there. */
 function factRows(s: TraceStatistics): string[][] {

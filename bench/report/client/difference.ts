@@ -15,8 +15,16 @@ function drawDifference(into: HTMLElement, data: PageData, all: readonly Curves[
     [isPeak(0, a) && isPeak(other, b) ? 'At the peak of each' : 'At the highest sample of each', highest],
   ] as const) {
     place.append(element('h3', {}, title));
+    const [eventA, eventB] = [a.event[rowOf(a)]!, b.event[rowOf(b)]!];
+    if (eventA !== eventB) place.append(element('p', { class: 'dim' }, apartText(data, other, eventA, eventB)));
     scrollTable(place, differenceTable(data, other, a, rowOf(a), b, rowOf(b)), title);
   }
+}
+
+/** Of two moments that are not the same one. */
+function apartText(data: PageData, other: number, eventA: number, eventB: number): string {
+  const [a, b] = [data.runs[0]!.name, data.runs[other]!.name];
+  return `${a} after ${countText(eventA)} events, ${b} after ${countText(eventB)}: the program does not hold the same blocks there.`;
 }
 
 function differenceTable(

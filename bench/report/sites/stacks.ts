@@ -29,8 +29,9 @@ export function collapsed(stacks: readonly StackBytes[]): string {
 }
 
 /** A semicolon in a name would be read as the end of a frame. */
-const stackText = ({ stack }: Pick<StackBytes, 'stack'>): string =>
-  stack.map((frame) => escapeField(frame.replace(/[;\r\n]/g, ','))).join(';');
+export const frameField = (frame: string): string => escapeField(frame.replace(/[;\r\n]/g, ','));
+
+const stackText = ({ stack }: Pick<StackBytes, 'stack'>): string => stack.map(frameField).join(';');
 
 /** Reads what `collapsed` has written; undefined for lines of another form. */
 export function parseCollapsed(text: string): StackBytes[] | undefined {

@@ -115,6 +115,7 @@ export function createVirtualMachine(options: Options, isKept = false): VirtualM
     listener = heardBy;
     running = next.events;
     time.seed = next.seed ?? 0;
+    time.affinity = next.affinity ?? cpus;
     if (isKept) {
       locks!.begin();
       beginProcess(next.spec);

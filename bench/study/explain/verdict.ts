@@ -5,16 +5,18 @@ import { shortFrame } from '../../report/sites/frames.ts';
 import { RESERVED } from '../../run/areas.ts';
 import { type Advised, type Allowed, advisedIn, adviseOn, enoughBytes, NO_ADVICE, WORTH_IT } from './advice/advice.ts';
 import { adviceSentences, hasLead, leadOf } from './advice/advice-text.ts';
-import { callSentences, requestRemedy } from './advice/calls-text.ts';
+import { callSentences, requestRemedy, returnsFarMore } from './advice/calls-text.ts';
+import { apartText } from './advice/range-text.ts';
 import type { Explanation, Facts, Verdict, VerdictKind } from './explanation.ts';
-import { growthSentences, leakText } from './growth/growth-text.ts';
-import { type Unbounded, unboundedOf } from './growth/unbounded.ts';
+import { besideText, growthSentences, leakText } from './growth/growth-text.ts';
+import { risesByMuch, type Unbounded, unboundedOf } from './growth/unbounded.ts';
 import { countedName, groupAreas } from './heap/area-groups.ts';
 import { onlyEndsSentence, returnSentences, unreachedBytes } from './heap/return-text.ts';
 import { siteSentences } from './heap/site-text.ts';
 import { changeSentences, givenSentences } from './heap/tunable-text.ts';
 import { atWork } from './mechanisms/at-work.ts';
 import { findingSentences } from './mechanisms/finding-text.ts';
+import { HUGE_BYTES } from './mechanisms/huge-pages.ts';
 import { type Finding, WORTH_FINDING } from './mechanisms/mechanism.ts';
 import { assumedSentences } from './recorded/assumed-text.ts';
 import { farOffSentences, processSentences } from './recorded/process-text.ts';
@@ -48,7 +50,7 @@ export function judge(
   const { breakdown, rssBytes } = facts.sample;
   const unbounded = findings.some(({ isNoLeak }) => isNoLeak) ? null : unboundedOf(facts);
   const free = breakdown.pinned + breakdown.returnable;
-  const request = facts.returns.find((r) => !r.flushesCaches) ?? facts.returns[0];
+  const request = requestedOf(facts);
   const policy = Math.max(0, Math.min(free, request.returnsBytes + unreachedBytes(facts, request)));
   const shares = {
     'in use': breakdown.requested,
@@ -72,12 +74,13 @@ export function judge(
     ...hugePageSentences(facts, whatIf, advice),
   ];
   const calls = advice.faults && !isFree ? [] : callSentences(facts, findings);
-  const answer = farOff.length > 0 ? farOff : advice.memory ? [...settings, ...calls] : [...calls, ...settings];
+  const isSettingFirst = advice.memory !== null && !returnsFarMore(facts, advice.memory);
+  const answer = farOff.length > 0 ? farOff : isSettingFirst ? [...settings, ...calls] : [...calls, ...settings];
   const advised = advisedIn(advice, isFree);
   return {
     kind,
     shares,
-    headline: `${headline(kind, shares, facts, unbounded)}${hugeText(findings, facts)}`,
+    headline: headlines(kind, shares, facts, unbounded, findings).join(' '),
     sentences:
       rssBytes === 0
         ? abortSentences(facts)
@@ -115,6 +118,9 @@ export function judge(
   };
 }
 
+/** What can be asked of the allocator, whatever lies in the caches of threads. */
+const requestedOf = ({ returns }: Facts) => returns.find((r) => !r.flushesCaches) ?? returns[0];
+
 /** Kinds of which the answer is less of it, before all else. */
 const IS_FREE: ReadonlySet<VerdictKind> = new Set(['cache', 'retention by policy', 'fragmentation by pinning']);
 
@@ -139,8 +145,20 @@ function largest(shares: Verdict['shares']): keyof Verdict['shares'] {
   return entries.reduce((best, entry) => (entry[1] > best[1] ? entry : best))[0];
 }
 
+const headlines = (
+  kind: VerdictKind,
+  shares: Verdict['shares'],
+  facts: Facts,
+  unbounded: Unbounded | null,
+  findings: readonly Finding[],
+): string[] => [
+  `${headline(kind, shares, facts, unbounded)}${hugeText(findings, facts)}`,
+  ...besideText(kind, unbounded, facts),
+  ...apartText(facts),
+];
+
 function headline(kind: VerdictKind, shares: Verdict['shares'], facts: Facts, unbounded: Unbounded | null): string {
-  const { sample, growth, run } = facts;
+  const { sample, run } = facts;
   const rss = sample.rssBytes;
   const part = (value: Bytes) => `${bytes(value)} of ${bytes(rss)} resident (${percent(value / rss)})`;
   switch (kind) {
@@ -157,9 +175,9 @@ function headline(kind: VerdictKind, shares: Verdict['shares'], facts: Facts, un
     case 'cache':
       return `Cached: ${part(shares.cache)} are free, in caches of threads and of the allocator.`;
     case 'retention by policy':
-      return `Retention by policy: ${part(shares[kind])} are free, on pages that no live block lies on: the allocator keeps them by its own rules${unmergedText(shares[kind], sample)}. ${growth.rises ? 'That part is no leak' : 'It is not a leak'}.`;
+      return `Retention by policy: ${part(shares[kind])} are free, on pages that no live block lies on: the allocator keeps them by its own rules${unmergedText(shares[kind], sample)}. ${unbounded || risesByMuch(facts) ? 'That part is no leak' : 'It is not a leak'}.`;
     case 'fragmentation by pinning':
-      return `Fragmentation by pinning: ${part(shares[kind])} are free, but ${keepersText(facts, shares[kind])} keep ${whatIsKept(shares[kind], sample.withinSlabsBytes, run.allocator)}.${askedText(shares['retention by policy'], rss)}`;
+      return `Fragmentation by pinning: ${part(shares[kind])} are free, but ${keepersText(facts, shares[kind])} keep ${whatIsKept(shares[kind], sample.withinSlabsBytes, run.allocator)}.${askedText(facts)}`;
     case 'metadata':
       return `Metadata: ${part(shares.metadata)} are headers and structures of the allocator.`;
   }
@@ -169,12 +187,16 @@ function headline(kind: VerdictKind, shares: Verdict['shares'], facts: Facts, un
 function hugeText(findings: readonly Finding[], { sample }: Facts): string {
   const huge = findings.find(({ mechanism }) => mechanism === 'huge pages');
   if (!huge || huge.bytes < sample.rssBytes * MOST) return '';
-  return ` ${counted(sample.hugeFaults, 'huge page')} made ${bytes(huge.bytes)} of it resident, each by its first byte.`;
+  const all = bytes(sample.hugeFaults * HUGE_BYTES);
+  return ` ${counted(sample.hugeFaults, 'huge page')} came in up to here, ${all} in all, each by its first byte.`;
 }
 
-/** The other part of what is free. */
-const askedText = (policy: Bytes, rssBytes: Bytes): string =>
-  policy >= rssBytes * WORTH_A_SENTENCE ? ` Of what else is free ${bytes(policy)} would go back when asked.` : '';
+/** The other part of what is free, as far as a request reaches. */
+function askedText(facts: Facts): string {
+  const { returnsBytes } = requestedOf(facts);
+  const isWorth = returnsBytes >= facts.sample.rssBytes * WORTH_A_SENTENCE;
+  return isWorth ? ` Of what else is free ${bytes(returnsBytes)} would go back when asked.` : '';
+}
 
 /** What lies on the pages that are kept, or in the slabs and chunks; cached blocks only where they keep more than a trifle of it. */
 function keepersText({ heldPages }: Facts, kept: Bytes): string {

@@ -24,6 +24,7 @@ export interface RunTask {
   /** As in --allocator. */
   readonly allocator: string;
   readonly cpus: number;
+  readonly affinity?: number;
   readonly mode: Mode;
   readonly pace: Pace;
   readonly timeReason?: string;

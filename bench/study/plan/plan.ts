@@ -2,6 +2,7 @@ import { Interrupted, UserError } from '../../../sim/contract/assert.ts';
 import { bytes } from '../../../sim/contract/format.ts';
 import type { Bytes, Ns } from '../../../sim/contract/units.ts';
 import { outOfOrderSentences } from '../../run/out-of-order.ts';
+import type { RecordedProcessSample } from '../../run/recorded-process.ts';
 import type { Mode, Pace, RunResult } from '../../run/result.ts';
 import { orFinished } from '../parallel/finished.ts';
 import { type RunAllOptions, runAll } from '../parallel/run-all.ts';
@@ -217,9 +218,11 @@ function assumptions(results: readonly RunResult[], kinds: readonly PlanKind[], 
 function besideHeap(results: readonly RunResult[]): string[] {
   const seen = results.flatMap(({ recordedProcess }) => recordedProcess?.samples ?? []);
   if (seen.length === 0) return [];
-  const own = Math.max(...seen.map(({ anonymous, stack, data }) => anonymous + stack + data));
+  const ownOf = ({ anonymous, stack, data }: RecordedProcessSample) => anonymous + stack + data;
+  const most = seen.reduce((x, y) => (ownOf(y) > ownOf(x) ? y : x));
+  const own = ownOf(most);
   const files = Math.max(...seen.map((sample) => sample.files));
   return [
-    `Of a process the heap alone counts: beside it a recorded one had ${bytes(own)} of its own (--extra ${Math.ceil(own / KIB)}K) and ${bytes(files)} of files, which processes of one program share (--shared).`,
+    `Of a process the heap alone counts: beside it a recorded one had ${bytes(own)} of its own at '${most.label}'${seen.length > 1 ? ', the most of all looks' : ', the only look, which need not be its mean'} (--extra ${Math.ceil(own / KIB)}K), and ${bytes(files)} of files, which processes of one program share (--shared).`,
   ];
 }

@@ -4,6 +4,7 @@ import { escapeLineStart } from '../../report/escape.ts';
 import { fold } from '../../report/text/fold.ts';
 import { interruptedMark, type Palette, PLAIN } from '../../report/text/palette.ts';
 import type { Bound } from './bounds.ts';
+import { OF_THREADS } from './candidates.ts';
 import { WORTH_IT } from './search.ts';
 import type { TunePoint, TuneResult } from './tune.ts';
 
@@ -38,14 +39,15 @@ function nothingText({ settled, runs, refuted }: TuneResult, palette: Palette): 
   return `${palette.bold('nothing to gain')} within the bounds${refuted.length > 0 ? ' that other seeds confirm' : ''}, in ${counted(runs, 'run')}`;
 }
 
-/** How far the search got where it found nothing: the nearest within the bounds that changes anything, and what there is beyond them. */
+/** How far the search got where it found nothing: the nearest within the bounds that reads as another figure, and what there is beyond them. */
 function reachedText(result: TuneResult): string[] {
   const first = result.points.find((p) => p.allocator === result.from.allocator)!;
   const isOther = ({ figures }: TunePoint) => result.columns.some((name) => figures[name] !== first.figures[name]);
   const within = bestOf(result, (p) => p.withinBounds && isOther(p));
-  const nearest = within
-    ? [`Of the rest within the bounds the best has ${valueText(result, within)}: ${within.allocator}.`]
-    : [];
+  const nearest =
+    within && valueText(result, within) !== metricText(metricNamed(result.objective), result.from.value)
+      ? [`Of the rest within the bounds the best has ${valueText(result, within)}: ${within.allocator}.`]
+      : [];
   return [...nearest, ...beyondText(result)];
 }
 
@@ -135,7 +137,8 @@ const SHORT: Readonly<Record<string, string>> = {
 const shortOf = (name: string, { moment }: TuneResult): string =>
   name === 'rssBytes' && moment ? 'then' : (SHORT[name] ?? name);
 
-function remarks({ settled, runs, bounds, inert, dropped, validation, refuted, mode, best, from }: TuneResult) {
+function remarks(result: TuneResult) {
+  const { settled, runs, bounds, inert, dropped, validation, refuted, mode, pace, best, from } = result;
   const lines = [
     settled
       ? `${runs} runs: no single option, and no two that work on the same thing, make it better.`
@@ -158,7 +161,11 @@ function remarks({ settled, runs, bounds, inert, dropped, validation, refuted, m
     const seeds = validation.rows.map((r) => r.seed).join(', ');
     lines.push(`Holds with seeds ${seeds} too.`);
   } else if (best.allocator !== from.allocator) {
-    lines.push('Every seed gives the same here.');
+    lines.push(
+      pace === 'recorded' && OF_THREADS.some((option) => best.allocator.includes(`${option}=`))
+        ? 'At the recorded pace every seed gives the same: no other order of the threads’ calls was tried, on which it hangs what they leave in a heap that they share. sim explain runs several.'
+        : 'Every seed gives the same here.',
+    );
   }
   return lines;
 }

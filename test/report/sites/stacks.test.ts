@@ -2,6 +2,7 @@ import { gunzipSync } from 'node:zlib';
 import { describe, expect, test } from 'vitest';
 import { flamePage } from '../../../bench/report/sites/flame.ts';
 import { callersOf } from '../../../bench/report/sites/lines.ts';
+import { changesSince } from '../../../bench/report/sites/moved.ts';
 import { pprof } from '../../../bench/report/sites/pprof.ts';
 import { speedscope } from '../../../bench/report/sites/speedscope.ts';
 import { collapsed, diffStacks, parseCollapsed, type StackBytes } from '../../../bench/report/sites/stacks.ts';
@@ -55,6 +56,28 @@ describe('stacks with bytes', () => {
     ]);
     expect(diffStacks(STACKS, STACKS)).toEqual([]);
     expect(diffStacks(STACKS, [])[0]).toMatchObject({ freed: -70000, total: -70000 });
+  });
+
+  test('a line that an edit above it has moved is the same line', () => {
+    const of = (held: number, ...stack: string[]) => ({ stack, held, pinned: 0, freed: 0 });
+    const before = [
+      of(100, 'main (/old/a.c:20)', 'get (/old/a.c:7)'),
+      of(50, 'main (/old/a.c:20)', 'get (/old/a.c:8)'),
+      of(10, 'main (/old/a.c:21)', 'put (/old/a.c:12)'),
+      of(5, 'main (/old/a.c:21)', 'put (/old/b.c:3)'),
+    ];
+    const after = [
+      of(100, 'main (a.c:23)', 'get (a.c:8)'),
+      of(50, 'main (a.c:23)', 'get (a.c:9)'),
+      of(40, 'main (a.c:26)', 'put (a.c:14)'),
+      of(7, 'main (a.c:26)', 'new; (a.c:30)'),
+    ];
+    expect(changesSince(before, after).map((c) => [c.stack.at(-1), c.held])).toEqual([
+      ['put (a.c:14)', 30],
+      ['new; (a.c:30)', 7],
+      ['put (/old/b.c:3)', -5],
+    ]);
+    expect(changesSince(parseCollapsed(collapsed(after))!, after)).toEqual([]);
   });
 
   test('of names with semicolons, tabs and marks of direction nothing differs once they are read back', () => {

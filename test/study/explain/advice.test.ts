@@ -1,52 +1,9 @@
 import { describe, expect, test } from 'vitest';
 import { adviseOn, isFair, LEAST_SAVING, ownBytes } from '../../../bench/study/explain/advice/advice.ts';
-import { explain } from '../../../bench/study/explain/explain.ts';
 import type { Facts } from '../../../bench/study/explain/explanation.ts';
 import type { WhatIf } from '../../../bench/study/explain/settings/what-if.ts';
 import { judge } from '../../../bench/study/explain/verdict.ts';
-import { bumpOptions } from '../../helpers/bump-run.ts';
-
-const MIB = 1024 * 1024;
-const {
-  whatIf: _none,
-  verdict: _verdict,
-  schema: _schema,
-  partial: _partial,
-  ...seen
-} = explain({
-  ...bumpOptions(['m 0 1 100000']),
-  whatIf: false,
-});
-const facts: Facts = {
-  ...seen,
-  sample: { ...seen.sample, rssBytes: 10 * MIB, faults: 2000, syscalls: { ...seen.sample.syscalls, brk: 100 } },
-  rssPeakBytes: 12 * MIB,
-  times: { cpuNs: 1000, lockWaitNs: 0, faults: 3000, syscalls: 100, threadNs: 10_000 },
-};
-
-const setting = (over: Partial<WhatIf>): WhatIf => ({
-  setting: 'top_pad=0',
-  about: 'a test',
-  mechanism: 'usual',
-  allocator: 'glibc:top_pad=0',
-  rssBytes: 5 * MIB,
-  orders: null,
-  rssPeakBytes: 12 * MIB,
-  vszBytes: 20 * MIB,
-  breakdown: seen.sample.breakdown,
-  faults: 2000,
-  syscalls: 100,
-  workNs: 1000,
-  cpuNs: 1000,
-  cpuMostNs: null,
-  lockWaitNs: 0,
-  timedFaults: null,
-  timedSyscalls: null,
-  failed: false,
-  thp: null,
-  paste: { shell: 'X=1', systemd: 'Environment=X=1', dockerfile: 'ENV X=1' },
-  ...over,
-});
+import { facts, MIB, range, setting } from '../../helpers/what-if.ts';
 
 test('what a background thread gives back hangs on when it wakes', () => {
   const told = (name: string) =>
@@ -182,6 +139,12 @@ describe('what a setting saves against what it costs', () => {
       'That alone does not keep it: hardly less would be resident with top_pad=0 (run).',
     );
     expect(told(5 * MIB)).toEqual(['It is there.']);
+    const steady = setting({ rssBytes: 9.9 * MIB, orders: range(9.8, 9.9) });
+    const apart = judge({ ...facts, orders: range(9.9, 17) }, [finding('arenas')], [steady]).mechanisms[0]!.sentences;
+    expect(apart.slice(1)).toEqual([
+      'In the order of the trace that alone does not keep it: hardly less would be resident with top_pad=0 (run).',
+      'In other orders it does: they leave up to 17.0 MiB, with top_pad=0 no more than 9.90 MiB.',
+    ]);
   });
 
   test('what breaks a bound says which, and how much work is to be allowed; that lifts the bound on faults too', () => {
@@ -197,6 +160,9 @@ describe('what a setting saves against what it costs', () => {
     // Before it is timed, what was counted is all that is known.
     const untimed = { ...moves, cpuNs: null };
     expect(adviseOn(facts, [], [untimed], { allowedWork: 0.35 }).memory).toBe(untimed);
+    const waits = judge(facts, [], [{ ...moves, lockWaitNs: 501 }]).answer.join(' ');
+    expect(waits).toContain('Threads may wait for locks a twentieth');
+    expect(waits).not.toContain('--allow-work');
     const higher = judge(facts, [], [setting({ rssPeakBytes: 14 * MIB })], false, { allowedWork: 9 });
     expect(higher.advice).toBeNull();
     expect(higher.answer.join(' ')).toContain('The peak may grow by a tenth');
@@ -246,15 +212,25 @@ describe('what a setting saves against what it costs', () => {
       'takes 900 ns to 1.30 µs of work instead of 1.00 µs (-10.0 % to +30.0 %, by the order of the threads’ calls)',
     );
     expect(answer({ cpuMostNs: 900 })).toContain('takes 900 ns of work instead of 1.00 µs (-10.0 %)');
+    const known = { ...facts, programNs: 4000 };
+    const ofProgram = judge(known, [], [setting({ cpuNs: 900, cpuMostNs: 1300 })]).answer.join(' ');
+    expect(ofProgram).toContain('that is -2.5 % to +7.5 %.');
+  });
+
+  test('and the middle of both is what a setting may cost', () => {
+    expect(isFair(facts, setting({ cpuNs: 1000, cpuMostNs: 1990 }), {})).toBe(true);
+    expect(isFair(facts, setting({ cpuNs: 1000, cpuMostNs: 2010 }), {})).toBe(false);
+  });
+
+  test('what sets more is taken where it saves more by what is worth a setting', () => {
+    const one = setting({ setting: 'arena_max=1', rssBytes: 5.7 * MIB, orders: range(5, 5.7) });
+    const both = setting({ setting: 'arena_max=1,tcache_count=0', orders: range(5, 5.3), rssBytes: 5.3 * MIB });
+    const other = setting({ setting: 'arena_max=1,top_pad=0', rssBytes: 5.19 * MIB });
+    expect(adviseOn(facts, [], [one, both]).memory).toBe(one);
+    expect(adviseOn(facts, [], [one, both, other]).memory).toBe(other);
   });
 
   test('what never leaves as much as some runs leave as it is, though no less than others, is said', () => {
-    const range = (least: number, most: number) => ({
-      leastBytes: least * MIB,
-      mostBytes: most * MIB,
-      leftOut: 0,
-      leftOutMostBytes: 0,
-    });
     const held = { ...facts, orders: range(10, 17) };
     const steady = setting({ setting: 'arena_max=1', rssBytes: 10 * MIB, orders: range(10, 10.2) });
     const { advice, answer } = judge(held, [], [steady]);
@@ -262,7 +238,12 @@ describe('what a setting saves against what it costs', () => {
     expect(answer.join(' ')).toMatch(
       /^It may help in some runs of the program: as it is they leave 10\.0 MiB to 17\.0 MiB, with arena_max=1 .* no more than 10\.2 MiB/,
     );
+    expect(answer.join(' ')).toContain('arena_max=1 takes 1.00 µs of work');
     expect(judge({ ...facts, orders: range(10, 10.4) }, [], [steady]).answer.join(' ')).toMatch(/^Nothing to gain/);
+    // In the middle 3.3 MiB of 10 are spared.
+    const told = (cpuNs: number) => judge(held, [], [{ ...steady, cpuNs }]).answer.join(' ');
+    expect(told(1320)).toMatch(/^It may help/);
+    expect(told(1340)).toMatch(/^Nothing to gain by a setting in every run/);
   });
 
   test('what saves less than the order of the threads’ calls changes is no advice, and is said to be so', () => {
@@ -290,7 +271,7 @@ describe('what a setting saves against what it costs', () => {
     const findings = [finding('thresholds', 3 * MIB), finding('unmerged chunks', MIB)];
     expect(adviseOn(facts, findings, [last, nearly]).memory).toBe(nearly);
     expect(adviseOn(facts, findings, [{ ...last, cpuNs: 1090 }, nearly]).memory?.setting).toBe('top_pad=0');
-    expect(adviseOn(facts, findings, [last, { ...nearly, rssBytes: 6 * MIB }]).memory).toBe(last); // not near
+    expect(adviseOn(facts, findings, [last, { ...nearly, rssBytes: 9 * MIB }]).memory).toBe(last); // worth it
   });
 
   test('of two values of an option that save about as much the default one, where it takes no more faults and calls', () => {
@@ -324,6 +305,11 @@ describe('what a setting saves against what it costs', () => {
     const { answer } = judge(facts, [], [setting({ orders })]);
     expect(answer[0]).toContain('2.00 MiB to 4.00 MiB would be resident here instead of 10.0 MiB');
     expect(judge(facts, [], [setting({})]).answer[0]).toContain('5.00 MiB would be resident here');
+    expect(judge({ ...facts, threads: 2 }, [], [setting({})]).answer[0]).toContain('about 5.00 MiB would be resident');
+    expect(judge({ ...facts, orders: range(10, 17) }, [], []).headline).toMatch(
+      / Runs of the program lie apart: .* leave 10\.0 MiB to 17\.0 MiB\.$/,
+    );
+    expect(judge({ ...facts, orders: range(10, 10.1) }, [], []).headline).not.toContain('apart');
   });
 
   test('a setting that may make the program quicker is named, unless it is set anyway', () => {
@@ -416,7 +402,7 @@ describe('what a setting saves against what it costs', () => {
           /For less memory: with tcache_count=0 \(a test\) 3\.00 MiB would be resident here instead of 10\.0/,
         );
         expect(answer.join(' ')).toMatch(
-          /For fewer page faults: with trim_threshold=9 \(a test\) less memory goes back and forth: 4,000 page faults of the heap .* 20\.0 MiB would be resident/,
+          /For fewer page faults: with trim_threshold=9 \(a test\) 20\.0 MiB would be resident here instead of 10\.0 MiB, and less memory goes back and forth: 4,000 page faults/,
         );
       }
     });

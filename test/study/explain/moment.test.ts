@@ -283,6 +283,26 @@ describe('the moment that is judged', () => {
       }
     });
 
+    test('a main thread that goes on with calls far apart is at work, one that frees in order to end is not', () => {
+      const each = (lines: (i: number) => string[]) => Array.from({ length: 28 }, (_, i) => lines(i)).flat();
+      const words = (i: number) => [`m 0 ${900 + i} 40`, `m 0 ${950 + i} 40`, `f 0 ${900 + i}`, `f 0 ${950 + i}`];
+      const end = ['te 1', '+ 1000', 'te 2'];
+      // Two lines of a log for each block that it drops, and for nothing else.
+      const logs = each((i) => ['+ 10000000', `f 0 ${100 + i}`, ...words(i)]);
+      const rare = each((i) => ['+ 20000000', ...words(i)]);
+      for (const quiet of [logs, rare]) {
+        const lines = [...working, ...end, ...quiet];
+        expect(exiting(lines)).toMatchObject({ end: lines.length });
+      }
+      // Frees with a last word, on a machine that is slow or gives the processor to others now and then.
+      const slow = each((i) => ['+ 10000000', `f 0 ${100 + i}`]);
+      const stopped = each((i) => [i % 5 === 0 ? '+ 60000000' : '+ 4000000', `f 0 ${100 + i}`]);
+      const busy = each((i) => ['+ 900000', `f 0 ${100 + i}`, '+ 900000', `f 0 ${200 + i}`, ...words(i)]);
+      for (const frees of [[...slow, 'm 0 2 100', 'm 0 3 1000'], slow, stopped, busy]) {
+        expect(exiting([...working, ...end, ...frees])).toMatchObject({ end: working.length });
+      }
+    });
+
     test('so is a thread that begins', () => {
       const lines = [...working, ...ends, 'm 3 300 10', 'f 3 300'];
       expect(exiting(lines)).toMatchObject({ end: lines.length, about: EXIT_ALONE });

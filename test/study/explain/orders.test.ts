@@ -1,12 +1,17 @@
 import { expect, test } from 'vitest';
-import { fullSpeedSeeds, savedBytes } from '../../../bench/study/explain/settings/orders.ts';
+import { keepingArenas } from '../../../bench/study/explain/settings/kept-arenas.ts';
+import { fewOf, otherOrders, savedBytes } from '../../../bench/study/explain/settings/orders.ts';
 import type { OrderRange, WhatIf } from '../../../bench/study/explain/settings/what-if.ts';
-import type { RunTask } from '../../../bench/study/parallel/run-task.ts';
+import { type RunTask, runTask } from '../../../bench/study/parallel/run-task.ts';
+import { shapeOf } from '../../../bench/study/parallel/task-shape.ts';
 import type { EventBuffer } from '../../../sim/contract/event.ts';
 import type { Sample } from '../../../sim/metrics/sample.ts';
 import { eventsOf } from '../../helpers/bump-run.ts';
 
-const events = { ...eventsOf(['m 0 1 8', 'm 1 2 8', 'f 1 1']), source: 'recorded with LD_PRELOAD, linux x64' };
+const events = {
+  ...eventsOf(['m 0 1 8', '+ 1000', 'm 1 2 8', 'f 1 1']),
+  source: 'recorded with LD_PRELOAD, linux x64',
+};
 const timed: RunTask = {
   events,
   workload: 'test',
@@ -18,13 +23,32 @@ const timed: RunTask = {
   seed: 5,
 };
 
-test('a recording is run at full speed with other seeds, as far as its length allows', () => {
-  const seedsOf = (of: EventBuffer, task = timed) => fullSpeedSeeds(task, of).map(({ pace, seed }) => [pace, seed]);
-  expect(seedsOf(events)).toEqual([7, 8, 9, 10].map((seed) => ['asap', seed]));
-  expect(seedsOf({ ...events, length: 1_400_000 })).toHaveLength(2);
-  expect(seedsOf({ ...events, length: 5_000_000 })).toEqual([]);
-  expect(seedsOf({ ...events, source: 'made up' })).toEqual([]);
-  expect(seedsOf(events, { ...timed, cpus: 1 })).toEqual([]);
+const ordersOf = (of: EventBuffer, task = timed, isAsItIs = false) =>
+  otherOrders(task, of, isAsItIs).map(({ pace, affinity = task.cpus, seed }) => [pace, affinity, seed]);
+
+test('a recording is run at full speed, on one processor, and with other seeds, as far as its length allows', () => {
+  expect(ordersOf(events)).toEqual([['asap', 2, 5], ['asap', 1, 5], ...[7, 8, 9, 10].map((seed) => ['asap', 2, seed])]);
+  expect(ordersOf(events, timed, true)).toHaveLength(2);
+  expect(ordersOf({ ...events, length: 1_400_000 })).toHaveLength(2);
+  expect(ordersOf({ ...events, length: 50_000_000 })).toEqual([['asap', 2, 5]]);
+  expect(ordersOf(events, { ...timed, cpus: 1 })).toEqual([
+    ['asap', 1, 5],
+    ...[7, 8, 9, 10, 11].map((seed) => ['asap', 1, seed]),
+  ]);
+  expect(fewOf(otherOrders(timed, events, false))).toEqual(otherOrders(timed, events, false).slice(0, 3));
+});
+
+test('a program that was made up has its own pace in them', () => {
+  const madeUp = { ...events, source: 'made up' };
+  expect(ordersOf(madeUp, { ...timed, cpus: 4 }).slice(0, 2)).toEqual([
+    ['asap', 1, 5],
+    ['recorded', 4, 7],
+  ]);
+});
+
+test('all of them can be made in the machine of the timed run', () => {
+  const shapes = [timed, ...otherOrders(timed, events, false)].map(shapeOf);
+  expect(new Set(shapes).size).toBe(1);
 });
 
 test('what leaves the same in every run is held against the run as it is in the order of the trace, the rest against its least', () => {
@@ -41,4 +65,27 @@ test('what leaves the same in every run is held against the run as it is in the 
   expect(saved('top_pad=0', range(395, 400))).toBe(600);
   expect(saved('top_pad=0', range(300, 500))).toBe(200);
   expect(saved('arena_max=1', range(395, 400))).toBe(300);
+});
+
+test('on other processors the allocator has as many arenas as on those of the run', () => {
+  expect(keepingArenas('jemalloc@5.3.0', 2)).toBe('jemalloc@5.3.0:narenas=8');
+  expect(keepingArenas('jemalloc@5.3.0', 1)).toBe('jemalloc@5.3.0:narenas=1');
+  expect(keepingArenas('jemalloc@5.3.0:narenas=3', 2)).toBe('jemalloc@5.3.0:narenas=3');
+  expect(keepingArenas('zendmm@8.2+glibc@2.36', 2)).toBe('zendmm@8.2+glibc@2.36:arena_max=16');
+  expect(keepingArenas('glibc@2.36:arena_max=1', 2)).toBe('glibc@2.36:arena_max=1');
+  const untimed = { ...events, ...eventsOf(['m 0 1 8', 'm 1 2 8', 'm 2 3 8']) };
+  const [all] = otherOrders({ ...timed, allocator: 'jemalloc@5.3.0', pace: 'asap' }, untimed, false);
+  expect(all).toMatchObject({ cpus: 3, allocator: 'jemalloc@5.3.0:narenas=8' });
+});
+
+test('a program whose threads have an arena each leaves as much on one processor', async () => {
+  const lines = [0, 1, 2, 3].flatMap((t) => [
+    ...Array.from({ length: 2000 }, (_, i) => `m ${t} ${t * 10_000 + i} 2000`),
+    ...Array.from({ length: 1990 }, (_, i) => `f ${t} ${t * 10_000 + i}`),
+  ]);
+  const task: RunTask = { ...timed, events: eventsOf(lines), allocator: 'jemalloc@5.3.0', pace: 'asap' };
+  const resident = async (of: RunTask) => (await runTask(of)).result.samples.at(-1)!.rssBytes;
+  const alone = otherOrders(task, task.events!, false).find(({ affinity }) => affinity === 1);
+  const asItIs = await resident(task);
+  expect(Math.abs((await resident(alone!)) - asItIs)).toBeLessThan(asItIs / 100);
 });

@@ -74,7 +74,7 @@ describe('plan', () => {
     const options = { task, allocators: ['glibc'], memory: 1024 * MIB, workers: 1 };
     const said = async (extra: number) => (await plan({ ...options, extra })).assumed.join(' ');
     expect(await said(0)).toMatch(
-      /the heap alone counts: .* 272\.0 KiB of its own \(--extra 272K\) and 3\.8\d MiB of files/,
+      /the heap alone counts: .* 272\.0 KiB of its own at 'exit', the only look, .* \(--extra 272K\), and 3\.8\d MiB of files/,
     );
     expect(await said(MIB)).not.toContain('--extra');
     const plain = taskOf(['m 0 1 4000000']);

@@ -20,9 +20,12 @@ import {
   LEAST_SAVING,
   mayLeave,
   moreWork,
+  moreWorkRange,
   WORTH_IT,
   waitsLonger,
 } from './advice.ts';
+import { passedOver } from './passed-over.ts';
+import { isRange, rangeText, residentText } from './range-text.ts';
 
 /** What is advised, with what it saves and what it costs; what was passed over, and why. `isFree`: most of the memory is free. */
 export function adviceSentences(
@@ -52,25 +55,25 @@ export function adviceSentences(
       ...(lowers === 'memory' ? wakeSentence(w, facts.run.cpus) : []),
       ...(lowers === 'memory' && advice.version ? [versionSentence(facts, advice.version)] : []),
       ...timeSentences(facts, w),
-      ...(lowers === 'faults' ? [] : passedOver(facts, w, advice.costly, whatIf, allowed)),
     );
   }
+  const dearer = [...costlySentences(facts, advice.costly, allowed), ...passedOver(facts, advice, whatIf, allowed)];
   if (isFree && advice.faults && !advice.memory) {
     if (!partial) sentences.push(`For less memory: ${none}`);
-    sentences.push(...costlySentences(facts, advice.costly, allowed));
+    sentences.push(...dearer);
   }
-  if (advice.memory) sentences.push(...costlySentences(facts, advice.costly, allowed));
+  if (advice.memory) sentences.push(...dearer);
   if (advised.length > 0) return [...sentences, ...untold];
   if (advice.uncertain) {
     sentences.push(...uncertainSentences(facts, advice.uncertain));
   } else if (!partial) sentences.push(`${nothingText(facts, advice)}: ${none}`);
   if (advice.version) sentences.push(versionSentence(facts, advice.version));
-  sentences.push(...costlySentences(facts, advice.costly, allowed));
-  return [...sentences, ...untold];
+  return [...sentences, ...dearer, ...untold];
 }
 
 function nothingText(facts: Facts, { costly }: Advice): string {
   if (costly) return 'No setting is worth what it costs';
+  if (facts.orders && isWide(facts.orders)) return 'Nothing to gain by a setting in every run';
   return `${isUnknownWithout(facts, HUGE_PAGES) ? 'As far as is known nothing' : 'Nothing'} to gain by a setting`;
 }
 
@@ -79,11 +82,13 @@ function uncertainSentences(facts: Facts, w: WhatIf): string[] {
     const { leastBytes, mostBytes } = facts.orders;
     return [
       `It may help in some runs of the program: as it is they leave ${bytes(leastBytes)} to ${bytes(mostBytes)}, with ${w.setting} (${w.about}) no more than ${bytes(worstBytes(w))}, in the orders of the threads’ calls that were run.`,
+      ...timeSentences(facts, w),
     ];
   }
   return [
     `It may help, but by no more than runs of the program lie apart: with ${savingText(facts, w)}`,
     ...orderSentences(facts, w),
+    ...timeSentences(facts, w),
   ];
 }
 
@@ -149,7 +154,7 @@ function againstSentences(facts: Facts, w: WhatIf, allowed: Allowed): string[] {
     const of = facts.programNs === null ? 'more work' : 'more of the program’s processor time';
     sentences.push(`A setting may take as many per cent ${of} as it saves of the process.`);
   }
-  if (sentences.length > 0) {
+  if (sentences.length > 0 && !hasHigherPeak(facts, w) && !waitsLonger(facts, w)) {
     const percents = Math.max(1, Math.ceil(moreWork(facts, w) * 100));
     sentences.push(`With --allow-work ${percents} explain advises what takes as much work as this one.`);
   }
@@ -176,20 +181,14 @@ function ordersSentences(facts: Facts, w: WhatIf, orders: OrderRange): string[] 
       `The orders of the threads’ calls that were run leave ${range}${before}. That is no measure of how far real runs lie apart: of waits outside of malloc a trace has joins at most, and a real run may leave less or more.`,
     ];
   }
-  const [where, how] = hasSharedHeaps(w)
-    ? [' in a heap that they share', ', on one processor and on one for each thread among them']
-    : ['', ''];
+  const where = hasSharedHeaps(w) ? ' in a heap that they share' : '';
   return [
-    `What threads leave${where} depends on how their calls fall between each other, which is another way in every run: ${range} in the orders that were run${how}${before}. It depends on who gets a lock next, so a real run may lie outside, on either side.`,
+    `What threads leave${where} depends on how their calls fall between each other, which is another way in every run: ${range} in the orders that were run${before}. It depends on who gets a lock next, so a real run may lie outside, on either side.`,
   ];
 }
 
 const leftOutSentence = ({ leftOut, leftOutMostBytes }: OrderRange): string =>
   `${leftOut === 1 ? '1 more run leaves' : `${count(leftOut)} more runs leave up to`} ${bytes(leftOutMostBytes)} and ${leftOut === 1 ? 'is' : 'are'} left out: in ${leftOut === 1 ? 'it' : 'them'} threads held more at once than in the recording. They wait for each other outside of malloc, which no trace tells, and hold more at once in one run than in another: real runs may come there. Another recording shows whether the advice stays.`;
-
-const isRange = ({ leastBytes, mostBytes }: OrderRange): boolean => bytes(leastBytes) !== bytes(mostBytes);
-export const rangeText = (range: OrderRange): string =>
-  isRange(range) ? `${bytes(range.leastBytes)} to ${bytes(range.mostBytes)}` : bytes(range.mostBytes);
 
 const instead = (now: number, before: number, one: string, of = ''): string =>
   now === before ? `the same ${one}s${of}` : `${counted(now, one)}${of} instead of ${count(before)}`;
@@ -219,7 +218,7 @@ function timeSentences(facts: Facts, w: WhatIf): string[] {
       : '';
   const faults =
     hasSharedHeaps(w) && timedFaults !== null
-      ? `, in one order no more than ${instead(timedFaults, times.faults, 'page fault')}`
+      ? `, ${instead(timedFaults, times.faults, 'page fault')} with threads beside each other`
       : '';
   return [
     `${setting} takes ${work} of work instead of ${duration(times.cpuNs)} (${share})${waits}${faults}, simulated; ${ofProgram(facts, w)}.`,
@@ -253,46 +252,22 @@ function ofProgram(facts: Facts, w: WhatIf): string {
   if (programNs === null) return 'what the program computes beside it is not counted';
   if (programNs <= times!.cpuNs)
     return `the recorded program took ${duration(programNs)} of processor time in all, no more than is simulated`;
-  return `of the ${duration(programNs)} of processor time that the recorded program took in all that is ${signed(moreWork(facts, w))}`;
+  const [least, most] = moreWorkRange(facts, w).map(signed);
+  const share = least === most ? least : `${least} to ${most}`;
+  return `of the ${duration(programNs)} of processor time that the recorded program took in all that is ${share}`;
 }
 
-/** Settings that save more than what is advised, or seem to, and why they are not. `costly` is told at length. */
-function passedOver(
-  facts: Facts,
-  best: WhatIf,
-  costly: WhatIf | null,
-  whatIf: readonly WhatIf[],
-  allowed: Allowed,
-): string[] {
-  const least = costly ? worstBytes(costly) : worstBytes(best);
-  const others = whatIf.filter((w) => w !== best && w !== costly && !w.failed);
-  const ofProgram = facts.programNs === null ? '' : ' of the program';
-  return [
-    ...others
-      .filter((w) => facts.times && w.cpuNs !== null)
-      .filter((w) => worstBytes(w) < least && isTooSlow(facts, w, allowed))
-      .map(
-        (w) =>
-          `${w.setting} would leave ${bytes(worstBytes(w))}, but takes ${percent(moreWork(facts, w))} more work${ofProgram}: more than it saves.`,
-      ),
-    ...others
-      .filter((w) => w.orders && w.rssBytes < best.rssBytes && worstBytes(w) > worstBytes(best))
-      .map(
-        (w) =>
-          `${w.setting} leaves ${bytes(w.rssBytes)} in the order of the trace and up to ${bytes(worstBytes(w))} in others, so it is not advised.`,
-      ),
-  ];
-}
-
-function residentText({ sample }: Facts, { rssBytes, orders }: WhatIf): string {
-  const [now, before] = [orders && isWide(orders) ? rangeText(orders) : bytes(rssBytes), bytes(sample.rssBytes)];
+function insteadText({ sample, orders, threads }: Facts, w: WhatIf): string {
+  const now = residentText(w, threads);
+  // What leaves the same in every run is held against the run as it is in the order of the trace.
+  const before = residentText({ rssBytes: sample.rssBytes, orders: w.orders && isWide(w.orders) ? orders : null }, 1);
   return now === before
     ? `as much would be resident here, ${now}`
     : `${now} would be resident here instead of ${before}`;
 }
 
 const savingText = (facts: Facts, w: WhatIf): string =>
-  `${w.setting} (${w.about}) ${residentText(facts, w)}, at ${priceOf(facts, w)}: run, not estimated.`;
+  `${w.setting} (${w.about}) ${insteadText(facts, w)}, at ${priceOf(facts, w)}: run, not estimated.`;
 
 const faultsText = (facts: Facts, w: WhatIf): string =>
-  `${w.setting} (${w.about}) less memory goes back and forth: ${priceOf(facts, w)}; ${residentText(facts, w)}: run, not estimated.`;
+  `${w.setting} (${w.about}) ${insteadText(facts, w)}, and less memory goes back and forth: ${priceOf(facts, w)}: run, not estimated.`;

@@ -21,7 +21,7 @@ const MORE_MEMORY = 2;
 const NO_MATTER = 0.1;
 
 /** What saves so many times as much as what is advised is named beside it, at its price. */
-const FAR_MORE = 2;
+export const FAR_MORE = 2;
 
 /** Each page more that stays resident must spare so many faults. */
 const FAULTS_A_PAGE = 8;
@@ -43,7 +43,7 @@ export interface Advice {
 export const NO_ADVICE: Advice = { memory: null, faults: null, version: null, costly: null, uncertain: null };
 
 /** Pages that come in anew, and calls, as it is and with the setting: in virtual time where threads that share heaps were timed. */
-function takenOf(facts: Facts, w: WhatIf): { faults: [number, number]; syscalls: [number, number] } {
+export function takenOf(facts: Facts, w: WhatIf): { faults: [number, number]; syscalls: [number, number] } {
   const { sample, times } = facts;
   if (hasSharedHeaps(w) && times && w.timedFaults !== null && w.timedSyscalls !== null) {
     return { faults: [times.faults, w.timedFaults], syscalls: [times.syscalls, w.timedSyscalls] };
@@ -68,11 +68,19 @@ export const isDead = ({ sample }: Pick<Facts, 'sample'>): boolean => sample.liv
 
 /**
  * By which share work grows, of what the program takes in all where that was recorded, else of the allocator's: in virtual time where that was asked for,
- * else as it was counted.
+ * in the middle of what orders of the threads' calls take, else as it was counted.
  */
-export function moreWork({ times, workNs, programNs }: Facts, w: WhatIf): number {
-  const [before, now] = times && times.cpuNs > 0 && w.cpuNs !== null ? [times.cpuNs, w.cpuNs] : [workNs, w.workNs];
-  return before > 0 ? (now - before) / Math.max(before, programNs ?? 0) : 0;
+export function moreWork(facts: Facts, w: WhatIf): number {
+  const [least, most] = moreWorkRange(facts, w);
+  return (least + most) / 2;
+}
+
+/** The same in the orders in which it is least and most. */
+export function moreWorkRange({ times, workNs, programNs }: Facts, w: WhatIf): readonly [number, number] {
+  const isTimed = times !== null && times.cpuNs > 0 && w.cpuNs !== null;
+  const before = isTimed ? times.cpuNs : workNs;
+  const share = (now: number) => (before > 0 ? (now - before) / Math.max(before, programNs ?? 0) : 0);
+  return isTimed ? [share(w.cpuNs), share(w.cpuMostNs ?? w.cpuNs)] : [share(w.workNs), share(w.workNs)];
 }
 
 /** In the middle of what it leaves. */
@@ -123,6 +131,9 @@ export function waitsLonger({ times }: Facts, { lockWaitNs }: WhatIf): boolean {
   return waits > 0 && waits > times.threadNs * LONGER_WAITS;
 }
 
+/** Another version of the allocator: no setting. */
+export const isVersion = ({ paste, thp }: WhatIf): boolean => paste === null && thp === null;
+
 /** What the reader is ready to pay. */
 export interface Allowed {
   /** By which share the work may grow, whatever is saved. */
@@ -143,7 +154,6 @@ export function adviseOn(
   const least = enoughBytes(facts);
   const saving = sound.filter((w) => savedBytes(facts, w) >= least);
   const fair = (w: WhatIf) => isFair(facts, w, allowed);
-  const isVersion = (w: WhatIf) => w.paste === null && w.thp === null;
   const memory = cheapestOfBest(
     facts,
     findings,
@@ -157,7 +167,7 @@ export function adviseOn(
   const unfair = saving.filter((w) => !fair(w) && !isVersion(w));
   if (memory) {
     // What saves far more is worth knowing, whatever it takes.
-    const far = unfair.filter((w) => savedBytes(facts, w) >= FAR_MORE * savedBytes(facts, memory));
+    const far = saving.filter((w) => !isVersion(w) && savedBytes(facts, w) >= FAR_MORE * savedBytes(facts, memory));
     const costly = cheapestOfBest(facts, findings, mostForItsPrice(facts, far));
     return { memory, faults, version: faults ? null : version, costly, uncertain: null };
   }
@@ -179,13 +189,14 @@ export function adviseOn(
   };
 }
 
-/** Whether it never leaves what the run as it is leaves in some orders, and takes next to nothing for that. */
+/** Whether it never leaves what the run as it is leaves in some orders, and takes no more for that than it is worth. */
 export function sparesWorst(facts: Facts, w: WhatIf): boolean {
-  const most = facts.orders?.mostBytes ?? 0;
+  const { orders } = facts;
+  if (!orders || !w.orders) return false;
+  const spared = (orders.leastBytes + orders.mostBytes) / 2 - worstBytes(w);
   return (
-    w.orders !== null &&
-    worstBytes(w) <= most - enoughBytes(facts) &&
-    moreWork(facts, w) <= WORTH_IT &&
+    worstBytes(w) <= orders.mostBytes - enoughBytes(facts) &&
+    moreWork(facts, w) <= Math.max(WORTH_IT, spared / ownBytes(facts)) &&
     !hasHigherPeak(facts, w) &&
     !waitsLonger(facts, w)
   );
@@ -218,7 +229,7 @@ export function advisedIn({ memory, faults }: Advice, isFree: boolean): Advised[
 }
 
 /** What `w` takes more work than `other`, in per cent, is more than it saves more of the process, and no trifle. */
-function isBetterBuy(facts: Facts, other: WhatIf, w: WhatIf): boolean {
+export function isBetterBuy(facts: Facts, other: WhatIf, w: WhatIf): boolean {
   const more = (worstBytes(other) - worstBytes(w)) / ownBytes(facts);
   return moreWork(facts, w) - moreWork(facts, other) > Math.max(WORTH_IT, more);
 }
@@ -244,14 +255,17 @@ function isBetterInAll(facts: Facts, other: WhatIf, w: WhatIf): boolean {
 }
 
 /**
- * Of those that come near the best one, but for those whose last bytes are dearer than they are worth: what mends the mechanism that accounts for most; then what a
+ * Of those whose last bytes are no dearer than they are worth, the ones that come near the best: what mends the mechanism that accounts for most; then what a
  * variable of the environment sets, with the fewest settings; then what holds in every order of the threads' calls; then the one that costs
  * least.
  */
 function cheapestOfBest(facts: Facts, findings: readonly Finding[], candidates: readonly WhatIf[]): WhatIf | null {
   if (candidates.length === 0) return null;
-  const least = Math.min(...candidates.map(worstBytes));
-  const comes = candidates.filter((w) => worstBytes(w) - least <= facts.sample.rssBytes * WORTH_IT);
+  const paid = candidates.filter((w) => !candidates.some((other) => isNoLess(facts, w, other)));
+  // What was only counted is no reason to pass by what saves far more: that is timed first.
+  const priced = paid.filter((w) => w.cpuNs === null || !paid.some((other) => isBetterBuy(facts, other, w)));
+  const least = Math.min(...priced.map(worstBytes));
+  const comes = priced.filter((w) => worstBytes(w) - least <= facts.sample.rssBytes * WORTH_IT);
   const bought = comes.filter((w) => !comes.some((other) => isBetterBuy(facts, other, w)));
   const near = bought.filter(
     (w) => !bought.some((other) => isSameByDefault(other, w) || isBetterInAll(facts, other, w)),
@@ -271,6 +285,16 @@ function cheapestOfBest(facts: Facts, findings: readonly Finding[], candidates: 
     Number(hasSharedHeaps(x)) - Number(hasSharedHeaps(y)) ||
     price(x) - price(y);
   return near.reduce((best, w) => (order(w, best) < 0 ? w : best));
+}
+
+/** Whether `w` sets what `other` does and more, and saves no more for that than is worth a setting. */
+export function isNoLess(facts: Facts, w: WhatIf, other: WhatIf): boolean {
+  const options = other.setting.split(',');
+  const own = w.setting.split(',');
+  const isPart = own.length > options.length && options.every((option) => own.includes(option));
+  return (
+    isPart && savedBytes(facts, w) - savedBytes(facts, other) < enoughBytes(facts) && !isBetterInAll(facts, w, other)
+  );
 }
 
 /** Those that save most bytes for as much more work, or about as many. */

@@ -4,7 +4,9 @@ import type { Facts } from '../explanation.ts';
 import type { ReturnPrediction } from '../heap/returns.ts';
 import type { Finding } from '../mechanisms/mechanism.ts';
 import { TRIM_IN_PYTHON } from '../recorded/python.ts';
-import { LEAST_SAVING, WORTH_IT } from './advice.ts';
+import { savedBytes } from '../settings/orders.ts';
+import type { WhatIf } from '../settings/what-if.ts';
+import { FAR_MORE, LEAST_SAVING, WORTH_IT } from './advice.ts';
 
 /** What the program can ask for, whatever is set. Nothing empties the caches of other threads. */
 function requestOf({ returns, sample }: Facts): ReturnPrediction | undefined {
@@ -12,6 +14,10 @@ function requestOf({ returns, sample }: Facts): ReturnPrediction | undefined {
   const isWorth = request.returnsBytes >= Math.max(LEAST_SAVING, sample.rssBytes * WORTH_IT);
   return isWorth ? request : undefined;
 }
+
+/** Whether a call of the program's gives back far more than the setting saves. */
+export const returnsFarMore = (facts: Facts, setting: WhatIf): boolean =>
+  (requestOf(facts)?.returnsBytes ?? 0) >= FAR_MORE * savedBytes(facts, setting);
 
 /** Calls that the program itself can make here, and what they return. */
 export function callSentences(facts: Facts, findings: readonly Finding[]): string[] {

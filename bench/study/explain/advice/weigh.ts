@@ -3,7 +3,7 @@ import type { RunOptions } from '../../../run/run-options.ts';
 import type { Facts, RunTimes } from '../explanation.ts';
 import { atWork } from '../mechanisms/at-work.ts';
 import type { Observed } from '../observed.ts';
-import { EVENTS_IN_SEEDS, hasSharedHeaps, savedBytes, sharesHeaps, wider } from '../settings/orders.ts';
+import { EVENTS_IN_ORDERS, hasSharedHeaps, savedBytes, sharesHeaps, wider } from '../settings/orders.ts';
 import { createPricing, priceOfFreshPage } from '../settings/priced-work.ts';
 import { settingName } from '../settings/setting.ts';
 import type { SharedRuns } from '../settings/shared-runs.ts';
@@ -81,7 +81,12 @@ function candidates(
   shared: SharedRuns,
   trials: readonly Trial[],
   known: Weighed,
-): { readonly advised: Candidate[]; readonly forMemory: Candidate[]; readonly all: Candidate[] } {
+): {
+  readonly advised: Candidate[];
+  readonly forMemory: Candidate[];
+  readonly uncertain: Candidate[];
+  readonly all: Candidate[];
+} {
   const { findings } = observed;
   const facts = knownFacts(options, observed.facts, known.asItIs);
   const whatIf = whatIfsOf(options, observed, shared, trials, known);
@@ -95,6 +100,7 @@ function candidates(
   return {
     advised: found(advice.memory, advice.faults),
     forMemory,
+    uncertain: found(advice.uncertain),
     all: [
       ...forMemory,
       ...found(advice.faults, advice.costly, ...misjudged(facts, whatIf, options), ...ofOneOrder(whatIf, options)),
@@ -121,7 +127,7 @@ const misjudged = (facts: Facts, whatIf: readonly WhatIf[], { events }: RunOptio
 /** What threads leave in shared heaps in the order of the trace alone is no reason to pass all such settings over: the best is run in others too. */
 function ofOneOrder(whatIf: readonly WhatIf[], { events }: RunOptions): WhatIf[] {
   const sharing = whatIf.filter((w) => hasSharedHeaps(w) && !w.failed && !w.setting.includes(','));
-  if (events.threadSlots === 1 || events.length > EVENTS_IN_SEEDS || sharing.some(({ cpuNs }) => cpuNs !== null))
+  if (events.threadSlots === 1 || events.length > EVENTS_IN_ORDERS || sharing.some(({ cpuNs }) => cpuNs !== null))
     return [];
   return sharing.sort((x, y) => x.rssBytes - y.rssBytes).slice(0, 1);
 }
@@ -134,8 +140,10 @@ export const advisedTrials = (
   trials: readonly Trial[],
 ): Trial[] => candidates(options, observed, shared, trials, UNWEIGHED).advised.map(({ trial }) => trial);
 
-const firstUntimed = (all: readonly Candidate[], { times }: Weighed): Trial | undefined =>
-  all.find(({ trial }) => !times.has(trial))?.trial;
+const trialsOf = (all: readonly Candidate[]): Trial[] => [...new Set(all.map(({ trial }) => trial))];
+
+const untimedOf = (all: readonly Candidate[], { times }: Weighed): Trial[] =>
+  trialsOf(all).filter((trial) => !times.has(trial));
 
 /** What runs have told so far. */
 interface Learned {
@@ -168,10 +176,17 @@ export function pricesInOrders(timed: Timed, asItIs: Timed): RunTimes {
   for (const [i, there] of (timed.inOrders ?? []).entries()) {
     const own = asItIs.inOrders?.[i];
     if (!there || !own) continue;
+    // As many times as much as as it is: an order in which all takes far more tells of the setting no more than others.
     const priced = (name: 'faults' | 'syscalls' | 'cpuNs') =>
-      Math.max(0, Math.min(least[name], asItIs.times[name] + there[name] - own[name]));
-    cpuMostNs = Math.max(cpuMostNs, asItIs.times.cpuNs + there.cpuNs - own.cpuNs);
-    least = { ...least, faults: priced('faults'), syscalls: priced('syscalls'), cpuNs: priced('cpuNs') };
+      own[name] > 0 ? (asItIs.times[name] * there[name]) / own[name] : asItIs.times[name] + there[name];
+    const count = (name: 'faults' | 'syscalls') => Math.min(least[name], Math.round(priced(name)));
+    cpuMostNs = Math.max(cpuMostNs, priced('cpuNs'));
+    least = {
+      ...least,
+      faults: count('faults'),
+      syscalls: count('syscalls'),
+      cpuNs: Math.min(least.cpuNs, priced('cpuNs')),
+    };
   }
   return { ...least, cpuMostNs };
 }
@@ -182,9 +197,9 @@ function withOrders(before: Learned, trial: Trial, own: OrderRange | null): Lear
 }
 
 /**
- * Runs what would be advised in virtual time, and in other orders of the threads' calls, until the advice
- * stands: what turns out to be too slow or too uncertain makes room for the next best. Where what it saves is not far beyond what orders change, with
- * other seeds too.
+ * Runs what would be advised in virtual time, and in a few other orders of the threads' calls, until the advice
+ * stands: what turns out to be too slow or too uncertain makes room for the next best. That is run in all orders then, and where what it saves is not
+ * far beyond what these change, with other seeds too.
  */
 export async function weigh(
   options: RunOptions & Allowed,
@@ -194,25 +209,33 @@ export async function weigh(
   timings: Timings,
 ): Promise<Weighed> {
   let learned: Learned = { orders: new Map(), times: new Map(), asItIs: undefined, asItIsAgain: null };
+  const inAll = new Set<Trial>();
   const again = new Set<Trial>();
-  let inOrders = false;
+  const against: Trial[] = [];
   for (;;) {
     const known = weighedOf(observed, learned);
-    const { forMemory, all } = candidates(options, observed, shared, trials, known);
-    const untimed = firstUntimed(all, known);
-    if (untimed) {
-      inOrders ||= sharesHeaps(untimed);
-      timings.onRun(() => beginNext(untimed));
-      const [timed, asItIs] = await Promise.all([timings.of(untimed), timings.asItIs(inOrders)]);
+    const { forMemory, uncertain, all } = candidates(options, observed, shared, trials, known);
+    const untimed = untimedOf(all, known);
+    const inFew = trialsOf([...forMemory, ...uncertain]).filter((t) => sharesHeaps(t) && known.times.has(t));
+    const unfinished = inFew.filter((trial) => !inAll.has(trial));
+    const [next, second] = [...untimed, ...unfinished];
+    if (next) {
+      const orders = untimed.length > 0 ? 'few' : 'all';
+      if (orders === 'all') inAll.add(next);
+      against.push(next);
+      // Most likely that is asked for next: another processor begins with it.
+      if (second) timings.begin(second, untimed.includes(second) ? 'few' : 'all');
+      timings.onRun(() => beginNext(next));
+      const [timed, asItIs] = await Promise.all([timings.of(next, orders), timings.asItIs(against)]);
       if (!timed || !asItIs) return known;
-      learned = withTimed(learned, untimed, timed, asItIs);
+      learned = withTimed(learned, next, timed, asItIs);
       continue;
     }
     const close = forMemory.find(({ trial, whatIf }) => !again.has(trial) && isClose(whatIf, known));
     if (!close) return known;
     again.add(close.trial);
-    const [own, asItIsAgain] = await Promise.all([timings.again(close.trial), timings.again(null)]);
-    learned = { ...withOrders(learned, close.trial, own), asItIsAgain };
+    const [own, asItIsAgain] = await timings.again(close.trial);
+    learned = { ...withOrders(learned, close.trial, own), asItIsAgain: wider(learned.asItIsAgain, asItIsAgain) };
   }
 
   /**
@@ -223,7 +246,7 @@ export async function weigh(
     const [timed, asItIs] = [timings.soFar(trial), timings.soFar(null)];
     if (!timed || !asItIs || learned.times.has(trial)) return;
     const guess = weighedOf(observed, withTimed(learned, trial, timed, asItIs));
-    const next = firstUntimed(candidates(options, observed, shared, trials, guess).all, guess);
+    const [next] = untimedOf(candidates(options, observed, shared, trials, guess).all, guess);
     if (next) timings.begin(next);
   }
 

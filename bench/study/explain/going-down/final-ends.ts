@@ -13,7 +13,7 @@ import {
 import type { Bytes, Ns } from '../../../../sim/contract/units.ts';
 import { CALLS_BEHIND, isFree, isRecorders, PASSING, WORK_BYTES } from './final-frees.ts';
 import { handedOver } from './handed-over.ts';
-import { LOOKED_BACK_NS, nsOf, STOPPED_NS } from './pauses.ts';
+import { IDLE_NS, LOOKED_BACK_NS, nsOf, STOPPED_NS } from './pauses.ts';
 
 /** Ends of threads behind which the program does no more work. */
 export interface FinalEnds {
@@ -71,17 +71,22 @@ function workEnds(events: EventBuffer, end: number): number {
         pause.endOf(row - 1);
       } else if (op === OP_JOIN) pause.joined(row - 1);
       else if (isGiven(row - 1)) given++;
-      if (asked > WORK_BYTES || given > 0) break;
-      pause.over();
+      pause.over(isAllocating(op));
+      if (asked > WORK_BYTES || given > 0 || pause.isQuietWork()) break;
     }
   }
   return row;
 }
 
+/** A program that frees all that it has is busy; one that waits for most of the time, and allocates again and again, is at work. */
+const MOSTLY = 0.9;
+
 /** What passes without a call, going back. Behind the last end nothing is waited for; then a thread may be, unless the trace has when it was. */
 function createPause({ head, a, b, begins }: EventBuffer) {
   const joined = new Set<number>();
   let [ownNs, allNs, mostNs, waitedNs]: [Ns, Ns, Ns, Ns] = [0, 0, STOPPED_NS, 0];
+  // As far back as to the end of a thread; time from the first allocation on, the last one that comes.
+  let [allocations, idleNs, passedNs]: [number, Ns, Ns] = [0, 0, 0];
   return {
     joined(row: number): void {
       joined.add(a[row]!);
@@ -91,6 +96,7 @@ function createPause({ head, a, b, begins }: EventBuffer) {
       const thread = head[row]! >>> OP_BITS;
       const number = begins.findLast((begun) => begun.row <= row && begun.thread === thread)?.id ?? 0;
       if (!joined.has(number)) mostNs = LOOKED_BACK_NS;
+      [allocations, idleNs, passedNs] = [0, 0, 0];
     },
     isTooLong(ns: Ns): boolean {
       const waited = Math.min(waitedNs, ns);
@@ -99,6 +105,16 @@ function createPause({ head, a, b, begins }: EventBuffer) {
       allNs += ns;
       return ownNs > mostNs || allNs > LOOKED_BACK_NS;
     },
-    over: () => void ([ownNs, allNs] = [0, 0]),
+    /** Calls far apart, as long together as no program is stopped. */
+    isQuietWork: () => allocations > CALLS_BEHIND && idleNs > STOPPED_NS && idleNs >= passedNs * MOSTLY,
+    /** A call comes: of the pause behind it. */
+    over(allocates: boolean): void {
+      if (allocations > 0) {
+        passedNs += ownNs;
+        if (ownNs > IDLE_NS) idleNs += ownNs;
+      }
+      if (allocates) allocations++;
+      [ownNs, allNs] = [0, 0];
+    },
   };
 }

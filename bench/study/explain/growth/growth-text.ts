@@ -5,17 +5,32 @@ import type { Facts, VerdictKind } from '../explanation.ts';
 import { WORTH_FINDING } from '../mechanisms/mechanism.ts';
 import type { Floors } from './floors.ts';
 import type { GrowingPart } from './growing-parts.ts';
-import type { Unbounded } from './unbounded.ts';
+import { risesByMuch, type Unbounded } from './unbounded.ts';
 
 /** More are not named one by one. */
 const NAMED = 3;
 
+/** A share that is no matter. */
+const A_FEW = 0.1;
+
 /** What the headline says of it after the requested bytes. */
-export function leakText({ parts, bytes: grown }: Unbounded, { sample }: Facts): string {
-  const all = grown >= sample.breakdown.requested * 0.9;
-  const which = all ? 'it' : `${bytes(grown)} of it`;
+export function leakText({ parts, bytes: grown }: Unbounded, { sample, growth }: Facts): string {
+  const all = grown >= sample.breakdown.requested * (1 - A_FEW);
+  const which = all ? 'all of that' : `${bytes(grown)} of it`;
+  // What realloc makes larger may grow too, and is none of these parts.
+  const rest = all || growth.reallocBytes >= grown * A_FEW ? '' : '; the rest does not';
   if (parts.length === 0) return `the least sum of ${which} rises from quarter to quarter of the run`;
-  return `${which}, ${whoseText(parts)}, grows from quarter to quarter of the run${all ? '' : '; the rest does not'}`;
+  return `${which}, ${whoseText(parts)}, grows from quarter to quarter of the run${rest}`;
+}
+
+/** Beside a cause that accounts for more: what a program that is at work holds ever more of, however large the rest is. */
+export function besideText(kind: VerdictKind, unbounded: Unbounded | null, facts: Facts): string[] {
+  if (kind === 'leak' || kind === 'in use' || !unbounded?.isAtWork || unbounded.hasStopped) return [];
+  const { parts, bytes: grown } = unbounded;
+  const which = parts.length === 0 ? 'all that the program holds' : whoseText(parts);
+  return [
+    `Beside it a leak, or a program that needs ever more: ${bytes(grown)} of ${bytes(facts.sample.rssBytes)} resident, ${which}, grow from quarter to quarter of the run.`,
+  ];
 }
 
 /** Whether the program holds more and more, and where that was allocated. */
@@ -86,8 +101,9 @@ const listed = (names: readonly string[]): string =>
 const floorsText = (floors: Floors): string => floors.map((f) => bytes(f)).join(', ');
 
 /** All of it together, where no part of it alone is known to grow. */
-function wholeSentence({ growth, sites }: Facts): string[] {
-  if (!growth.rises) return [];
+function wholeSentence(facts: Facts): string[] {
+  const { growth, sites } = facts;
+  if (!risesByMuch(facts)) return [];
   const lines = byLine(sites ?? []);
   const most = lines.reduce((x, y) => (y.held > x.held ? y : x), lines[0]!);
   const { held } = sumOf(lines);

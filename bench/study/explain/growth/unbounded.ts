@@ -28,11 +28,15 @@ export function unboundedOf({ growth, sample }: Pick<Facts, 'growth' | 'sample'>
     const isAtWork = isMuch(growth.freed, sum(parts, 'steps'), bytes);
     return { parts, bytes, isAtWork, hasStopped: parts.every((part) => part.hasStopped) };
   }
-  const stays = growth.rises && growth.floors[3] >= breakdown.requested * STAYS;
+  const stays = risesByMuch({ growth, sample }) && growth.floors[3] >= breakdown.requested * STAYS;
   if (!stays || growth.reallocBytes >= breakdown.requested * STAYS) return null;
   const isAtWork = isMuch(growth.freed, liveBlocks, breakdown.requested);
   return { parts: [], bytes: breakdown.requested, isAtWork, hasStopped: false };
 }
+
+/** Whether all of what it holds rises, and has risen by what is worth a word. */
+export const risesByMuch = ({ growth: { rises, floors }, sample }: Pick<Facts, 'growth' | 'sample'>): boolean =>
+  rises && floors[3] - floors[0] >= sample.rssBytes * WORTH_FINDING;
 
 /** A program that starts and loads what it needs frees a few times what it keeps; one that is at work, so many times. */
 const AT_WORK = 4;

@@ -10,7 +10,7 @@ import {
   OP_REQUEST_END,
 } from '../../../../sim/contract/event.ts';
 import { hasOperation } from '../../../../sim/contract/operation-set.ts';
-import type { Bytes, Ns } from '../../../../sim/contract/units.ts';
+import { type Bytes, type Ns, PAGE_BYTES } from '../../../../sim/contract/units.ts';
 import { inPieces } from '../../../../sim/replay/row-pieces.ts';
 import { visitObjects } from '../../../run/object-events.ts';
 import { nsOf } from '../going-down/pauses.ts';
@@ -40,6 +40,8 @@ export interface Demand {
   readonly growth: Growth;
   /** Frees and reallocs of blocks of LARGE_BYTES and more that malloc serves, in order; a row that frees several is there for each. */
   readonly largeFrees: LargeFrees;
+  /** Bytes of all that malloc's blocks of so many bytes freed, by the power of two that they reach. */
+  readonly freedByPower: Float64Array;
   /** Rows with mallopt(). */
   readonly optionRows: readonly number[];
 }
@@ -50,8 +52,7 @@ export interface LargeFrees {
   readonly sizes: readonly Bytes[];
 }
 
-/** From here on a block leaves whole pages. */
-export const LARGE_BYTES = 16 * 1024;
+const LARGE_BYTES = 16 * 1024;
 
 /** Who else than malloc's family may hand blocks to malloc: requests, where no layer above it serves them. */
 const MALLOCS: ReadonlySet<number> = new Set([OP_FREE, OP_REALLOC]);
@@ -66,6 +67,7 @@ export function demandOf(events: EventBuffer, end: number, hasLayer: boolean, li
   const inTime = eighthsOf(wholeNs);
   const parts = watchParts(events, lives, wholeNs);
   const largeFrees = { rows: [] as number[], sizes: [] as number[] };
+  const freedByPower = new Float64Array(54);
   const optionRows: number[] = [];
   const frees = hasLayer ? MALLOCS : ALL;
   let sum = 0;
@@ -80,9 +82,12 @@ export function demandOf(events: EventBuffer, end: number, hasLayer: boolean, li
     inTime.holds(sum, wholeNs, wholeNs);
   };
   const leave = (row: number, slot: number) => {
-    if (requested[slot]! < LARGE_BYTES || !frees.has(head[row]! & OP_MASK)) return;
+    const size = requested[slot]!;
+    if (size < PAGE_BYTES || !frees.has(head[row]! & OP_MASK)) return;
+    freedByPower[Math.floor(Math.log2(size))]! += size;
+    if (size < LARGE_BYTES) return;
     largeFrees.rows.push(row);
-    largeFrees.sizes.push(requested[slot]!);
+    largeFrees.sizes.push(size);
   };
   visitObjects(events, end, {
     row(row) {
@@ -113,7 +118,7 @@ export function demandOf(events: EventBuffer, end: number, hasLayer: boolean, li
     freed: parts.freed,
     reallocBytes: parts.reallocBytes(),
   };
-  return { growth, largeFrees, optionRows };
+  return { growth, largeFrees, freedByPower, optionRows };
 }
 
 /** The recorded time of rows [0, end). */

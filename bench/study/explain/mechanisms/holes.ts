@@ -1,6 +1,6 @@
 import { bytes, count, counted, percent } from '../../../../sim/contract/format.ts';
 import type { Bytes } from '../../../../sim/contract/units.ts';
-import { type Demand, LARGE_BYTES } from '../heap/demand.ts';
+import type { Demand } from '../heap/demand.ts';
 import type { AreaReport } from '../heap/ranges.ts';
 import { type Mechanism, WORTH_FINDING } from './mechanism.ts';
 import { FIXED_MMAP_THRESHOLD } from './shared-settings.ts';
@@ -8,7 +8,9 @@ import { FIXED_MMAP_THRESHOLD } from './shared-settings.ts';
 const KIB = 1024;
 /** Blocks from here on are mapped on their own with the usual thresholds already. */
 const USUAL_THRESHOLD = 128 * KIB;
-const THRESHOLDS: readonly Bytes[] = [64 * KIB, 32 * KIB, 16 * KIB];
+/** A block on pages of its own takes up to a page more: of one that is no longer than that, as much again. */
+const THRESHOLDS: readonly Bytes[] = [64 * KIB, 32 * KIB, 16 * KIB, 8 * KIB];
+const LEAST = THRESHOLDS.at(-1)!;
 /** Blocks that were carved from the heap account for the holes where they gave back so much of them: small ones beside them widen a hole. */
 const MOST = 0.5;
 /** A lower threshold is worth a run if it takes so much more of them. */
@@ -36,7 +38,7 @@ export const holes: Mechanism = {
         `${bytes(below)} are free on whole pages below ${keepers(heaps)}: glibc cuts off the ends of heaps alone, so these stay until malloc_trim or a block that fits.`,
         ...(worth.length > 0 && freed.below >= freed.above
           ? [
-              `Of the blocks of ${bytes(LARGE_BYTES)} and more that were freed, ${percent(freed.below / (freed.below + freed.above))} by size are below ${bytes(USUAL_THRESHOLD)}, so they were carved from the heap and left such holes.`,
+              `Of the blocks of ${bytes(LEAST)} and more that were freed, ${percent(freed.below / (freed.below + freed.above))} by size are below ${bytes(USUAL_THRESHOLD)}, so they were carved from the heap and left such holes.`,
             ]
           : []),
       ],
@@ -62,13 +64,13 @@ function keepers(heaps: readonly AreaReport[]): string {
   return `the ${counted(live, 'live block')}${hasOwn ? ' and the allocator’s own structures' : ''} of ${where}`;
 }
 
-/** Bytes of the large blocks that were freed. */
-function freedSizes({ largeFrees: { sizes } }: Demand) {
-  const sumWhere = (wanted: (size: Bytes) => boolean) =>
-    sizes.reduce((sum, size) => (wanted(size) ? sum + size : sum), 0);
+/** Bytes of the blocks of whole pages that were freed. */
+function freedSizes({ freedByPower }: Demand) {
+  const between = (from: Bytes, to: Bytes) =>
+    freedByPower.subarray(Math.log2(from), Math.log2(to)).reduce((sum, value) => sum + value, 0);
   return {
-    below: sumWhere((size) => size < USUAL_THRESHOLD),
-    above: sumWhere((size) => size >= USUAL_THRESHOLD),
-    from: (threshold: Bytes) => sumWhere((size) => size >= threshold && size < USUAL_THRESHOLD),
+    below: between(LEAST, USUAL_THRESHOLD),
+    above: between(USUAL_THRESHOLD, 2 ** freedByPower.length),
+    from: (threshold: Bytes) => between(threshold, USUAL_THRESHOLD),
   };
 }

@@ -2,7 +2,7 @@ import { bytes, counted } from '../../../../sim/contract/format.ts';
 import type { Setting } from '../settings/setting.ts';
 import type { Mechanism } from './mechanism.ts';
 
-const HUGE_BYTES = 2 * 1024 * 1024;
+export const HUGE_BYTES = 2 * 1024 * 1024;
 
 /** One write makes 2 MiB resident, and what is freed within them goes back only where the kernel splits them. */
 export const hugePages: Mechanism = {

@@ -73,7 +73,7 @@ const apartText = ({ cachedChunks, pieces, joined, freeBytes }: KeptApart, cache
 
 /** docs/results/explain.md. */
 const scatteredText = (fastCount: number): string =>
-  `For time try mxfast=0, whatever work is counted for it: ${counted(fastCount, 'chunk')} of fastbins come back in scattered order, and of programs that have so many some took a third to a half less processor time with their blocks side by side. No price here knows that.`;
+  `For time mxfast=0 may be worth a trial, whatever work is counted for it: ${counted(fastCount, 'chunk')} of fastbins come back in scattered order. Of programs that have so many some took as long with their blocks side by side, some up to half less processor time; no price here knows which.`;
 
 /** The arenas of glibc's statistics; none of other allocators'. */
 function arenasOf(stats: unknown): readonly FreeSmall[] {

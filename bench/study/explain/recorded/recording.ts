@@ -21,7 +21,7 @@ export function recordingOf(
   const under = otherSetup(options);
   const thp = recordedThp(options);
   const isLaterLook = under === null && look !== undefined && look.eventsLater >= 0;
-  const recorded = isLaterLook ? recordedPeak(events.observations.find(({ row }) => row === look.row)) : null;
+  const recorded = isLaterLook ? recordedPeak(events.observations.filter(({ row }) => row <= look.row)) : null;
   return {
     under,
     hadHugePages: thp === 'always' || (thp === 'madvise' && asksForHugePages(recordedSpec(options))),

@@ -10,7 +10,7 @@ import { withClock } from './other-clock.ts';
 import { withOption } from './setting.ts';
 
 /** For a range so many events are run, in so many runs at most and at least. */
-const EVENTS = 8e6;
+const EVENTS = 4e6;
 const MOST = 32;
 const FEWEST = 3;
 

@@ -1,9 +1,11 @@
 import type { EventBuffer } from '../../../../sim/contract/event.ts';
 import type { Bytes } from '../../../../sim/contract/units.ts';
+import { isTimed } from '../../../run/machine-shape.ts';
 import type { RunResult } from '../../../run/result.ts';
 import type { RunTask } from '../../parallel/run-task.ts';
 import type { Facts } from '../explanation.ts';
 import { isRecorded } from '../going-down/final-frees.ts';
+import { keepingArenas } from './kept-arenas.ts';
 import type { OrderRange, Trial, WhatIf } from './what-if.ts';
 
 /** What counts for a setting: the most that it leaves in any order that was run. */
@@ -54,30 +56,41 @@ const HOLDS_MORE = 1.2;
 export const keepsOrder = ({ summary }: RunResult, { requestedPeakBytes }: EventBuffer): boolean =>
   summary.requestedPeakBytes <= requestedPeakBytes * HOLDS_MORE;
 
+/** The allocator stays the one of the timed run, which may have as many arenas as its processors say. */
+const onProcessors = (task: RunTask, cpus: number): RunTask => ({
+  ...task,
+  cpus,
+  allocator: keepingArenas(task.allocator, task.cpus),
+});
+
+/** For a range so many events are run in other orders of one setting, in so many runs at most; longer traces are not run so for what saves nothing in their own order. */
+export const EVENTS_IN_ORDERS = 3e6;
+const MOST = 6;
+/** As it is: those that differ most. */
+const MOST_AS_IT_IS = 2;
+
 /**
- * The same events in other orders, beside that of the timed run: as many processors as threads, so that all go on at the same time; and
- * one, on which each goes on until it waits or its slice is over. A recording slows the work down, so it is run at full speed too.
+ * The same events in other orders, beside that of the timed run, at least one: on one processor of the machine, where each thread goes on until it waits or its slice
+ * is over; with other seeds, by which ticks fall elsewhere. A recording slows the work down, so it is run at full speed. All of these can be made in the machine of the
+ * timed run. Where nobody knows what overlaps, also where all threads do: with a processor for each.
  */
-export const otherOrders = (timed: RunTask, { threadSlots, source }: EventBuffer): RunTask[] =>
-  [
-    { ...timed, cpus: 1, pace: 'asap' as const },
-    { ...timed, cpus: threadSlots },
-    ...(isRecorded(source) && timed.cpus > 1 ? [{ ...timed, pace: 'asap' as const }] : []),
-  ].filter((task) => task.cpus !== timed.cpus || task.pace !== timed.pace);
+export function otherOrders(timed: RunTask, events: EventBuffer, isAsItIs: boolean): RunTask[] {
+  const { source, length, threadSlots } = events;
+  const isSlowed = isRecorded(source) && timed.pace === 'recorded';
+  const fast: RunTask = { ...timed, pace: 'asap' };
+  const drawn = isSlowed ? fast : timed;
+  const orders: RunTask[] = [
+    ...(isSlowed ? [fast] : []),
+    ...(isTimed(events) || timed.cpus >= threadSlots ? [] : [onProcessors(timed, threadSlots)]),
+    ...(timed.cpus > 1 ? [{ ...fast, affinity: 1 }] : []),
+    ...Array.from({ length: MOST }, (_, i) => ({ ...drawn, seed: timed.seed + 2 + i })),
+  ];
+  const affordable = Math.max(1, Math.floor(EVENTS_IN_ORDERS / Math.max(1, length)));
+  return orders.slice(0, Math.min(affordable, isAsItIs ? MOST_AS_IT_IS : MOST));
+}
 
-/** For a range so many events are run with other seeds, in so many runs at most; longer traces are not run so for what saves nothing in their own order. */
-export const EVENTS_IN_SEEDS = 3e6;
-const MOST = 4;
-
-/** At full speed by chance, where threads come to share heaps: who holds memory when the others free theirs is another one with each seed. */
-export const fullSpeedSeeds = (timed: RunTask, { threadSlots, source, length }: EventBuffer): RunTask[] =>
-  isRecorded(source) && timed.cpus > 1 && threadSlots > 1
-    ? Array.from({ length: Math.min(MOST, Math.floor(EVENTS_IN_SEEDS / Math.max(1, length))) }, (_, i) => ({
-        ...timed,
-        pace: 'asap' as const,
-        seed: timed.seed + 2 + i,
-      }))
-    : [];
+/** Of other orders, for what is named beside what is advised. */
+export const fewOf = (orders: readonly RunTask[]): RunTask[] => orders.slice(0, orders.length >> 1);
 
 /** And by chance: with another seed, at the recorded pace and at full speed where there are two. */
 export const otherSeeds = (timed: RunTask): RunTask[] =>

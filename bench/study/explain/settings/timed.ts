@@ -1,7 +1,7 @@
 import { formatAllocator } from '../../../../allocators/spec.ts';
 import { UserError } from '../../../../sim/contract/assert.ts';
-import { type EventBuffer, OP_CLOCK, OP_MASK } from '../../../../sim/contract/event.ts';
 import type { Bytes } from '../../../../sim/contract/units.ts';
+import { isTimed } from '../../../run/machine-shape.ts';
 import type { RunResult } from '../../../run/result.ts';
 import type { RunOptions } from '../../../run/run-options.ts';
 import type { Runner } from '../../parallel/run-all.ts';
@@ -9,8 +9,8 @@ import type { RunTask } from '../../parallel/run-task.ts';
 import { shapeOf } from '../../parallel/task-shape.ts';
 import type { RunTimes } from '../explanation.ts';
 import { createLayouts, inLayout } from './layouts.ts';
-import { fullSpeedSeeds, keepsOrder, otherOrders, otherSeeds, sharesHeaps } from './orders.ts';
-import { callsOf, type OrderRange, type Trial, taskOf, upTo } from './what-if.ts';
+import { fewOf, keepsOrder, otherOrders, otherSeeds, sharesHeaps } from './orders.ts';
+import { callsOf, type OrderRange, startingState, type Trial, taskOf, upTo } from './what-if.ts';
 
 /** A run in virtual time. */
 export interface Timed {
@@ -21,18 +21,21 @@ export interface Timed {
   readonly orders: OrderRange | null;
 }
 
+/** In how many other orders a setting is run of which threads come to share heaps. */
+export type Orders = 'few' | 'all';
+
 /** Runs in virtual time of settings, or of none (null: as it is), each begun by whoever asks for it first; undefined where virtual time does not take the events. */
 export interface Timings {
-  /** In other orders too where threads come to share heaps. */
-  of(trial: Trial): Promise<Timed | undefined>;
-  /** The same as it is; `inOrders`: in other orders too, for what is held against a setting that is run in them. */
-  asItIs(inOrders: boolean): Promise<Timed | undefined>;
+  /** In other orders too, each in a layout of its own, where threads come to share heaps; else in other layouts where these matter. */
+  of(trial: Trial, orders: Orders): Promise<Timed | undefined>;
+  /** The same of the run as it is, in what any of these is run in. */
+  asItIs(against: readonly Trial[]): Promise<Timed | undefined>;
   /** By the runs that have ended, in whatever orders; undefined as long as the timed one has not. */
   soFar(trial: Trial | null): Timed | undefined;
-  /** What it leaves with other seeds. */
-  again(trial: Trial | null): Promise<OrderRange | null>;
-  /** That of a setting and as it is, for whoever will ask; null: as it is alone, in no other order. */
-  begin(trial: Trial | null): void;
+  /** What it leaves, and what the run as it is does, by chance once more: with other seeds where threads come to share heaps, else in other layouts where these matter. */
+  again(trial: Trial): Promise<readonly [OrderRange | null, OrderRange | null]>;
+  /** That of a setting and as it is, for whoever will ask; null: as it is alone. */
+  begin(trial: Trial | null, orders?: Orders): void;
   /** Whether it is run in the machine of the run as it is. */
   isOfOneShape(trial: Trial): boolean;
   /** `heardOf` is called after each run. */
@@ -44,13 +47,25 @@ export function createTimings(options: RunOptions, end: number, runner: Runner):
   const { events } = options;
   const threads = events.threadSlots;
   const taskIn = (trial: Trial | null) => (trial ? timedTrial(options, trial) : timedAsItIs(options, end));
-  const ended = new Map<Trial | null, { first: RunResult | undefined; readonly others: RunResult[] }>();
+  /** What starts in the same state is one run. */
+  const stateOf = (trial: Trial | null): string => (trial ? startingState(options, trial) : '');
+  const ended = new Map<string, { first: RunResult | undefined; readonly others: RunResult[] }>();
   let tell = () => {};
 
   function endedOf(trial: Trial | null) {
-    const known = ended.get(trial) ?? { first: undefined, others: [] };
-    ended.set(trial, known);
+    const known = ended.get(stateOf(trial)) ?? { first: undefined, others: [] };
+    ended.set(stateOf(trial), known);
     return known;
+  }
+
+  function onceForEach<T>(run: (trial: Trial | null) => Promise<T>): (trial: Trial | null) => Promise<T> {
+    const begun = new Map<string, Promise<T>>();
+    return (trial) => {
+      const state = stateOf(trial);
+      const one = begun.get(state) ?? heard(run(trial));
+      begun.set(state, one);
+      return one;
+    };
   }
 
   const first = onceForEach(async (trial) => {
@@ -66,12 +81,14 @@ export function createTimings(options: RunOptions, end: number, runner: Runner):
     tell();
     return result;
   }
-  const others = onceForEach((trial) => {
-    const timed = taskIn(trial);
-    const seeds = trial && sharesHeaps(trial) ? fullSpeedSeeds(timed, upTo(events, end)) : [];
-    const tasks = [...otherOrders(timed, events), ...seeds];
-    return Promise.all(tasks.map((task, i) => inOther(trial, inLayout(task, i + 1))));
-  });
+  const ordersOf = (trial: Trial | null): RunTask[] =>
+    otherOrders(taskIn(trial), upTo(events, end), trial === null).map((task, i) => inLayout(task, i + 1));
+  const inThese = (trial: Trial | null, tasks: readonly RunTask[]) =>
+    Promise.all(tasks.map((task) => inOther(trial, task)));
+  /** As it is in all: what others are held against. */
+  const fewFor = (trial: Trial | null): RunTask[] => (trial ? fewOf(ordersOf(trial)) : ordersOf(trial));
+  const inFew = onceForEach((trial) => inThese(trial, fewFor(trial)));
+  const inMore = onceForEach((trial) => inThese(trial, ordersOf(trial).slice(fewFor(trial).length)));
   const inFileOrder = (trial: Trial | null) => trial?.task ?? taskOf(options, end, formatAllocator(options.spec));
   const layouts = createLayouts(upTo(events, end));
   const inLayouts = onceForEach((trial) =>
@@ -86,22 +103,31 @@ export function createTimings(options: RunOptions, end: number, runner: Runner):
     orders: threads > 1 || inOthers.length > 0 ? rangeOf([run, ...inOthers], options) : null,
   });
 
-  async function time(trial: Trial | null, inOrders: boolean): Promise<Timed | undefined> {
-    const inSome = await Promise.all([first(trial), inOrders && threads > 1 ? others(trial) : [], inLayouts(trial)]);
-    const [run, inOrder, inProcess] = inSome;
-    const inOthers = whole([...inOrder, ...inProcess]);
+  async function together(trial: Trial | null, others: readonly Promise<Ended>[]): Promise<Timed | undefined> {
+    const [run, ...more] = await Promise.all([first(trial), ...others]);
+    const inOthers = whole(more.flat());
     return run && inOthers && timedBy(run, inOthers);
   }
 
-  async function withSeeds(trial: Trial | null): Promise<OrderRange | null> {
-    const tasks = [...(threads > 1 ? otherSeeds(taskIn(trial)) : []), ...layouts.others(inFileOrder(trial), 1)];
-    const results = await Promise.all(tasks.map((task) => runTimed(task, runner)));
-    const ends = whole(results);
-    return ends ? rangeOf(ends, options) : null;
-  }
+  const isInOrders = (trial: Trial) => threads > 1 && sharesHeaps(trial);
+  const of = (trial: Trial, orders: Orders) => {
+    const inOrders = [inFew(trial), ...(orders === 'all' ? [inMore(trial)] : [])];
+    return together(trial, isInOrders(trial) ? inOrders : [inLayouts(trial)]);
+  };
+  const asItIs = (against: readonly Trial[]) =>
+    together(null, [
+      ...(against.some(isInOrders) ? [inFew(null)] : []),
+      ...(against.every(isInOrders) ? [] : [inLayouts(null)]),
+    ]);
 
-  const of = (trial: Trial) => time(trial, sharesHeaps(trial));
-  const asItIs = (inOrders: boolean) => time(null, inOrders);
+  const rangeIn = (chances: (trial: Trial | null) => readonly RunTask[]) =>
+    onceForEach(async (trial) => {
+      const ends = whole(await Promise.all(chances(trial).map((task) => runTimed(task, runner))));
+      return ends ? rangeOf(ends, options) : null;
+    });
+  const withSeeds = rangeIn((trial) => (threads > 1 ? otherSeeds(taskIn(trial)) : []));
+  const inMoreLayouts = rangeIn((trial) => layouts.others(inFileOrder(trial), 1));
+
   return {
     of,
     asItIs,
@@ -111,23 +137,19 @@ export function createTimings(options: RunOptions, end: number, runner: Runner):
     },
     isOfOneShape: (trial) => shapeOf(taskIn(trial)) === shapeOf(taskIn(null)),
     onRun: (heardOf) => void (tell = heardOf),
-    again: onceForEach(withSeeds),
-    begin(trial) {
-      if (trial) heard(of(trial));
-      heard(asItIs(trial !== null && sharesHeaps(trial)));
+    again(trial) {
+      const chance = !isInOrders(trial) && layouts.others(inFileOrder(trial), 1).length > 0 ? inMoreLayouts : withSeeds;
+      return Promise.all([chance(trial), chance(null)]);
+    },
+    begin(trial, orders = 'few') {
+      if (trial) heard(of(trial, orders));
+      heard(asItIs(trial ? [trial] : []));
     },
   };
 }
 
-/** `run`, once for each of what it is asked about. */
-function onceForEach<T>(run: (trial: Trial | null) => Promise<T>): (trial: Trial | null) => Promise<T> {
-  const begun = new Map<Trial | null, Promise<T>>();
-  return (trial) => {
-    const one = begun.get(trial) ?? heard(run(trial));
-    begun.set(trial, one);
-    return one;
-  };
-}
+/** Runs that have ended; undefined for one that virtual time does not take. */
+type Ended = readonly (RunResult | undefined)[];
 
 /** Whoever awaits it hears of its failure; that nobody does is no failure of its own. */
 export function heard<T>(promise: Promise<T>): Promise<T> {
@@ -192,9 +214,4 @@ async function runTimed(task: RunTask, runner: Runner): Promise<RunResult | unde
     if (error instanceof UserError) return undefined;
     throw error;
   }
-}
-
-export function isTimed({ head, length }: EventBuffer): boolean {
-  for (let row = 0; row < length; row++) if ((head[row]! & OP_MASK) === OP_CLOCK) return true;
-  return false;
 }

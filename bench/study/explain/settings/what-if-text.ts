@@ -1,7 +1,7 @@
 import { bytes, count, duration, percent } from '../../../../sim/contract/format.ts';
 import { columnBlocks, fold } from '../../../report/text/fold.ts';
 import type { Palette } from '../../../report/text/palette.ts';
-import { rangeText } from '../advice/advice-text.ts';
+import { rangeText } from '../advice/range-text.ts';
 import type { Explanation } from '../explanation.ts';
 import { isWide } from './orders.ts';
 import { setsDefaults } from './setting.ts';
@@ -20,7 +20,7 @@ export function whatIfLines(e: Explanation, palette: Palette, width: number): st
     ...(without.length > 0 ? remark(`Without effect here: ${without.join('; ')}.`) : []),
     ...(e.threads > 1 && rows.some((w) => !w.orders) ? remark(ONE_ORDER) : []),
     ...(rows.length > 0 ? remark(workRemark(e, rows)) : []),
-    ...(rows.length > 0 ? remark(LOCALITY) : []),
+    ...(rows.length > 0 ? remark(rows.some(isMxfast) ? `${LOCALITY} ${LOCALITY_OF_MXFAST}` : LOCALITY) : []),
     ...(rows.length > 0 ? remark(FAULTS) : []),
     ...(rows.some(isDefaults) ? remark(DEFAULTS) : []),
   ];
@@ -51,7 +51,11 @@ const PROGRAM = 'It goes by what that is of the processor time of the program.';
 
 /** docs/results/explain.md. */
 const LOCALITY =
-  'Prices know no caches: where blocks come to lie otherwise, the accesses of the allocator and of the program take more or less than that, and the sign may be wrong. With mxfast=0, which puts free blocks side by side, some programs took a third to a half less processor time in all.';
+  'Prices know no caches: where blocks come to lie otherwise, the accesses of the allocator and of the program take more or less than that, and the sign may be wrong.';
+const LOCALITY_OF_MXFAST =
+  'With mxfast=0, which puts free blocks side by side, some programs took as long, some up to half less processor time in all.';
+
+const isMxfast = ({ setting }: WhatIf): boolean => setting.split(',').includes('mxfast=0');
 
 const FAULTS = 'faults: those of the heap; what the process touches beside it is not in them.';
 

@@ -83,9 +83,9 @@ function stateOf({ kernel, events, cpus }: RunOptions, spec: AllocatorSpec, thp:
   const program = { thp, cpus, threads: isLimited ? Infinity : events.threadSlots };
   const layers: string[] = [thp];
   for (let layer: AllocatorSpec | undefined = spec; layer; layer = layer.below) {
-    const { model, version, given } = layer;
-    if (!model.startingState) return `${formatAllocator(spec)} ${thp}`;
-    layers.push(`${model.name}@${version} ${model.startingState(version, given, program)}`);
+    const { model, version, options: values, given } = layer;
+    const state = model.startingState?.(version, given, program) ?? JSON.stringify(values);
+    layers.push(`${model.name}@${version} ${state}`);
   }
   return layers.join(' ');
 }
