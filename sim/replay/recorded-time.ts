@@ -12,15 +12,18 @@ import { namesThread, type TraceThreads } from './thread-rows.ts';
 export interface RecordedTime {
   /** Which of its thread's events, from 0, is the next with a time of its own; NO_EVENT: none. */
   nextEvent(t: ThreadSlot): number;
-  /** When that one is due. */
-  nextNs(t: ThreadSlot): Ns;
+  /** When that one is due for a thread that has come to it at `now`. */
+  dueNs(t: ThreadSlot, now: Ns): Ns;
   /** Nobody waits in the run that begins: it goes as fast as it can. */
   ignore(): void;
+  /** In the run that begins a thread waits only where it paused for so long or longer, and as long as that from when it comes there. */
+  pauseFrom(ns: Ns): void;
   /** The thread has reached it in time. */
   passed(t: ThreadSlot): void;
 }
 
 export const NO_EVENT = 0x7fffffff;
+const NOT_THERE = -1;
 
 export function createRecordedTime(
   events: EventBuffer,
@@ -36,11 +39,31 @@ export function createRecordedTime(
   visitMoves(events, traceThreads, { ...moves, next });
   next.set(first.subarray(0, threads));
   const { event: eventAt, ns: nsAt } = moves;
+  const pausesFrom = keep(new Float64Array(1)); // 0: the recorded times are kept
+  const pauseEnds = keep(new Float64Array(threads).fill(NOT_THERE));
+
+  /** From its event before: the first one has none. */
+  function pauseOf(t: ThreadSlot): Ns {
+    const at = next[t]!;
+    return at > first[t]! ? nsAt[at]! - nsAt[at - 1]! : 0;
+  }
+
   return {
     nextEvent: (t) => (next[t]! < first[t + 1]! ? eventAt[next[t]!]! : NO_EVENT),
-    nextNs: (t) => nsAt[next[t]!]!,
+    dueNs(t, now) {
+      if (pausesFrom[0] === 0) return nsAt[next[t]!]!;
+      if (pauseEnds[t] === NOT_THERE) {
+        const ns = pauseOf(t);
+        pauseEnds[t] = ns >= pausesFrom[0]! ? now + ns : now;
+      }
+      return pauseEnds[t]!;
+    },
     ignore: () => next.set(first.subarray(1)),
-    passed: (t) => void next[t]!++,
+    pauseFrom: (ns) => void (pausesFrom[0] = ns),
+    passed(t) {
+      next[t]!++;
+      pauseEnds[t] = NOT_THERE;
+    },
   };
 }
 

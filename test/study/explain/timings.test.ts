@@ -33,15 +33,18 @@ function timingsOf(allocator: string) {
   const ran = () =>
     tasks
       .splice(0)
-      .map(({ mode, pace, affinity, seed }) => `${mode} ${pace}${affinity ? ' on one' : ''}${seed > 0 ? ' seed' : ''}`);
+      .map(
+        ({ mode, pace, pausesFromNs, affinity, seed }) =>
+          `${mode} ${pausesFromNs ? 'fast' : pace}${affinity ? ' on one' : ''}${seed > 0 ? ' seed' : ''}`,
+      );
   return { timings, trialOf, ran, close: () => runner.close() };
 }
 
 const ALL = [
   'virtual recorded',
-  'virtual asap',
-  'virtual asap on one',
-  ...Array.from({ length: 4 }, () => 'virtual asap seed'),
+  'virtual fast',
+  'virtual fast on one',
+  ...Array.from({ length: 4 }, () => 'virtual fast seed'),
 ];
 
 test('heaps that threads share are run in half of the orders, then in all; what has heaps of its own in its own order', async () => {

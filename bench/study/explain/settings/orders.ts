@@ -5,6 +5,7 @@ import type { RunResult } from '../../../run/result.ts';
 import type { RunTask } from '../../parallel/run-task.ts';
 import type { Facts } from '../explanation.ts';
 import { isRecorded } from '../going-down/final-frees.ts';
+import { IDLE_NS } from '../going-down/pauses.ts';
 import { keepingArenas } from './kept-arenas.ts';
 import type { OrderRange, Trial, WhatIf } from './what-if.ts';
 
@@ -71,23 +72,26 @@ const MOST_AS_IT_IS = 2;
 
 /**
  * The same events in other orders, beside that of the timed run, at least one: on one processor of the machine, where each thread goes on until it waits or its slice
- * is over; with other seeds, by which ticks fall elsewhere. A recording slows the work down, so it is run at full speed. All of these can be made in the machine of the
- * timed run. Where nobody knows what overlaps, also where all threads do: with a processor for each.
+ * is over; with other seeds, by which ticks fall elsewhere. A recording slows each call down, so it is run at full speed, but for pauses that are the program's own: a thread that
+ * napped while others worked naps. All of these can be made in the machine of the timed run. Where nobody knows what overlaps, also where all threads do: with a processor for each.
  */
 export function otherOrders(timed: RunTask, events: EventBuffer, isAsItIs: boolean): RunTask[] {
   const { source, length, threadSlots } = events;
   const isSlowed = isRecorded(source) && timed.pace === 'recorded';
-  const fast: RunTask = { ...timed, pace: 'asap' };
-  const drawn = isSlowed ? fast : timed;
+  const fast = isSlowed ? atFullSpeed(timed) : timed;
+  const alone: RunTask = isSlowed ? fast : { ...timed, pace: 'asap' };
   const orders: RunTask[] = [
     ...(isSlowed ? [fast] : []),
     ...(isTimed(events) || timed.cpus >= threadSlots ? [] : [onProcessors(timed, threadSlots)]),
-    ...(timed.cpus > 1 ? [{ ...fast, affinity: 1 }] : []),
-    ...Array.from({ length: MOST }, (_, i) => ({ ...drawn, seed: timed.seed + 2 + i })),
+    ...(timed.cpus > 1 ? [{ ...alone, affinity: 1 }] : []),
+    ...Array.from({ length: MOST }, (_, i) => ({ ...fast, seed: timed.seed + 2 + i })),
   ];
   const affordable = Math.max(1, Math.floor(EVENTS_IN_ORDERS / Math.max(1, length)));
   return orders.slice(0, Math.min(affordable, isAsItIs ? MOST_AS_IT_IS : MOST));
 }
+
+/** No recorder takes that long for a call. */
+const atFullSpeed = (timed: RunTask): RunTask => ({ ...timed, pausesFromNs: IDLE_NS });
 
 /** Of other orders, for what is named beside what is advised. */
 export const fewOf = (orders: readonly RunTask[]): RunTask[] => orders.slice(0, orders.length >> 1);
@@ -96,4 +100,4 @@ export const fewOf = (orders: readonly RunTask[]): RunTask[] => orders.slice(0, 
 export const otherSeeds = (timed: RunTask): RunTask[] =>
   timed.pace === 'asap'
     ? [1, 2].map((more) => ({ ...timed, seed: timed.seed + more }))
-    : (['recorded', 'asap'] as const).map((pace) => ({ ...timed, pace, seed: timed.seed + 1 }));
+    : [timed, atFullSpeed(timed)].map((task) => ({ ...task, seed: timed.seed + 1 }));
