@@ -1,6 +1,6 @@
 import type { ThreadSlot } from '../contract/allocator.ts';
 import { createBeginning } from '../contract/beginning.ts';
-import { type EventBuffer, OP_BITS, OP_CLOCK, OP_MASK } from '../contract/event.ts';
+import { type EventBuffer, OP_BITS, OP_CLOCK, OP_JOIN, OP_MASK } from '../contract/event.ts';
 import type { Ns } from '../contract/units.ts';
 import { inPiecesBetween } from './row-pieces.ts';
 import { namesThread, type TraceThreads } from './thread-rows.ts';
@@ -34,18 +34,19 @@ export function createRecordedTime(
   const first = new Int32Array(threads + 1);
   const { counts } = visitMoves(events, traceThreads);
   for (let t = 0; t < threads; t++) first[t + 1] = first[t]! + counts[t]!;
-  const moves = { event: new Int32Array(first[threads]!), ns: new Float64Array(first[threads]!) };
+  const length = first[threads]!;
+  const moves = { event: new Int32Array(length), ns: new Float64Array(length), isJoin: new Uint8Array(length) };
   const next = keep(first.slice(0, threads));
   visitMoves(events, traceThreads, { ...moves, next });
   next.set(first.subarray(0, threads));
-  const { event: eventAt, ns: nsAt } = moves;
+  const { event: eventAt, ns: nsAt, isJoin } = moves;
   const pausesFrom = keep(new Float64Array(1)); // 0: the recorded times are kept
   const pauseEnds = keep(new Float64Array(threads).fill(NOT_THERE));
 
-  /** From its event before: the first one has none. */
+  /** From its event before: the first one has none, and a join ends when the other thread does. */
   function pauseOf(t: ThreadSlot): Ns {
     const at = next[t]!;
-    return at > first[t]! ? nsAt[at]! - nsAt[at - 1]! : 0;
+    return at > first[t]! && isJoin[at] === 0 ? nsAt[at]! - nsAt[at - 1]! : 0;
   }
 
   return {
@@ -71,6 +72,7 @@ export function createRecordedTime(
 interface Moves {
   readonly event: Int32Array;
   readonly ns: Float64Array;
+  readonly isJoin: Uint8Array;
   readonly next: Int32Array;
 }
 
@@ -84,7 +86,7 @@ function visitMoves(
   into?: Moves,
 ): { readonly counts: Int32Array } {
   // Constants of their own: an imported one is loaded and checked at every use, a local one is folded into the code.
-  const [opBits, opMask, clock] = [OP_BITS, OP_MASK, OP_CLOCK];
+  const [opBits, opMask, clock, join] = [OP_BITS, OP_MASK, OP_CLOCK, OP_JOIN];
   const names = Uint8Array.from({ length: opMask + 1 }, (_, op) => (namesThread(op) ? 1 : 0));
   const counts = new Int32Array(ids.length);
   const current = new Int32Array(threadSlots);
@@ -109,6 +111,7 @@ function visitMoves(
           const place = into.next[t]!++;
           into.event[place] = event;
           into.ns[place] = now;
+          if (op === join) into.isJoin[place] = 1;
         }
       }
       if (op === clock) now += b[row]! * 2 ** 32 + a[row]!;

@@ -32,6 +32,26 @@ test('a thread that paused for long pauses as long, whatever is slow between its
   expect(await timeOf({ pace: 'asap' })).toBeLessThan(MS);
 });
 
+test('a join ends with the thread that is joined, however long it took', async () => {
+  const lines = [
+    'm 0 0 100',
+    '+ 1000',
+    'tc 0 1',
+    '+ 1000',
+    'm 1 1 100',
+    '+ 40000000',
+    'f 1 1',
+    'te 1',
+    'tj 0 1 40000000',
+    'f 0 0',
+  ];
+  const events = eventsOf(lines);
+  const options = { events, workload: 'test', spec: parseAllocator('glibc', 2), cpus: 2, pace: 'recorded' as const };
+  const { summary } = await runVirtual({ ...options, pausesFromNs: MS });
+  expect(summary.virtualNs).toBeGreaterThan(40 * MS);
+  expect(summary.virtualNs).toBeLessThan(41 * MS);
+});
+
 test('where all count it is the recorded pace, but for what others have held up', async () => {
   expect(await timeOf({ pausesFromNs: 1 })).toBeLessThanOrEqual((await timeOf({})) + MS);
 });

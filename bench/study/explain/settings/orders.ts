@@ -1,11 +1,11 @@
 import type { EventBuffer } from '../../../../sim/contract/event.ts';
 import type { Bytes } from '../../../../sim/contract/units.ts';
+import { schedLatencyNs } from '../../../../sim/time/fair.ts';
 import { isTimed } from '../../../run/machine-shape.ts';
 import type { RunResult } from '../../../run/result.ts';
 import type { RunTask } from '../../parallel/run-task.ts';
 import type { Facts } from '../explanation.ts';
 import { isRecorded } from '../going-down/final-frees.ts';
-import { IDLE_NS } from '../going-down/pauses.ts';
 import { keepingArenas } from './kept-arenas.ts';
 import type { OrderRange, Trial, WhatIf } from './what-if.ts';
 
@@ -72,8 +72,8 @@ const MOST_AS_IT_IS = 2;
 
 /**
  * The same events in other orders, beside that of the timed run, at least one: on one processor of the machine, where each thread goes on until it waits or its slice
- * is over; with other seeds, by which ticks fall elsewhere. A recording slows each call down, so it is run at full speed, but for pauses that are the program's own: a thread that
- * napped while others worked naps. All of these can be made in the machine of the timed run. Where nobody knows what overlaps, also where all threads do: with a processor for each.
+ * is over; with other seeds, by which ticks fall elsewhere. A recording slows each call down, so it is run at full speed, but for long pauses, which are the program's own: a
+ * thread that napped while others worked naps. All of these can be made in the machine of the timed run. Where nobody knows what overlaps, also where all threads do: with a processor for each.
  */
 export function otherOrders(timed: RunTask, events: EventBuffer, isAsItIs: boolean): RunTask[] {
   const { source, length, threadSlots } = events;
@@ -90,8 +90,8 @@ export function otherOrders(timed: RunTask, events: EventBuffer, isAsItIs: boole
   return orders.slice(0, Math.min(affordable, isAsItIs ? MOST_AS_IT_IS : MOST));
 }
 
-/** No recorder takes that long for a call. */
-const atFullSpeed = (timed: RunTask): RunTask => ({ ...timed, pausesFromNs: IDLE_NS });
+/** A recorder takes less time for a call, and so long, twice what the scheduler lets pass until each thread had its turn, waits who wants a processor that another process has too. */
+const atFullSpeed = (timed: RunTask): RunTask => ({ ...timed, pausesFromNs: 2 * schedLatencyNs(timed.cpus) });
 
 /** Of other orders, for what is named beside what is advised. */
 export const fewOf = (orders: readonly RunTask[]): RunTask[] => orders.slice(0, orders.length >> 1);
