@@ -8,6 +8,7 @@ import { axisOf } from './axis.ts';
 import { shellWord } from './escape.ts';
 import { CLASSES, type ClassName, classBytes } from './names.ts';
 import type { MomentData, VerdictData } from './page-data.ts';
+import { placeWords } from './place-words.ts';
 import type { ReportRun } from './report-run.ts';
 import { shortFrame } from './sites/frames.ts';
 import { byLine, sumOf } from './sites/lines.ts';
@@ -122,7 +123,7 @@ function placeSentence({ places, rssBytes }: MomentData): string[] {
   const whole = isAll ? 'All of it lies' : share > 0.995 ? 'Nearly all of it lies' : `${percent(share)} of it lies`;
   const rest = others.filter((p) => p.residentBytes >= rssBytes * 0.02).slice(0, 2);
   const also = rest.map((p) => `${bytes(p.residentBytes)} in ${placeName(p.name, p.areas)}`).join(', ');
-  return [`${whole} in ${name}: ${bytes(first.residentBytes)}${also ? `; ${also}` : ''}.`];
+  return [`${whole} in ${name}${placeWords(first.name)}: ${bytes(first.residentBytes)}${also ? `; ${also}` : ''}.`];
 }
 
 /** The lines of code that most of what is held, and most of what is free, comes from. */

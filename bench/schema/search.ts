@@ -77,6 +77,7 @@ export const tuneSchema = z.object({
   validation: z
     .object({
       rows: z.array(z.object({ seed: z.number().int(), from: z.number(), best: z.number(), within: z.boolean() })),
+      inOrders: z.boolean().describe('at full speed, where seeds give other orders of the threads’ calls'),
       holds: z.boolean(),
     })
     .nullable()

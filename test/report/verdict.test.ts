@@ -20,11 +20,20 @@ describe('the verdict of a report', () => {
     expect(headline).toBe(
       'At the end 60.0 KiB are resident and the program holds 19.5 KiB; 53.3 % of what is resident is returnable memory (free, on whole pages that hold nothing else).',
     );
-    expect(sentences[0]).toBe('All of it lies in the main heap: 60.0 KiB.');
+    expect(sentences[0]).toBe('All of it lies in the main heap (what malloc takes with brk): 60.0 KiB.');
     // Where a little lies elsewhere it is not all of it.
     const run = await runWith(() => ({}));
     const moments = run.moments!.map((m) => ({ ...m, rssBytes: m.rssBytes * 1.004 }));
-    expect(verdictOf({ ...run, moments }).sentences[0]).toBe('Nearly all of it lies in the main heap: 60.0 KiB.');
+    expect(verdictOf({ ...run, moments }).sentences[0]).toBe(
+      'Nearly all of it lies in the main heap (what malloc takes with brk): 60.0 KiB.',
+    );
+    const dirty = run.moments!.map((m) => ({
+      ...m,
+      places: m.places.map((p) => ({ ...p, name: 'dirty extent', areas: 7 })),
+    }));
+    expect(verdictOf({ ...run, moments: dirty }).sentences[0]).toContain(
+      'in 7 dirty extents (free pages that jemalloc keeps until their decay time is over): ',
+    );
     expect(sentences.join(' ')).toMatch(/The peak is 60\.0 KiB, at event \d, nearly all of it requested\./);
     expect(sentences.at(-1)).toBe("What would change it, and at what cost: sim explain test --allocator='bump@1'");
   });
@@ -41,7 +50,7 @@ describe('the verdict of a report', () => {
     );
     expect(sentences.slice(0, 2)).toEqual([
       'Judged just before the program began to exit.',
-      'All of it lies in the main heap: 60.0 KiB.',
+      'All of it lies in the main heap (what malloc takes with brk): 60.0 KiB.',
     ]);
     expect(sentences.some((s) => /^At the end .* resident and the program holds 0 B\.$/.test(s))).toBe(true);
   });

@@ -177,12 +177,14 @@ async function measurePair(
   return found;
 }
 
-/** Without the settings that bring less than WORTH_IT together. */
+/** Without the settings that bring less than WORTH_IT together; what is left brings as much. */
 async function leanest(
   { base, best: top }: Pick<Found, 'base' | 'best'>,
   { start, objective, bounds, cpus }: SearchOptions,
   { seen, measure }: Measuring,
 ): Promise<Pick<Found, 'best' | 'dropped'>> {
+  const isWorthIt = (point: Point) => worsening(objective, point.value, base.value) >= Math.abs(base.value) * WORTH_IT;
+  if (!isWorthIt(top)) return { best: base, dropped: takenSettings(top.spec, start) };
   let best = top;
   const dropped: string[] = [];
   for (const name of takenSettings(best.spec, start)) {
@@ -190,6 +192,7 @@ async function leanest(
     const point = seen(spec) ?? (await measure([spec]))[0];
     if (!point || worsening(objective, top.value, point.value) > Math.abs(base.value) * WORTH_IT) continue;
     if (!isWithin(point.result, base.result, bounds)) continue;
+    if (!isWorthIt(point)) continue;
     best = point;
     dropped.push(name);
   }

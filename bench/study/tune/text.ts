@@ -3,10 +3,10 @@ import { metricNamed, metricText } from '../../metrics/index.ts';
 import { escapeLineStart } from '../../report/escape.ts';
 import { fold } from '../../report/text/fold.ts';
 import { interruptedMark, type Palette, PLAIN } from '../../report/text/palette.ts';
-import type { Bound } from './bounds.ts';
-import { OF_THREADS } from './candidates.ts';
+import { type Bound, worsening } from './bounds.ts';
 import { WORTH_IT } from './search.ts';
 import type { TunePoint, TuneResult } from './tune.ts';
+import type { Validation } from './validate.ts';
 
 /** Rows of the front that are shown: the rest is in the JSON. */
 const SHOWN = 12;
@@ -55,7 +55,8 @@ function reachedText(result: TuneResult): string[] {
 function beyondText(result: TuneResult): string[] {
   const { points, best, objective, columns: names } = result;
   const beyond = bestOf(result, (p) => !p.withinBounds);
-  if (!beyond || !isBetter(objective, beyond.figures[objective]!, best.value)) return [];
+  const gained = beyond && worsening(metricNamed(objective), beyond.figures[objective]!, best.value);
+  if (!beyond || gained! < Math.abs(best.value) * WORTH_IT) return [];
   const work = names.includes('cpuNs') ? 'cpuNs' : 'faults';
   const text = ({ figures }: TunePoint) => metricText(metricNamed(work), figures[work] ?? null);
   return [
@@ -138,7 +139,7 @@ const shortOf = (name: string, { moment }: TuneResult): string =>
   name === 'rssBytes' && moment ? 'then' : (SHORT[name] ?? name);
 
 function remarks(result: TuneResult) {
-  const { settled, runs, bounds, inert, dropped, validation, refuted, mode, pace, best, from } = result;
+  const { settled, runs, bounds, inert, dropped, validation, refuted, mode, best, from } = result;
   const lines = [
     settled
       ? `${runs} runs: no single option, and no two that work on the same thing, make it better.`
@@ -157,17 +158,24 @@ function remarks(result: TuneResult) {
   if (refuted.length > 0)
     lines.push(`Better with this seed only, passed over with all that adds to it: ${refuted.join('; ')}.`);
   const isSeedless = validation?.rows.every((r) => r.from === from.value && r.best === best.value);
-  if (validation && !isSeedless) {
+  if (validation?.inOrders) lines.push(ordersText(result, validation));
+  else if (validation && !isSeedless) {
     const seeds = validation.rows.map((r) => r.seed).join(', ');
     lines.push(`Holds with seeds ${seeds} too.`);
   } else if (best.allocator !== from.allocator) {
-    lines.push(
-      pace === 'recorded' && OF_THREADS.some((option) => best.allocator.includes(`${option}=`))
-        ? 'At the recorded pace every seed gives the same: no other order of the threads’ calls was tried, on which it hangs what they leave in a heap that they share. sim explain runs several.'
-        : 'Every seed gives the same here.',
-    );
+    lines.push('Every seed gives the same here.');
   }
   return lines;
+}
+
+/** What threads leave in a heap that they share is another figure in every run. */
+function ordersText({ objective }: TuneResult, { rows }: Validation): string {
+  const metric = metricNamed(objective);
+  const range = (values: readonly number[]) => {
+    const ends = [Math.min(...values), Math.max(...values)].map((value) => metricText(metric, value));
+    return ends[0] === ends[1] ? ends[0]! : ends.join(' to ');
+  };
+  return `Threads come to share heaps, and what they leave there hangs on the order of their calls: at full speed with ${counted(rows.length, 'other seed')} it is ${range(rows.map((r) => r.best))} instead of ${range(rows.map((r) => r.from))}. A real run may lie outside.`;
 }
 
 function boundText({ metric, percent: p, slack }: Bound): string {

@@ -17,6 +17,7 @@ import { type Costs, dominates, paretoFront } from '../sweep/pareto.ts';
 import { type Bound, boundsFor, isWithin, worsening } from './bounds.ts';
 import { OF_THREADS } from './candidates.ts';
 import { addsTo, type Dimension, dimensionsOf, type Found, type Point, search } from './search.ts';
+import { type Validation, validate } from './validate.ts';
 
 export const TUNE_SCHEMA = 'allocsim-tune-1';
 
@@ -59,18 +60,6 @@ export interface TunePoint {
   readonly front: boolean;
   readonly withinBounds: boolean;
   readonly failed: boolean;
-}
-
-/** The best point with other seeds. */
-export interface Validation {
-  readonly rows: readonly {
-    readonly seed: number;
-    readonly from: number;
-    readonly best: number;
-    readonly within: boolean;
-  }[];
-  /** Better with every seed, and within the bounds. */
-  readonly holds: boolean;
 }
 
 export interface TuneResult {
@@ -285,7 +274,7 @@ async function confirmed(
   for (const point of [best, ...better.filter((p) => p !== best)]) {
     if (refuted.length === VALIDATED_MAX) break;
     if (refuted.some((r) => addsTo(point.spec, r.spec, base.spec))) continue;
-    const validation = await validate(options, runner, objective, bounds, [base.spec, point.spec], seeds);
+    const validation = await validate({ options, runner, objective, bounds, base, seeds }, point);
     if (validation.holds) return { best: point, validation, refuted: refuted.map(nameOf) };
     refuted.push(point);
   }
@@ -297,26 +286,4 @@ const nameOf = ({ spec }: Point): string => formatAllocator(spec);
 /** In file order a trace runs alike with every seed. */
 function seedsMatter({ task, load }: TuneOptions): boolean {
   return task.mode !== 'lockstep' || load !== undefined;
-}
-
-async function validate(
-  { task, load }: TuneOptions,
-  runner: Runner,
-  objective: Metric,
-  bounds: readonly Bound[],
-  specs: readonly [AllocatorSpec, AllocatorSpec],
-  seeds: readonly number[],
-): Promise<Validation> {
-  const tasks: RunTask[] = [];
-  for (const seed of seeds) {
-    const loaded = load ? await load(seed) : task;
-    for (const spec of specs) tasks.push({ ...loaded, seed, allocator: formatAllocator(spec) });
-  }
-  const runs = (await runner.run(tasks)).map((run) => run.result);
-  const rows = seeds.map((seed, i) => {
-    const [before, after] = [runs[2 * i]!, runs[2 * i + 1]!];
-    const within = isWithin(after, before, bounds);
-    return { seed, from: objective.of(before) ?? 0, best: objective.of(after) ?? 0, within };
-  });
-  return { rows, holds: rows.every((r) => r.within && worsening(objective, r.from, r.best) < 0) };
 }
