@@ -3,7 +3,17 @@ import type { Bytes } from '../../../sim/contract/units.ts';
 import { CLASSES, classBytes, className } from '../../report/names.ts';
 import { shortFrame } from '../../report/sites/frames.ts';
 import { RESERVED } from '../../run/areas.ts';
-import { type Advised, type Allowed, advisedIn, adviseOn, enoughBytes, NO_ADVICE, WORTH_IT } from './advice/advice.ts';
+import {
+  type Advice,
+  type Advised,
+  type Allowed,
+  advisedIn,
+  adviseOn,
+  enoughBytes,
+  NO_ADVICE,
+  sparesWorst,
+  WORTH_IT,
+} from './advice/advice.ts';
 import { adviceSentences, hasLead, leadOf } from './advice/advice-text.ts';
 import { callSentences, requestRemedy, returnsFarMore } from './advice/calls-text.ts';
 import { apartText } from './advice/range-text.ts';
@@ -105,7 +115,7 @@ export function judge(
     answer,
     advice: advised[0]?.whatIf ?? null,
     alsoAdvised: advised[1]?.whatIf ?? null,
-    pastes: pastesOf(advised, isFree),
+    pastes: [...pastesOf(advised, isFree), ...mayHelp(facts, advice, advised)],
     remedies: [
       ...findings.flatMap(({ remedies = [] }) => remedies),
       ...(advice.faults && !isFree ? [] : requestRemedy(facts)),
@@ -130,6 +140,12 @@ const pastesOf = (advised: readonly Advised[], isFree: boolean): Verdict['pastes
     const { paste } = one.whatIf;
     return paste ? [{ ...paste, lead: hasLead(one, advised, isFree) ? leadOf(one) : '' }] : [];
   });
+
+/** And what never leaves as much as some runs do as it is, where nothing is advised. */
+function mayHelp(facts: Facts, { uncertain }: Advice, advised: readonly Advised[]): Verdict['pastes'] {
+  if (advised.length > 0 || !uncertain?.paste || !sparesWorst(facts, uncertain)) return [];
+  return [{ ...uncertain.paste, lead: 'It may help' }];
+}
 
 /** Whether a threshold that does not rise makes a difference; unless it was run, it may. */
 function raisesMatter(facts: Facts, whatIf: readonly WhatIf[]): boolean {

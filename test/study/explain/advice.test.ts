@@ -233,7 +233,10 @@ describe('what a setting saves against what it costs', () => {
   test('what never leaves as much as some runs leave as it is, though no less than others, is said', () => {
     const held = { ...facts, orders: range(10, 17) };
     const steady = setting({ setting: 'arena_max=1', rssBytes: 10 * MIB, orders: range(10, 10.2) });
-    const { advice, answer } = judge(held, [], [steady]);
+    const { advice, answer, pastes } = judge(held, [], [steady]);
+    expect(pastes).toEqual([{ ...steady.paste, lead: 'It may help' }]);
+    const both = judge({ ...facts, orders: range(3, 10) }, [], [setting({ orders: range(2.9, 5.9) })]).answer.join(' ');
+    expect(both).toMatch(/^It may help in some runs .* leave 3\.00 MiB to 10\.0 MiB, with .* 2\.90 MiB to 5\.90 MiB,/);
     expect(advice).toBeNull();
     expect(answer.join(' ')).toMatch(
       /^It may help in some runs of the program: as it is they leave 10\.0 MiB to 17\.0 MiB, with arena_max=1 .* no more than 10\.2 MiB/,
@@ -253,8 +256,14 @@ describe('what a setting saves against what it costs', () => {
     const verdict = judge({ ...facts, orders }, [], [setting({ orders: own })]);
     expect(verdict.advice).toBeNull();
     expect(verdict.answer.join(' ')).toMatch(
+      /^It may help in some runs of the program: as it is they leave 6.00 MiB to 11.0 MiB, with top_pad=0 .* 4.00 MiB to 5.80 MiB,/,
+    );
+    // What costs more than that may be worth is told with its price.
+    const dear = judge({ ...facts, orders }, [], [setting({ orders: own, cpuNs: 1400 })]);
+    expect(dear.answer.join(' ')).toMatch(
       /^It may help, but by no more than runs of the program lie apart: with top_pad=0 .* 4.00 MiB to 5.80 MiB .* \(as it is 6.00 MiB to 11.0 MiB\)/,
     );
+    expect(dear.pastes).toEqual([]);
     const apart = judge({ ...facts, orders }, [], [setting({ orders: { ...own, mostBytes: 5.4 * MIB } })]);
     expect(apart.advice?.setting).toBe('top_pad=0');
     expect(apart.answer.join(' ')).not.toContain('left out');

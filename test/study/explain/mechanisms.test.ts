@@ -42,7 +42,7 @@ describe('mechanisms', () => {
     );
     expect(e.verdict.kind).toBe('fragmentation by pinning');
     const [lies, why] = e.verdict.mechanisms.find((m) => m.name === 'unmerged chunks')!.sentences;
-    expect(lies).toMatch(/^2\.00 MiB of what is free lie in 18,7\d\d chunks of fastbins and thread caches\.$/);
+    expect(lies).toMatch(/^2\.00 MiB with their headers lie in 18,7\d\d chunks of fastbins and thread caches\.$/);
     expect(why).toMatch(/^That alone does not keep it: hardly less would be resident with mxfast=0; /);
   });
 

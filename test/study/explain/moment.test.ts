@@ -496,3 +496,20 @@ test('a program that has given back nearly all before it exits is told so, with 
   expect(about(4)).toMatch(/; of the 976\.6 KiB that the program held at most it has given back nearly all by then/);
   expect(about(20)).not.toContain('given back');
 });
+
+test('what a program drops last as it did at the end of each turn is no end of main()', () => {
+  const turn = (i: number) => [
+    ...Array.from({ length: 60 }, (_, k) => `m 0 ${i * 100 + k} 1000`),
+    ...Array.from({ length: 60 }, (_, k) => `f 0 ${i * 100 + k}`),
+  ];
+  const judged = (turns: number) => {
+    const lines = ['m 0 9999 500', ...Array.from({ length: turns }, (_, i) => turn(i)).flat()];
+    const events = { ...eventsOf([...lines, '= end']), source: RECORDED, exitRow: lines.length };
+    return { ...momentOf({ ...bumpOptions(['m 0 1 8']), events }, undefined), lines: lines.length };
+  };
+  const often = judged(3);
+  expect(often.end).toBe(often.lines);
+  expect(often.about).toMatch(/the last 60 frees end .* \(before them: --at #/);
+  const twice = judged(2);
+  expect(twice.end).toBe(twice.lines - 60);
+});

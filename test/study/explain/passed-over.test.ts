@@ -57,6 +57,12 @@ test('what may leave less and may leave more is told with both', () => {
   expect(told({ ...shared, orders: range(4, 7) })).toEqual([
     'Less may stay with arena_max=1 (4.00 MiB to 7.00 MiB), but some runs leave 7.00 MiB (with mxfast=0 6.00 MiB at most): no advice.',
   ]);
+  expect(told({ ...shared, orders: range(4, 5.9) })).toEqual([
+    'Less may stay with arena_max=1 (4.00 MiB to 5.90 MiB), but some runs leave hardly less, 5.90 MiB (with mxfast=0 6.00 MiB at most): no advice.',
+  ]);
+  expect(told({ ...shared, orders: range(4, 7), lockWaitNs: 501 }).join()).toMatch(
+    /7\.00 MiB\), but waits for locks grow/,
+  );
   expect(told({ ...shared, orders: range(5.8, 7), rssBytes: 5.8 * MIB })).toEqual([]); // hardly less
 });
 

@@ -12,15 +12,14 @@ import {
   type Advised,
   type Allowed,
   advisedIn,
-  enoughBytes,
   hasHigherPeak,
   isBackAndForth,
   isDead,
   isTooSlow,
   LEAST_SAVING,
-  mayLeave,
   moreWork,
   moreWorkRange,
+  sparesWorst,
   WORTH_IT,
   waitsLonger,
 } from './advice.ts';
@@ -82,10 +81,10 @@ function nothingText(facts: Facts, { costly }: Advice): string {
 }
 
 function uncertainSentences(facts: Facts, w: WhatIf): string[] {
-  if (facts.orders && mayLeave(w) > facts.sample.rssBytes - enoughBytes(facts)) {
-    const { leastBytes, mostBytes } = facts.orders;
+  if (facts.orders && sparesWorst(facts, w)) {
+    const leaves = w.orders && isWide(w.orders) ? rangeText(w.orders) : `no more than ${bytes(worstBytes(w))}`;
     return [
-      `It may help in some runs of the program: as it is they leave ${bytes(leastBytes)} to ${bytes(mostBytes)}, with ${w.setting} (${w.about}) no more than ${bytes(worstBytes(w))}, in the orders of the threads’ calls that were run.`,
+      `It may help in some runs of the program: as it is they leave ${rangeText(facts.orders)}, with ${w.setting} (${w.about}) ${leaves}, in the orders of the threads’ calls that were run.`,
       ...timeSentences(facts, w),
     ];
   }

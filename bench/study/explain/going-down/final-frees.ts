@@ -25,7 +25,7 @@ import { handedOver } from './handed-over.ts';
 import { IDLE_NS, LOOKED_BACK_NS, nsOf, STOPPED_NS } from './pauses.ts';
 
 /** A recording that frees less than this share of the blocks that lived is not torn down. */
-const TORN_DOWN = 0.5;
+export const TORN_DOWN = 0.5;
 /** A program that goes on with more calls than a last line that is printed and files that are closed take has not freed in order to exit. */
 export const CALLS_BEHIND = 32;
 /** What is asked for beyond last words, each with a page of stdio's buffers, is work. */

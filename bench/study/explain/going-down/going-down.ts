@@ -4,6 +4,7 @@ import { type ExitBegins, exitBegins } from './exit-begins.ts';
 import { type FinalEnds, finalEnds } from './final-ends.ts';
 import { type FinalFrees, finalFrees, isRecorded } from './final-frees.ts';
 import { AT_ONCE_NS, IDLE_NS } from './pauses.ts';
+import { areUsual } from './usual-frees.ts';
 
 /**
  * From where on a program goes down: what it does behind that it does only in order to end.
@@ -22,6 +23,8 @@ export interface GoingDown {
   readonly frees: FinalFrees | undefined;
   /** Whether main()'s locals die in these; undefined where the events do not tell: what is left of the heap does (withLocals). */
   readonly areLocals: boolean | undefined;
+  /** The program freed so all along (areUsual): these are no locals of main()'s. */
+  readonly areUsual: boolean;
 }
 
 export function goingDown(events: EventBuffer): GoingDown {
@@ -29,9 +32,10 @@ export function goingDown(events: EventBuffer): GoingDown {
   const ends = endsBefore(events, exit);
   const row = ends?.row ?? exit.row;
   const frees = freesBefore(events, row, exit, ends);
-  if (!frees) return { row, exit, ends, frees, areLocals: false };
-  const found = { row, exit, ends, frees, areLocals: undefined };
-  return frees.idleNs <= AT_ONCE_NS && frees.callsBehind === 0 ? withLocals(found, frees) : found;
+  if (!frees) return { row, exit, ends, frees, areLocals: false, areUsual: false };
+  const isUsual = exit.sign.by === 'exit' && areUsual(events, frees);
+  const found = { row, exit, ends, frees, areLocals: undefined, areUsual: isUsual };
+  return !isUsual && frees.idleNs <= AT_ONCE_NS && frees.callsBehind === 0 ? withLocals(found, frees) : found;
 }
 
 /** The same where the frees are known to be those of locals. */

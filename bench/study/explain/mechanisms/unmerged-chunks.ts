@@ -58,7 +58,7 @@ export const unmergedChunks: Mechanism = {
       sentences,
       ...(below < worth && {
         ifRefuted: [
-          `${bytes(fastBytes + cachedBytes)} of what is free lie in ${counted(fastCount + cachedCount, 'chunk')} of fastbins and thread caches.`,
+          `${bytes(fastBytes + cachedBytes)} with their headers lie in ${counted(fastCount + cachedCount, 'chunk')} of fastbins and thread caches.`,
         ],
       }),
       ...(isApart && { ifItHelps: { setting: noCaches, sentence: apartText(apart, cachedCount) } }),

@@ -54,13 +54,17 @@ function* beforeLocalsDied(options: RunOptions): Generator<void, Moment> {
   const { resident, operations } = yield* lookAt({ ...options, spec }, rows);
   const [living, , freed, left] = resident;
   const ofLast = operations[2]!.map((count, i) => count - operations[1]![i]!);
-  if (last.callsBehind === 0 && isOfFree(last.idleNs, priceOfColdCall({ ...options, spec }, countsByName(ofLast)))) {
+  if (
+    !down.areUsual &&
+    last.callsBehind === 0 &&
+    isOfFree(last.idleNs, priceOfColdCall({ ...options, spec }, countsByName(ofLast)))
+  ) {
     return momentBefore(withLocals(down, last), events);
   }
   const [own, recorded] = [formatAllocator(options.spec), formatAllocator(spec)];
   const under = own === recorded ? '' : ` under ${recorded}`;
   const leave = ` and leave ${bytes(freed!)} of ${bytes(living!)} resident${under}`;
-  if (left! < living! * EMPTIED && last.idleNs <= IDLE_NS) {
+  if (!down.areUsual && left! < living! * EMPTIED && last.idleNs <= IDLE_NS) {
     const later = bytes(left!) === bytes(freed!) ? '' : `, of which the exit finds ${bytes(left!)}`;
     return momentBefore(withLocals(down, last), events, `${leave}${later}`);
   }
