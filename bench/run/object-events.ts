@@ -1,5 +1,5 @@
+import type { EventBuffer } from '../../sim/contract/event.ts';
 import * as traced from '../../sim/contract/event.ts';
-import { type EventBuffer, hasFailed, markOf } from '../../sim/contract/event.ts';
 import type { Bytes, Ns } from '../../sim/contract/units.ts';
 import { inPieces } from '../../sim/replay/row-pieces.ts';
 
@@ -19,18 +19,24 @@ export interface ObjectVisitor {
 export function visitObjects(events: EventBuffer, end: number, visitor: ObjectVisitor): void {
   // Constants of their own: an imported one is loaded and checked at every use, a local one is folded into the code.
   const { OP_MARKED, OP_MASK, OP_MALLOC, OP_EMALLOC, OP_REALLOC, OP_EREALLOC, OP_CALLOC, OP_ECALLOC } = traced;
-  const { OP_MEMALIGN, OP_FREE, OP_EFREE, OP_REQUEST_END, OP_CLOCK } = traced;
+  const { MARK_FAILED, OP_MEMALIGN, OP_FREE, OP_EFREE, OP_REQUEST_END, OP_CLOCK } = traced;
   const { head, slot, a, b, requestFrees, marks } = events;
   const { row: before, sized, freed, advanced } = visitor;
 
+  let mark = 0; // marks come in the order of the rows
   function visit(from: number, to: number): void {
     for (let row = from; row < to; row++) {
       const s = slot[row]!;
       const isMarked = (head[row]! & OP_MARKED) !== 0;
       before?.(row, s);
-      if (isMarked && hasFailed(events, row)) continue;
-      const first = isMarked ? marks.a[markOf(marks, row)]! : a[row]!;
-      const second = isMarked ? marks.b[markOf(marks, row)]! : b[row]!;
+      let first = a[row]!;
+      let second = b[row]!;
+      if (isMarked) {
+        while (marks.rows[mark]! < row) mark++;
+        if ((marks.flags[mark]! & MARK_FAILED) !== 0) continue;
+        first = marks.a[mark]!;
+        second = marks.b[mark]!;
+      }
       switch (head[row]! & OP_MASK) {
         case OP_MALLOC:
         case OP_EMALLOC:

@@ -12,6 +12,7 @@ import {
   OP_REALLOC,
 } from '../../sim/contract/event.ts';
 import type { Bytes } from '../../sim/contract/units.ts';
+import { inPieces } from '../../sim/replay/row-pieces.ts';
 
 /** As in recorder/native/ring.h: smaller blocks are not looked at, and are written as a rule. */
 export const BIG_BYTES: Bytes = 16384;
@@ -31,11 +32,17 @@ const LOOKED_AT: ReadonlySet<number> = new Set([OP_MALLOC, OP_REALLOC, OP_CALLOC
 export function assumedWrites(events: EventBuffer, end: number): Bytes {
   if (!events.source.startsWith('recorded') || events.touch !== 'full') return 0;
   let sum: Bytes = Number(new Map(events.recorded.machine).get(ASSUMED_WRITES) ?? 0);
-  for (let row = 0; row < end; row++) {
-    if (!LOOKED_AT.has(events.head[row]! & OP_MASK)) continue;
-    const size = askedBytes(events, row);
-    if (size >= BIG_BYTES && !isSeen(events, row) && !hasFailed(events, row)) sum += size;
-  }
+  const mask = OP_MASK; // an imported constant is loaded and checked at every use
+  const { head } = events;
+  const isLookedAt = Uint8Array.from({ length: mask + 1 }, (_, op) => (LOOKED_AT.has(op) ? 1 : 0));
+  const add = (from: number, to: number) => {
+    for (let row = from; row < to; row++) {
+      if (isLookedAt[head[row]! & mask] === 0) continue;
+      const size = askedBytes(events, row);
+      if (size >= BIG_BYTES && !isSeen(events, row) && !hasFailed(events, row)) sum += size;
+    }
+  };
+  inPieces(end, add);
   return sum;
 }
 

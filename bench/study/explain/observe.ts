@@ -1,4 +1,5 @@
 import { type EventBuffer, isAllocating, OP_MASK } from '../../../sim/contract/event.ts';
+import { bytes } from '../../../sim/contract/format.ts';
 import { PAGE_BYTES } from '../../../sim/contract/units.ts';
 import type { Sample } from '../../../sim/metrics/sample.ts';
 import { assumedWrites } from '../../../workloads/trace/assumed-writes.ts';
@@ -31,6 +32,8 @@ import { recordingOf } from './recorded/recording.ts';
 import { createPricing, priceOfCalls } from './settings/priced-work.ts';
 
 const PINNING_GROUPS = 10;
+/** Of what a program held at most: it has done its work. */
+const HARDLY_ANY = 0.05;
 
 /** Runs the workload as it is up to the moment, and looks at the machine there. */
 export function observe(options: ObserveOptions): Observed {
@@ -116,7 +119,12 @@ export function observe(options: ObserveOptions): Observed {
 }
 
 /** Where nothing lives any more, with where it last did. */
-function aboutMoment({ about }: Moment, events: EventBuffer, end: number, { liveBlocks, rssBytes }: Sample): string {
+function aboutMoment({ about, kind }: Moment, events: EventBuffer, end: number, sample: Sample): string {
+  const { liveBlocks, rssBytes, requestedBytes } = sample;
+  const most = events.requestedPeakBytes;
+  if (kind === 'exit' && liveBlocks > 0 && requestedBytes < most * HARDLY_ANY) {
+    return `${about}; of the ${bytes(most)} that the program held at most it has given back nearly all by then (--at peak judges that)`;
+  }
   if (liveBlocks > 0 || rssBytes === 0) return about;
   let last = end - 1;
   while (last > 0 && !isAllocating(events.head[last]! & OP_MASK)) last--;

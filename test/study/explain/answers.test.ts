@@ -64,7 +64,7 @@ describe('a leak', () => {
   test('may be a program that builds what it needs, where not much is freed', () => {
     const e = of(growing);
     expect(e.verdict.headline).toMatch(
-      /^Requested: .* holds, and it, blocks of 897 to 1,024 bytes, grows from quarter/,
+      /^Requested: .* holds, and all of that, blocks of 897 to 1,024 bytes, grows from quarter/,
     );
     const loads = repeat(4000, (i) => [`m 0 ${i} 1000`, 'm 0 9999 300', 'f 0 9999']);
     expect(of(loads).verdict.kind).toBe('in use');

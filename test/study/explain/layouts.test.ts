@@ -67,7 +67,7 @@ test('what does not decay, and what has no clock, is run once', () => {
   expect(inLayout(taskOf(events, 'zendmm+jemalloc'), 1).allocator).toMatch(/^zendmm@[\d.]+\+jemalloc.*mmap_shift=\d+/);
 });
 
-test('of a recording a half and a quarter of the pace are run too, pauses as they were', () => {
+test('a recording is run in twice its time, a half and a quarter of it too, pauses as they were', () => {
   const events = { ...burst(1300), source: 'recorded with LD_PRELOAD, linux x64' };
   const steps = (of: EventBuffer) => Array.from(of.a).filter((ns, row) => ns > 0 && of.head[row] !== of.head[1]);
   const paces = new Set(
@@ -76,7 +76,7 @@ test('of a recording a half and a quarter of the pace are run too, pauses as the
       .map((task) => `${steps(task.events!)[0]}, ${steps(task.events!).at(-1)}`),
   );
   const pause = steps(events).at(-1);
-  expect([...paces]).toEqual([`15000, ${pause}`, `7500, ${pause}`, `3750, ${pause}`]);
+  expect([...paces]).toEqual([`15000, ${pause}`, `30000, ${pause}`, `7500, ${pause}`, `3750, ${pause}`]);
   const half = withClock(events, 1 / 2);
   expect(half.length).toBe(events.length);
   expect(steps(half).at(-1)).toBe(650 * 1e6);

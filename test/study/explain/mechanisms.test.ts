@@ -35,6 +35,17 @@ describe('mechanisms', () => {
     expect(e.verdict.advice!.rssBytes).toBeLessThan(e.sample.rssBytes / 10);
   });
 
+  test('fastbins beside live blocks that keep the pages are no reason, where the runs refute it', () => {
+    const e = of(
+      [...repeat(20000, (i) => [`m 0 ${i} 100`]), ...repeat(20000, (i) => (i % 16 === 0 ? [] : [`f 0 ${i}`]))],
+      'glibc@2.36',
+    );
+    expect(e.verdict.kind).toBe('fragmentation by pinning');
+    const [lies, why] = e.verdict.mechanisms.find((m) => m.name === 'unmerged chunks')!.sentences;
+    expect(lies).toMatch(/^2\.00 MiB of what is free lie in 18,7\d\d chunks of fastbins and thread caches\.$/);
+    expect(why).toMatch(/^That alone does not keep it: hardly less would be resident with mxfast=0; /);
+  });
+
   test('chunks of thread caches between holes: how many keep how much apart', () => {
     // A large block, a small one, and so on; seven small ones stay in the cache, between large ones that are free.
     const lines = [
@@ -96,6 +107,15 @@ describe('mechanisms', () => {
     expect(names(e)[0]).toBe('holes of large blocks');
     expect(e.verdict.advice!.setting).toBe('mmap_threshold=65536');
     expect(e.verdict.advice!.rssBytes).toBeLessThan(e.sample.rssBytes / 5);
+    // Of payloads of 9 to 14 KB the threshold is as low as they are; of smaller ones a page of their own would be as much again.
+    const payloads = (size: number) => [
+      ...repeat(300, (i) => [`m 0 ${2 * i} ${size + (i % 6) * 1000}`, `m 0 ${2 * i + 1} 2000`]),
+      ...repeat(300, (i) => [`f 0 ${2 * i}`]),
+    ];
+    const settings = (size: number) => of(payloads(size), 'glibc@2.36').whatIf.map(({ setting }) => setting);
+    expect(settings(9000)).toContain('mmap_threshold=8192');
+    expect(settings(9000)).not.toContain('mmap_threshold=16384');
+    expect(settings(2500).filter((name) => /^mmap_threshold=(?!131072)/.test(name))).toEqual([]);
     // Small blocks beside the large ones make their holes wider than those were, and larger ones that were mapped say nothing of them.
     const bodies = [
       ...repeat(40, (i) => [`m 0 ${1000 + i} 2000000`, `f 0 ${1000 + i}`]),

@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { parseAllocator } from '../../../allocators/spec.ts';
+import { explain } from '../../../bench/study/explain/explain.ts';
 import { momentOf } from '../../../bench/study/explain/moment/moment-in-run.ts';
 import { bumpOptions, eventsOf } from '../../helpers/bump-run.ts';
 
@@ -478,4 +479,20 @@ describe('the moment that is judged', () => {
       expect(found).toMatchObject({ kind: 'end' });
     });
   });
+});
+
+test('a program that has given back nearly all before it exits is told so, with the moment to ask for', () => {
+  const about = (kept: number) => {
+    const blocks = Array.from({ length: 100 }, (_, i) => i);
+    const lines = [
+      ...blocks.map((i) => `m 0 ${i} 10000`),
+      ...blocks.slice(kept).map((i) => `f 0 ${i}`),
+      '+ 2000000000',
+      'm 0 200 10',
+    ];
+    const events = { ...eventsOf([...lines, '= end']), source: RECORDED, exitRow: lines.length };
+    return explain({ ...bumpOptions(['m 0 1 8']), events, whatIf: false }).moment.about;
+  };
+  expect(about(4)).toMatch(/; of the 976\.6 KiB that the program held at most it has given back nearly all by then/);
+  expect(about(20)).not.toContain('given back');
 });

@@ -9,6 +9,7 @@ import {
   OP_SHUTDOWN,
   OP_THREAD_EXIT,
 } from '../../../../sim/contract/event.ts';
+import { hasOperation } from '../../../../sim/contract/operation-set.ts';
 import { type FinalFrees, finalFrees, isRecorded } from './final-frees.ts';
 import { type InterpreterEnd, interpreterEnd } from './interpreter-end.ts';
 import { IDLE_NS } from './pauses.ts';
@@ -59,6 +60,7 @@ function scriptDone({ head, a, labels, length }: EventBuffer): ExitBegins | unde
  * command line, whose engine has requests of its own at its start and end, the last one that still held blocks.
  */
 function scriptEnd(events: EventBuffer): ExitBegins | undefined {
+  if (!hasOperation(events, OP_REQUEST_END)) return undefined;
   const { head, b, length, recorded, source } = events;
   const isCommandLine = /^php[\d.]*( |$)/.test(recorded.command);
   let requests = 0;

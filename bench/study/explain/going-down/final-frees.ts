@@ -18,6 +18,7 @@ import {
   OP_THREAD_EXIT,
 } from '../../../../sim/contract/event.ts';
 import { type Bytes, type Ns, PAGE_BYTES } from '../../../../sim/contract/units.ts';
+import { inPieces } from '../../../../sim/replay/row-pieces.ts';
 import { TEARDOWNS } from '../../../../workloads/recorder/end-label.ts';
 import { idleAtExit } from '../../../../workloads/trace/idle-at-exit.ts';
 import { handedOver } from './handed-over.ts';
@@ -162,13 +163,24 @@ export const isRecorders = (label: string): boolean =>
   label === 'end' || label === 'exit' || TEARDOWNS.has(label) || /^s\d+$/.test(label);
 
 function liveAt({ head, slot, objectSlots }: EventBuffer, end: number): number {
-  const live = new Uint8Array(objectSlots);
-  for (let row = 0; row < end; row++) {
-    const op = head[row]! & OP_MASK;
-    if (isAllocating(op)) live[slot[row]!] = 1;
-    else if (isFree(op)) live[slot[row]!] = 0;
-  }
-  return live.reduce((sum, one) => sum + one, 0);
+  const mask = OP_MASK; // an imported constant is loaded and checked at every use
+  const [allocates, frees] = [1, 2];
+  const kinds = Uint8Array.from({ length: mask + 1 }, (_, op) =>
+    isAllocating(op) ? allocates : isFree(op) ? frees : 0,
+  );
+  const isLive = new Uint8Array(objectSlots);
+  let live = 0;
+  const look = (from: number, to: number) => {
+    for (let row = from; row < to; row++) {
+      const kind = kinds[head[row]! & mask]!;
+      if (kind === 0) continue;
+      const now = kind & allocates;
+      live += now - isLive[slot[row]!]!;
+      isLive[slot[row]!] = now;
+    }
+  };
+  inPieces(end, look);
+  return live;
 }
 
 /** The row up to which the program lives, where it goes down to row `end`: before the frees that come right before that, however few. */

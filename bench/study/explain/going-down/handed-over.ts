@@ -8,6 +8,7 @@ import {
   OP_MASK,
   OP_THREAD_EXIT,
 } from '../../../../sim/contract/event.ts';
+import { inPieces } from '../../../../sim/replay/row-pieces.ts';
 
 const NO_ROW = () => false;
 const known = new WeakMap<EventBuffer, (row: number) => boolean>();
@@ -26,6 +27,12 @@ export function handedOver(events: EventBuffer): (row: number) => boolean {
 
 function lookThrough(events: EventBuffer): (row: number) => boolean {
   const { head, slot, objectSlots, threadSlots, length, begins } = events;
+  // Constants of their own: an imported one is loaded and checked at every use, a local one is folded into the code.
+  const [opBits, opMask, threadExit, fork] = [OP_BITS, OP_MASK, OP_THREAD_EXIT, OP_FORK];
+  const [allocates, frees] = [1, 2];
+  const kinds = Uint8Array.from({ length: opMask + 1 }, (_, op) =>
+    isAllocating(op) ? allocates : op === OP_FREE || op === OP_EFREE ? frees : 0,
+  );
   const owner = new Int32Array(objectSlots);
   const given = rowSet(length);
   const mains = rowSet(length);
@@ -34,30 +41,33 @@ function lookThrough(events: EventBuffer): (row: number) => boolean {
   const ofEnds = { before: 0, behind: 0 };
   const lastFrees = new Int32Array(threadSlots); // of each thread, since it allocated last
   let main = 0;
-  for (let row = 0; row < length; row++) {
-    const op = head[row]! & OP_MASK;
-    const thread = head[row]! >>> OP_BITS;
-    const when = row < begun ? 'before' : 'behind';
-    if (op === OP_FREE || op === OP_EFREE) {
-      lastFrees[thread]!++;
-      if (owner[slot[row]!] === thread) continue;
-      if (thread !== main) given.add(row);
-      else {
-        mains.add(row);
-        ofMain[when]++;
+  const when = (row: number) => (row < begun ? 'before' : 'behind');
+  const look = (from: number, to: number) => {
+    for (let row = from; row < to; row++) {
+      const op = head[row]! & opMask;
+      const thread = head[row]! >>> opBits;
+      if (kinds[op] === frees) {
+        lastFrees[thread]!++;
+        if (owner[slot[row]!] === thread) continue;
+        if (thread !== main) given.add(row);
+        else {
+          mains.add(row);
+          ofMain[when(row)]++;
+        }
+      } else if (kinds[op] === allocates) {
+        owner[slot[row]!] = thread;
+        lastFrees[thread] = 0;
+      } else if (op === threadExit) {
+        ofEnds[when(row)] += lastFrees[thread]!;
+        lastFrees[thread] = 0;
+      } else if (op === fork) {
+        main = thread; // the only one that goes on
+        ofMain.before = ofEnds.before = 0;
+        lastFrees.fill(0);
       }
-    } else if (isAllocating(op)) {
-      owner[slot[row]!] = thread;
-      lastFrees[thread] = 0;
-    } else if (op === OP_THREAD_EXIT) {
-      ofEnds[when] += lastFrees[thread]!;
-      lastFrees[thread] = 0;
-    } else if (op === OP_FORK) {
-      main = thread; // the only one that goes on
-      ofMain.before = ofEnds.before = 0;
-      lastFrees.fill(0);
     }
-  }
+  };
+  inPieces(length, look);
   if (isInRounds(ofEnds)) addLastFrees(events, begun, given);
   return isInRounds(ofMain) ? (row) => given.has(row) || mains.has(row) : given.has;
 }

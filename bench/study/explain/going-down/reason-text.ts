@@ -39,9 +39,10 @@ export function endText({ labels, source }: EventBuffer): string {
 }
 
 function requestText({ isOnly, frees }: Extract<ExitSign, { by: 'request' }>): string {
-  const which = isOnly ? 'its only request' : 'the script’s request';
+  const which = isOnly ? 'its only request' : 'the last request that held blocks';
   if (frees) return `${beforeText(frees)}, with which ${which} ends: taken for PHP's end of a script`;
-  return `just before the end of ${which}, with which a script exits`;
+  const whose = isOnly ? 'with which a script exits' : 'a script’s, or the last one that a server answered';
+  return `just before the end of ${which}, ${whose}`;
 }
 
 const beforeText = (frees: FinalFrees): string =>

@@ -1,4 +1,6 @@
 import { type EventBuffer, OP_BITS, OP_FORK, OP_MASK, OP_THREAD_EXIT } from '../../../../sim/contract/event.ts';
+import { hasOperation } from '../../../../sim/contract/operation-set.ts';
+import { inPieces } from '../../../../sim/replay/row-pieces.ts';
 
 /** As long as this share of the threads beside the main one lives that ever lived at once, the program is at its work. */
 const AT_WORK = 0.5;
@@ -17,6 +19,7 @@ interface End {
  * them lived.
  */
 export function threadEnds(events: EventBuffer, end: number): number[] {
+  if (!hasOperation(events, OP_THREAD_EXIT)) return [];
   const { ends, most, left } = endsOf(events, end);
   const last = [...ends, left].findLast(({ living }) => living >= most * AT_WORK);
   return last ? ends.filter(({ row }) => row > last.begun).map(({ row }) => row) : [];
@@ -30,25 +33,30 @@ function endsOf({ head, threadSlots }: EventBuffer, end: number): { ends: readon
   let living = 0;
   let most = 0;
   let begun = -1;
-  for (let row = 0; row < end; row++) {
-    const thread = head[row]! >>> OP_BITS;
-    const op = head[row]! & OP_MASK;
-    if (op === OP_FORK) {
-      // What went before was another process.
-      ends.length = 0;
-      lives.fill(0);
-      lives[thread] = 1;
-      living = most = 0;
-    } else if (op === OP_THREAD_EXIT) {
-      if (lives[thread] === 0) continue;
-      ends.push({ row, begun, living });
-      lives[thread] = 0;
-      living--;
-    } else if (lives[thread] === 0) {
-      lives[thread] = 1;
-      begun = row;
-      most = Math.max(most, ++living);
+  // Constants of their own: an imported one is loaded and checked at every use, a local one is folded into the code.
+  const [opBits, opMask, fork, threadExit] = [OP_BITS, OP_MASK, OP_FORK, OP_THREAD_EXIT];
+  const look = (from: number, to: number) => {
+    for (let row = from; row < to; row++) {
+      const thread = head[row]! >>> opBits;
+      const op = head[row]! & opMask;
+      if (op === fork) {
+        // What went before was another process.
+        ends.length = 0;
+        lives.fill(0);
+        lives[thread] = 1;
+        living = most = 0;
+      } else if (op === threadExit) {
+        if (lives[thread] === 0) continue;
+        ends.push({ row, begun, living });
+        lives[thread] = 0;
+        living--;
+      } else if (lives[thread] === 0) {
+        lives[thread] = 1;
+        begun = row;
+        most = Math.max(most, ++living);
+      }
     }
-  }
+  };
+  inPieces(end, look);
   return { ends, most, left: { row: end, begun, living } };
 }

@@ -9,7 +9,9 @@ import {
   OP_REALLOC,
   OP_REQUEST_END,
 } from '../../../../sim/contract/event.ts';
+import { hasOperation } from '../../../../sim/contract/operation-set.ts';
 import { type Bytes, type Ns, PAGE_BYTES } from '../../../../sim/contract/units.ts';
+import { inPieces } from '../../../../sim/replay/row-pieces.ts';
 import { visitObjects } from '../../../run/object-events.ts';
 import { nsOf } from '../going-down/pauses.ts';
 import { EIGHTHS, eighthsOf, type Floors, isRising, quartersOf } from '../growth/floors.ts';
@@ -121,9 +123,15 @@ export function demandOf(events: EventBuffer, end: number, hasLayer: boolean, li
 
 /** The recorded time of rows [0, end). */
 export function timeUntil(events: EventBuffer, end: number): Ns {
+  if (!hasOperation(events, OP_CLOCK)) return 0;
+  // Constants of their own: an imported one is loaded and checked at every use, a local one is folded into the code.
+  const [mask, clock] = [OP_MASK, OP_CLOCK];
   const { head } = events;
   let ns = 0;
-  for (let row = 0; row < end; row++) if ((head[row]! & OP_MASK) === OP_CLOCK) ns += nsOf(events, row);
+  const add = (from: number, to: number) => {
+    for (let row = from; row < to; row++) if ((head[row]! & mask) === clock) ns += nsOf(events, row);
+  };
+  inPieces(end, add);
   return ns;
 }
 

@@ -51,11 +51,18 @@ const RANGES_LOOKED_AT = 20_000_000;
 const PINS_RATIO = 2; // holds at least twice what it uses
 
 interface Candidate {
-  readonly first: number; // in the live blocks of its area
+  /** The live blocks of its area. */
+  readonly list: readonly LiveBlock[];
+  readonly first: number;
   readonly last: number;
   readonly own: Bytes;
   readonly gain: Bytes; // an estimate
+  /** Few blocks that hold much come first; a group of many has to hold more. */
+  readonly weight: number;
 }
+
+/** So many of the best are put in order first: mostly they are enough. */
+const RANKED = 4096;
 
 export function findPinning(
   assembled: Assembled,
@@ -143,25 +150,39 @@ function candidateGroups(
   blocks: readonly LiveBlock[],
   kept: Uint8Array,
 ): LiveBlock[][] {
-  const found: (Candidate & { readonly list: readonly LiveBlock[] })[] = [];
+  const found: Candidate[] = [];
   for (let from = 0; from < ranges.length; ) {
     const area = areaAt(areas, ranges.start[from]!);
     let to = from + 1;
     while (to < ranges.length && (area < 0 || ranges.start[to]! < areas[area]!.end)) to++;
-    const list: LiveBlock[] = [];
-    const candidates = area < 0 ? [] : candidatesIn(assembled, areas[area]!, ranges, from, to, blocks, kept, list);
-    for (const c of candidates) found.push({ ...c, list });
+    if (area >= 0) candidatesIn(assembled, areas[area]!, ranges, from, to, blocks, kept, found);
     from = to;
   }
   const pinning = found.filter((c) => c.gain >= PINS_RATIO * c.own);
   const most = Math.max(CANDIDATES_MIN, Math.min(CANDIDATES_MAX, RANGES_LOOKED_AT / ranges.length));
+  return chooseBest(pinning.length > 0 ? pinning : found, most);
+}
+
+function chooseBest(found: readonly Candidate[], most: number): LiveBlock[][] {
+  const { length } = found;
+  const weights = Float64Array.from(found, ({ weight }) => weight).sort();
+  for (let ranked = Math.min(length, RANKED); ; ranked = Math.min(length, ranked * 8)) {
+    const least = weights[length - ranked]!;
+    const best = found.filter(({ weight }) => weight >= least);
+    const chosen = chooseInOrder(
+      best.sort((x, y) => y.weight - x.weight || x.first - y.first),
+      most,
+    );
+    if (chosen.length >= most || ranked === length) return chosen;
+  }
+}
+
+function chooseInOrder(best: readonly Candidate[], most: number): LiveBlock[][] {
   const chosen: LiveBlock[][] = [];
   const taken = new Set<number>();
-  // Few blocks that hold much come first; a group of many has to hold more.
-  const weight = (c: Candidate) => c.gain / Math.sqrt(c.last - c.first + 1);
-  for (const c of (pinning.length > 0 ? pinning : found).sort((x, y) => weight(y) - weight(x) || x.first - y.first)) {
+  for (const { list, first, last } of best) {
     if (chosen.length >= most) break;
-    const group = c.list.slice(c.first, c.last + 1);
+    const group = list.slice(first, last + 1);
     if (group.some((b) => taken.has(b.slot))) continue;
     for (const b of group) taken.add(b.slot);
     chosen.push(group);
@@ -182,9 +203,10 @@ function candidatesIn(
   to: number,
   blocks: readonly LiveBlock[],
   kept: Uint8Array,
-  list: LiveBlock[],
-): Candidate[] {
+  found: Candidate[],
+): void {
   const { pages } = assembled.machine.kernel;
+  const list: LiveBlock[] = [];
   // For each live block the end of what is kept before it, and the start of what is kept behind it.
   const keptBefore: number[] = [];
   const keptAfter: number[] = [];
@@ -202,7 +224,7 @@ function candidatesIn(
       barrier = ranges.end[i]!;
     }
   }
-  if (list.length === 0) return [];
+  if (list.length === 0) return;
   keptAfter[previous] ??= area.end;
 
   // Sums up to a page: resident ones, and those of them that something keeps.
@@ -217,10 +239,9 @@ function candidatesIn(
   }
   const whole = area.kind === 'slab' || area.kind === 'chunk';
   if (whole) {
-    if (list.length > GROUP_BLOCKS_MAX) return [];
-    return [candidate(0, list.length - 1, area.start, area.end, true)];
+    if (list.length <= GROUP_BLOCKS_MAX) found.push(candidate(0, list.length - 1, area.start, area.end, true));
+    return;
   }
-  const candidates: Candidate[] = [];
   for (let count = 1; count <= Math.min(GROUP_BLOCKS_MAX, list.length); count++) {
     // Every single block and pair; of longer windows those that end at a hole.
     for (let first = 0; first + count <= list.length; first++) {
@@ -228,10 +249,9 @@ function candidatesIn(
       const atEnd = last === list.length - 1;
       if (count > 2 && !atEnd && keptAfter[last]! - endOf(list[last]!) < PAGE_BYTES) continue;
       const c = candidate(first, last, keptBefore[first]!, keptAfter[last]!, atEnd);
-      if (c.gain >= PAGE_BYTES) candidates.push(c);
+      if (c.gain >= PAGE_BYTES) found.push(c);
     }
   }
-  return candidates;
 
   function candidate(first: number, last: number, hullStart: number, hullEnd: number, atEnd: boolean): Candidate {
     let own = 0;
@@ -239,7 +259,8 @@ function candidatesIn(
     const sums = atEnd ? residentBefore : keptResidentBefore;
     const start = Math.ceil(hullStart / PAGE_BYTES) - firstPage;
     const end = (atEnd ? Math.ceil(hullEnd / PAGE_BYTES) : Math.floor(hullEnd / PAGE_BYTES)) - firstPage;
-    return { first, last, own, gain: end > start ? (sums[end]! - sums[start]!) * PAGE_BYTES : 0 };
+    const gain = end > start ? (sums[end]! - sums[start]!) * PAGE_BYTES : 0;
+    return { list, first, last, own, gain, weight: gain / Math.sqrt(last - first + 1) };
   }
 }
 
@@ -261,39 +282,41 @@ export function heldPages(
   kept: Uint8Array,
 ): HeldPage[] {
   const { pages } = assembled.machine.kernel;
+  const freeBytes = new Int32Array(pages.length);
+  for (let i = 0; i < ranges.length; i++) {
+    if (!isFreeRange(ranges.kind[i])) continue;
+    const [start, end] = [ranges.start[i]!, ranges.end[i]!];
+    const firstPage = Math.floor(start / PAGE_BYTES);
+    const lastPage = Math.floor((end - 1) / PAGE_BYTES);
+    // The inner pages of a long range hold nothing but it.
+    freeBytes[firstPage]! += Math.min(end, (firstPage + 1) * PAGE_BYTES) - start;
+    if (lastPage > firstPage) freeBytes[lastPage]! += end - lastPage * PAGE_BYTES;
+  }
   interface Held extends HeldPage {
-    freeBytes: number;
     readonly events: number[];
     cached?: true;
   }
-  const held: Held[] = [];
-  const open = new Map<number, Held>();
+  const held = new Map<number, Held>();
   for (let i = 0; i < ranges.length; i++) {
-    const start = ranges.start[i]!;
-    const end = ranges.end[i]!;
+    const [start, end] = [ranges.start[i]!, ranges.end[i]!];
     if (end === start) continue;
     const firstPage = Math.floor(start / PAGE_BYTES);
     const lastPage = Math.floor((end - 1) / PAGE_BYTES);
-    for (const page of open.keys()) if (page < firstPage) open.delete(page);
-    // The inner pages of a long range hold nothing but it.
-    for (const page of firstPage === lastPage ? [firstPage] : [firstPage, lastPage]) {
-      if (!isResident(pages, page) || kept[page] !== 1) continue;
-      let entry = open.get(page);
-      if (!entry) {
-        entry = { address: realAddress(page * PAGE_BYTES), freeBytes: 0, events: [] };
-        open.set(page, entry);
-        held.push(entry);
-      }
-      if (isFreeRange(ranges.kind[i])) {
-        entry.freeBytes += Math.min(end, (page + 1) * PAGE_BYTES) - Math.max(start, page * PAGE_BYTES);
-      } else if (ranges.kind[i] === RANGE_LIVE) {
-        entry.events.push(blocks[ranges.block[i]!]!.event);
-      } else if (ranges.kind[i] === RANGE_CACHED) {
-        entry.cached = true;
-      }
-    }
+    note(i, firstPage);
+    if (lastPage > firstPage) note(i, lastPage);
   }
-  return held.filter((entry) => entry.freeBytes > 0);
+  return [...held.values()];
+
+  function note(i: number, page: number): void {
+    if (freeBytes[page] === 0 || !isResident(pages, page) || kept[page] !== 1) return;
+    let entry = held.get(page);
+    if (!entry) {
+      entry = { address: realAddress(page * PAGE_BYTES), freeBytes: freeBytes[page]!, events: [] };
+      held.set(page, entry);
+    }
+    if (ranges.kind[i] === RANGE_LIVE) entry.events.push(blocks[ranges.block[i]!]!.event);
+    else if (ranges.kind[i] === RANGE_CACHED) entry.cached = true;
+  }
 }
 
 const endOf = (block: LiveBlock): number => block.address + block.usableBytes;

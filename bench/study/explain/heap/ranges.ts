@@ -37,7 +37,8 @@ export function collectRanges(assembled: Assembled, blocks: readonly LiveBlock[]
   assembled.top.walk((start, length, kind) => {
     if (kind !== RANGE_LIVE && length > 0) add(start, start + length, kind, -1);
   });
-  const order = Uint32Array.from(starts, (_, i) => i).sort((i, j) => starts[i]! - starts[j]! || ends[i]! - ends[j]!);
+  // What an allocator walks through is in order, heap by heap: to put such rows together is quick, but only in an array of the language.
+  const order = starts.map((_, i) => i).sort((i, j) => starts[i]! - starts[j]! || ends[i]! - ends[j]!);
   return {
     length: order.length,
     start: Float64Array.from(order, (i) => starts[i]!),
@@ -100,73 +101,108 @@ export function reportAreas(
   blocks: readonly LiveBlock[],
   kept: Uint8Array,
 ): AreaReport[] {
-  const { pages } = assembled.machine.kernel;
-  const sums = areas.map(() => ({
-    ...NOTHING,
-    live: 0,
-    largestFree: 0,
-    endFree: 0,
-    withinSlabs: 0,
-    whole: [0, 0, 0, 0],
-  }));
-  const resident = (from: number, to: number, wanted: (page: number) => boolean): Bytes => {
-    let bytes = 0;
-    for (let at = from; at < to; ) {
-      const page = Math.floor(at / PAGE_BYTES);
-      const next = Math.min(to, (page + 1) * PAGE_BYTES);
-      if (isResident(pages, page) && wanted(page)) bytes += next - at;
-      at = next;
-    }
-    return bytes;
-  };
-  const any = () => true;
+  const sums = columnsOf(areas.length);
+  const { resident, returnable } = partsOnPages(assembled, kept);
   const placeOf = placesOf(areas, ranges);
-  for (let i = 0; i < ranges.length; i++) {
-    const index = areaAt(areas, ranges.start[i]!);
-    if (index < 0) continue;
-    const sum = sums[index]!;
+  const atEnd = PLACES.indexOf('atEnd');
+  for (let i = 0, index = 0; i < ranges.length; i++) {
     const start = ranges.start[i]!;
     const end = ranges.end[i]!;
+    while (index < areas.length && areas[index]!.end <= start) index++;
+    if (index === areas.length) break;
+    if (areas[index]!.start > start) continue;
     switch (ranges.kind[i]) {
       case RANGE_LIVE: {
         const middle = start + Math.min(blocks[ranges.block[i]!]!.requestedBytes, end - start);
-        sum.live++;
-        sum.requested += resident(start, middle, any);
-        sum.slack += resident(middle, end, any);
+        sums.live[index]!++;
+        sums.requested[index]! += resident(start, middle);
+        sums.slack[index]! += resident(middle, end);
         break;
       }
       case RANGE_METADATA:
-        sum.metadata += resident(start, end, any);
+        sums.metadata[index]! += resident(start, end);
         break;
       case RANGE_CACHED:
-        sum.cached += resident(start, end, any);
+        sums.cached[index]! += resident(start, end);
         break;
       default: {
-        const wholeBytes = resident(start, end, (page) => kept[page] === 0);
-        sum.largestFree = Math.max(sum.largestFree, end - start);
-        if (placeOf[i] === PLACES.indexOf('atEnd')) sum.endFree += end - start;
-        sum.pinned += resident(start, end, (page) => kept[page] === 1);
-        sum.returnable += wholeBytes;
-        sum.whole[placeOf[i]!]! += wholeBytes;
-        if (ranges.kind[i] === RANGE_FREE_WITHIN) sum.withinSlabs += wholeBytes;
+        const wholeBytes = returnable(start, end);
+        sums.largestFree[index] = Math.max(sums.largestFree[index]!, end - start);
+        if (placeOf[i] === atEnd) sums.endFree[index]! += end - start;
+        sums.pinned[index]! += resident(start, end) - wholeBytes;
+        sums.returnable[index]! += wholeBytes;
+        sums.whole[index * PLACES.length + placeOf[i]!]! += wholeBytes;
+        if (ranges.kind[i] === RANGE_FREE_WITHIN) sums.withinSlabs[index]! += wholeBytes;
       }
     }
   }
-  return areas.map((area, i) => {
-    const { live, largestFree, endFree, withinSlabs, whole, ...breakdown } = sums[i]!;
-    const [atEnd, belowFreed, belowOwn, belowLive] = whole as [Bytes, Bytes, Bytes, Bytes];
-    return {
-      ...area,
-      mappedBytes: area.end - area.start,
-      residentBytes: residentBytes(assembled, area),
-      breakdown,
-      withinSlabsBytes: withinSlabs,
-      liveBlocks: live,
-      largestFreeBytes: largestFree,
-      endFreeBytes: endFree,
-      wholeFree: area.kind === 'heap' ? { atEnd, belowFreed, belowOwn, belowLive } : null,
-    };
-  });
+  return areas.map((area, i) => ({
+    ...area,
+    mappedBytes: area.end - area.start,
+    residentBytes: residentBytes(assembled, area),
+    breakdown: {
+      requested: sums.requested[i]!,
+      slack: sums.slack[i]!,
+      metadata: sums.metadata[i]!,
+      cached: sums.cached[i]!,
+      pinned: sums.pinned[i]!,
+      returnable: sums.returnable[i]!,
+    },
+    withinSlabsBytes: sums.withinSlabs[i]!,
+    liveBlocks: sums.live[i]!,
+    largestFreeBytes: sums.largestFree[i]!,
+    endFreeBytes: sums.endFree[i]!,
+    wholeFree: area.kind === 'heap' ? wholeFree(sums.whole, i) : null,
+  }));
+}
+
+/** Of a stretch of bytes, those that are resident, and of these those on pages that nothing keeps. */
+function partsOnPages({ machine }: Assembled, kept: Uint8Array) {
+  const { pages } = machine.kernel;
+  return {
+    resident(from: number, to: number): Bytes {
+      let bytes = 0;
+      for (let at = from; at < to; ) {
+        const page = Math.floor(at / PAGE_BYTES);
+        const next = Math.min(to, (page + 1) * PAGE_BYTES);
+        if (isResident(pages, page)) bytes += next - at;
+        at = next;
+      }
+      return bytes;
+    },
+    returnable(from: number, to: number): Bytes {
+      let bytes = 0;
+      for (let at = from; at < to; ) {
+        const page = Math.floor(at / PAGE_BYTES);
+        const next = Math.min(to, (page + 1) * PAGE_BYTES);
+        if (kept[page] === 0 && isResident(pages, page)) bytes += next - at;
+        at = next;
+      }
+      return bytes;
+    },
+  };
+}
+
+const COLUMNS = [
+  ...(Object.keys(NOTHING) as (keyof Breakdown)[]),
+  'live',
+  'largestFree',
+  'endFree',
+  'withinSlabs',
+] as const;
+
+/** By area; there may be as many as slabs. */
+function columnsOf(length: number): Record<(typeof COLUMNS)[number] | 'whole', Float64Array> {
+  const columns = Object.fromEntries(COLUMNS.map((name) => [name, new Float64Array(length)]));
+  return {
+    ...(columns as Record<(typeof COLUMNS)[number], Float64Array>),
+    whole: new Float64Array(length * PLACES.length),
+  };
+}
+
+function wholeFree(whole: Float64Array, area: number): WholeFree {
+  const [atEnd, belowFreed, belowOwn, belowLive] = whole.subarray(area * PLACES.length, (area + 1) * PLACES.length);
+  return { atEnd: atEnd!, belowFreed: belowFreed!, belowOwn: belowOwn!, belowLive: belowLive! };
 }
 
 /** For each range an index of PLACES: the most lasting thing above it in its area. */
@@ -193,8 +229,7 @@ function placesOf(areas: readonly Area[], ranges: Ranges): Uint8Array {
 /** The classes over all areas: those of a sample. */
 export function sumOfAreas(areas: readonly AreaReport[]): Pick<AreaReport, 'breakdown' | 'withinSlabsBytes'> {
   const breakdown = { ...NOTHING };
-  for (const area of areas) {
-    for (const name of Object.keys(breakdown) as (keyof Breakdown)[]) breakdown[name] += area.breakdown[name];
-  }
+  const names = Object.keys(breakdown) as (keyof Breakdown)[];
+  for (const area of areas) for (const name of names) breakdown[name] += area.breakdown[name];
   return { breakdown, withinSlabsBytes: areas.reduce((sum, area) => sum + area.withinSlabsBytes, 0) };
 }

@@ -18,12 +18,13 @@ export function findingSentences(finding: Finding, facts: Facts, whatIf: readonl
   const runs = settings.flatMap((setting) => runOf(settingName(setting)) ?? []);
   const isRefuted = bytes >= enough && runs.length > 0 && !lowers && !runs.some(helps);
   if (!isRefuted || told.length === 0 || isUnknownWithout(facts, finding.mechanism)) return told;
+  const facing = finding.ifRefuted ?? told;
   const hardly = `hardly less would be resident with ${runs.map((w) => w.setting).join('; ')} (run).`;
   const { orders } = facts;
-  if (!orders || !isWide(orders)) return [...told, `That alone does not keep it: ${hardly}`];
+  if (!orders || !isWide(orders)) return [...facing, `That alone does not keep it: ${hardly}`];
   const spares = runs.find((w) => sparesWorst(facts, w));
   return [
-    ...told,
+    ...facing,
     `In the order of the trace that alone does not keep it: ${hardly}`,
     ...(spares
       ? [

@@ -29,18 +29,21 @@ export function keptApart(assembled: Assembled): KeptApart {
     ends.push(start + length);
     cached.push(kind === RANGE_CACHED);
   });
-  const order = Uint32Array.from(starts, (_, i) => i).sort((i, j) => starts[i]! - starts[j]!);
+  const order = starts.map((_, i) => i).sort((i, j) => starts[i]! - starts[j]!); // as in collectRanges
   const sum = { cachedChunks: 0, pieces: 0, joined: 0, freeBytes: 0 };
   for (let from = 0; from < order.length; ) {
     let to = from + 1;
     while (to < order.length && starts[order[to]!]! - ends[order[to - 1]!]! <= HEADER_BYTES) to++;
-    const group = order.subarray(from, to);
-    const free = group.filter((i) => !cached[i]);
-    if (free.length > 0 && free.length < group.length) {
-      sum.cachedChunks += group.length - free.length;
-      sum.pieces += free.length;
+    let free = 0;
+    for (let at = from; at < to; at++) if (!cached[order[at]!]) free++;
+    if (free > 0 && free < to - from) {
+      sum.cachedChunks += to - from - free;
+      sum.pieces += free;
       sum.joined++;
-      for (const i of free) sum.freeBytes += residentBytes(assembled, { start: starts[i]!, end: ends[i]! });
+      for (let at = from; at < to; at++) {
+        const i = order[at]!;
+        if (!cached[i]) sum.freeBytes += residentBytes(assembled, { start: starts[i]!, end: ends[i]! });
+      }
     }
     from = to;
   }

@@ -51,6 +51,8 @@ export interface Finding {
   readonly sentences: readonly string[];
   /** What only other runs can tell; it comes behind the sentences. */
   readonly others?: OtherRuns;
+  /** What is left of these sentences where the runs of its settings refute them: what lies there, and no reason. */
+  readonly ifRefuted?: readonly string[];
   /** Said unless the run of that setting contradicts it. */
   readonly ifItHelps?: { readonly setting: Setting; readonly sentence: string };
   /** Settings that might mend it; each is run. */

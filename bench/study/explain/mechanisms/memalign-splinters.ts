@@ -1,5 +1,6 @@
 import { OP_MASK, OP_MEMALIGN } from '../../../../sim/contract/event.ts';
 import { bytes, counted } from '../../../../sim/contract/format.ts';
+import { hasOperation } from '../../../../sim/contract/operation-set.ts';
 import type { Setting } from '../settings/setting.ts';
 import { type Mechanism, WORTH_FINDING } from './mechanism.ts';
 import { FIXED_MMAP_THRESHOLD } from './shared-settings.ts';
@@ -20,6 +21,7 @@ export const memalignSplinters: Mechanism = {
   detect({ facts, events, end, options }) {
     const glibc = options.spec.model.name === 'glibc' ? options.spec : options.spec.below;
     if (glibc?.model.name !== 'glibc' || Number(glibc.version.split('.')[1]) >= 41) return undefined;
+    if (!hasOperation(events, OP_MEMALIGN)) return undefined;
     let aligned = 0;
     let largest = 0;
     for (let row = 0; row < end; row++) {

@@ -56,6 +56,11 @@ export const unmergedChunks: Mechanism = {
       mechanism: 'unmerged chunks',
       bytes: fastBytes + cachedBytes + below,
       sentences,
+      ...(below < worth && {
+        ifRefuted: [
+          `${bytes(fastBytes + cachedBytes)} of what is free lie in ${counted(fastCount + cachedCount, 'chunk')} of fastbins and thread caches.`,
+        ],
+      }),
       ...(isApart && { ifItHelps: { setting: noCaches, sentence: apartText(apart, cachedCount) } }),
       ...(fastBytes >= worth && { forTime: { setting: noFastbins, sentence: scatteredText(fastCount) } }),
       settings: [

@@ -9,6 +9,7 @@ import {
   OP_SKIPPED,
 } from '../../../../sim/contract/event.ts';
 import { counted } from '../../../../sim/contract/format.ts';
+import { hasOperation } from '../../../../sim/contract/operation-set.ts';
 import { type Bytes, PAGE_BYTES } from '../../../../sim/contract/units.ts';
 import type { LockstepRun } from '../../../run/modes/lockstep.ts';
 import { isLook, processSample } from '../../../run/recorded-process.ts';
@@ -64,7 +65,9 @@ interface Noting extends Pick<LockstepRun, 'advance' | 'assembled'> {
 }
 
 /** The last fork that the process came from, before row `end`. */
-export function forkRow({ head }: EventBuffer, end: number): number | undefined {
+export function forkRow(events: EventBuffer, end: number): number | undefined {
+  if (!hasOperation(events, OP_FORK)) return undefined;
+  const { head } = events;
   for (let row = end - 1; row >= 0; row--) if ((head[row]! & OP_MASK) === OP_FORK) return row;
   return undefined;
 }

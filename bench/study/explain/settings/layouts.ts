@@ -37,8 +37,8 @@ export function inLayout(task: RunTask, n: number): RunTask {
   };
 }
 
-/** Of what a recorded program does between its pauses: recording slows that down, nobody knows by how much. */
-const PACES = [1, 1 / 2, 1 / 4];
+/** Of what a recorded program does between its pauses: recording slows that down, nobody knows by how much; where another one has the processor half of the time it takes twice as long. */
+const PACES = [1, 2, 1 / 2, 1 / 4];
 
 /** How a program may run: in the order of the trace, in processes of other layouts and by other clocks. */
 export interface Layouts {
