@@ -1,4 +1,5 @@
 import type { AllocatorStats, ThreadSlot } from '../../sim/contract/allocator.ts';
+import { counted } from '../../sim/contract/format.ts';
 import { realAddress } from '../../sim/kernel/layout.ts';
 import { BIN_ELEMENTS, BIN_SIZE } from './bins.ts';
 import {
@@ -69,10 +70,10 @@ function heapMap(state: ZendState, t: ThreadSlot): string {
     }
     for (const [bin, { count, live }] of [...runs].sort((a, b) => a[0] - b[0])) {
       lines.push(
-        `  ${BIN_LETTERS[bin]} bin ${bin}, ${BIN_SIZE[bin]} bytes: ${count} runs, ${live} of ${count * BIN_ELEMENTS[bin]!} elements live`,
+        `  ${BIN_LETTERS[bin]} bin ${bin}, ${BIN_SIZE[bin]} bytes: ${counted(count, 'run')}, ${live} of ${count * BIN_ELEMENTS[bin]!} elements live`,
       );
     }
-    if (largeRuns > 0) lines.push(`  = large: ${largeRuns} runs, ${largePages} pages`);
+    if (largeRuns > 0) lines.push(`  = large: ${counted(largeRuns, 'run')}, ${counted(largePages, 'page')}`);
   }
   for (const slot of cachedChunksOf(state, t)) {
     lines.push(`cached chunk ${hex(slots[(slot << SLOT_SHIFT_WORDS) + START_PAGE]! * 4096)}`);

@@ -37,6 +37,8 @@ export interface RunOptions<E extends TraceSummary = EventBuffer> {
   readonly affinity?: number;
   readonly mode?: Mode;
   readonly pace?: Pace;
+  /** At the recorded pace: a thread waits only where it paused for so long or longer, and as long as that from when it comes there; else it goes as fast as it can. */
+  readonly pausesFromNs?: Ns;
   /** Why this mode and pace (`chooseTime`). */
   readonly timeReason?: string;
   /** The moment that the events were cut at, as in --at. */

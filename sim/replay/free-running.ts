@@ -195,7 +195,7 @@ export function createFreeRunning(options: FreeRunningOptions): FreeRunning {
         break;
       }
       if (recorded !== undefined && p === timed) {
-        const due = recorded.nextNs(t);
+        const due = recorded.dueNs(t, clocks[t]!);
         if (due > clocks[t]!) {
           dueNs = due;
           stop = STOP_UNTIL;

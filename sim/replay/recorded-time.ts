@@ -1,6 +1,6 @@
 import type { ThreadSlot } from '../contract/allocator.ts';
 import { createBeginning } from '../contract/beginning.ts';
-import { type EventBuffer, OP_BITS, OP_CLOCK, OP_MASK } from '../contract/event.ts';
+import { type EventBuffer, OP_BITS, OP_CLOCK, OP_JOIN, OP_MASK } from '../contract/event.ts';
 import type { Ns } from '../contract/units.ts';
 import { inPiecesBetween } from './row-pieces.ts';
 import { namesThread, type TraceThreads } from './thread-rows.ts';
@@ -12,15 +12,18 @@ import { namesThread, type TraceThreads } from './thread-rows.ts';
 export interface RecordedTime {
   /** Which of its thread's events, from 0, is the next with a time of its own; NO_EVENT: none. */
   nextEvent(t: ThreadSlot): number;
-  /** When that one is due. */
-  nextNs(t: ThreadSlot): Ns;
+  /** When that one is due for a thread that has come to it at `now`. */
+  dueNs(t: ThreadSlot, now: Ns): Ns;
   /** Nobody waits in the run that begins: it goes as fast as it can. */
   ignore(): void;
+  /** In the run that begins a thread waits only where it paused for so long or longer, and as long as that from when it comes there. */
+  pauseFrom(ns: Ns): void;
   /** The thread has reached it in time. */
   passed(t: ThreadSlot): void;
 }
 
 export const NO_EVENT = 0x7fffffff;
+const NOT_THERE = -1;
 
 export function createRecordedTime(
   events: EventBuffer,
@@ -31,16 +34,37 @@ export function createRecordedTime(
   const first = new Int32Array(threads + 1);
   const { counts } = visitMoves(events, traceThreads);
   for (let t = 0; t < threads; t++) first[t + 1] = first[t]! + counts[t]!;
-  const moves = { event: new Int32Array(first[threads]!), ns: new Float64Array(first[threads]!) };
+  const length = first[threads]!;
+  const moves = { event: new Int32Array(length), ns: new Float64Array(length), isJoin: new Uint8Array(length) };
   const next = keep(first.slice(0, threads));
   visitMoves(events, traceThreads, { ...moves, next });
   next.set(first.subarray(0, threads));
-  const { event: eventAt, ns: nsAt } = moves;
+  const { event: eventAt, ns: nsAt, isJoin } = moves;
+  const pausesFrom = keep(new Float64Array(1)); // 0: the recorded times are kept
+  const pauseEnds = keep(new Float64Array(threads).fill(NOT_THERE));
+
+  /** From its event before: the first one has none, and a join ends when the other thread does. */
+  function pauseOf(t: ThreadSlot): Ns {
+    const at = next[t]!;
+    return at > first[t]! && isJoin[at] === 0 ? nsAt[at]! - nsAt[at - 1]! : 0;
+  }
+
   return {
     nextEvent: (t) => (next[t]! < first[t + 1]! ? eventAt[next[t]!]! : NO_EVENT),
-    nextNs: (t) => nsAt[next[t]!]!,
+    dueNs(t, now) {
+      if (pausesFrom[0] === 0) return nsAt[next[t]!]!;
+      if (pauseEnds[t] === NOT_THERE) {
+        const ns = pauseOf(t);
+        pauseEnds[t] = ns >= pausesFrom[0]! ? now + ns : now;
+      }
+      return pauseEnds[t]!;
+    },
     ignore: () => next.set(first.subarray(1)),
-    passed: (t) => void next[t]!++,
+    pauseFrom: (ns) => void (pausesFrom[0] = ns),
+    passed(t) {
+      next[t]!++;
+      pauseEnds[t] = NOT_THERE;
+    },
   };
 }
 
@@ -48,6 +72,7 @@ export function createRecordedTime(
 interface Moves {
   readonly event: Int32Array;
   readonly ns: Float64Array;
+  readonly isJoin: Uint8Array;
   readonly next: Int32Array;
 }
 
@@ -61,7 +86,7 @@ function visitMoves(
   into?: Moves,
 ): { readonly counts: Int32Array } {
   // Constants of their own: an imported one is loaded and checked at every use, a local one is folded into the code.
-  const [opBits, opMask, clock] = [OP_BITS, OP_MASK, OP_CLOCK];
+  const [opBits, opMask, clock, join] = [OP_BITS, OP_MASK, OP_CLOCK, OP_JOIN];
   const names = Uint8Array.from({ length: opMask + 1 }, (_, op) => (namesThread(op) ? 1 : 0));
   const counts = new Int32Array(ids.length);
   const current = new Int32Array(threadSlots);
@@ -86,6 +111,7 @@ function visitMoves(
           const place = into.next[t]!++;
           into.event[place] = event;
           into.ns[place] = now;
+          if (op === join) into.isJoin[place] = 1;
         }
       }
       if (op === clock) now += b[row]! * 2 ** 32 + a[row]!;

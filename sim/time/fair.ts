@@ -50,6 +50,9 @@ export function hasWork(fair: FairClass, p: number, mayRun: Uint8Array): boolean
 /** get_update_sysctl_factor(), SCHED_TUNABLESCALING_LOG: 1 + ilog2(min(processors, 8)). */
 const scaling = (cpus: number): number => 1 + Math.floor(Math.log2(Math.min(cpus, 8)));
 
+/** sysctl_sched_latency of 6.1: within it each thread that may run on a processor, up to eight, has it once. */
+export const schedLatencyNs = (cpus: number): Ns => 6_000_000 * scaling(cpus);
+
 /** What both generations have: the queues, and the virtual run times. */
 function createQueues(threads: number, cpus: number, { keep }: Beginning) {
   const queued = keep(new Int32Array(cpus));
@@ -103,7 +106,7 @@ export function createFairClass(
 export function createCfs(threads: number, cpus: number, beginning = createBeginning()): FairClass {
   const { keep } = beginning;
   const factor = scaling(cpus);
-  const latencyNs = 6_000_000 * factor; // sysctl_sched_latency
+  const latencyNs = schedLatencyNs(cpus);
   const minGranularityNs = 750_000 * factor; // sysctl_sched_min_granularity
   const wakeupGranularityNs = 1_000_000 * factor; // sysctl_sched_wakeup_granularity
   const NR_LATENCY = 8; // sched_nr_latency

@@ -42,7 +42,7 @@ const FAINT_TEXTS = `(() => {
   return { seen, faint };
 })()`;
 
-const REACHABLE = 'button, summary, a[href], input, [tabindex="0"]';
+const REACHABLE = 'button:not([tabindex="-1"]), summary, a[href], input, [tabindex="0"]:not(button)';
 
 describe('for every reader', () => {
   let browser: Browser;
@@ -104,6 +104,30 @@ describe('for every reader', () => {
         await page.close();
       }
     });
+  });
+
+  test('a flame graph is one stop of Tab; arrows reach each of its frames, also when one was enlarged', async () => {
+    const page = await open(pages['flame']!, 800);
+    const graph = page.locator('.flame').first();
+    expect(await graph.locator('[tabindex="0"]').count()).toBe(1);
+    await graph.locator('[tabindex="0"]').focus();
+    const focused = () => page.evaluate('document.activeElement.textContent') as Promise<string>;
+    const press = async (...keys: string[]) => {
+      for (const key of keys) await page.keyboard.press(key);
+      return focused();
+    };
+    expect(await focused()).toBe('all');
+    expect(await press('ArrowUp')).toBe('all');
+    expect(await press('ArrowDown', 'ArrowDown')).toBe('small');
+    expect(await press('ArrowDown')).toBe('small');
+    expect(await press('ArrowRight')).toBe('big');
+    expect(await press('ArrowLeft')).toBe('small');
+    expect(await page.locator('.flame-said').innerText()).toMatch(/^small: /);
+    // Enlarged, it is alone on its level.
+    expect(await press('Enter', 'ArrowRight')).toBe('small');
+    expect(await press('ArrowUp', 'ArrowUp', 'Enter')).toBe('all');
+    expect(await graph.locator('[tabindex="0"]').count()).toBe(1);
+    await page.close();
   });
 
   test('on paper there are all pictures and no controls', async () => {

@@ -131,7 +131,7 @@ describe('views', () => {
     const text = inspect(run('zendmm@8.2', lines), 'chunks');
     // Header, a run of 112, three pages, a run of 24 for the huge block's node, five pages of 768s' run of three.
     expect(text).toContain('    0 #a===2lll');
-    expect(text).toContain('a bin 10, 112 bytes: 1 runs, 1 of 36 elements live');
+    expect(text).toContain('a bin 10, 112 bytes: 1 run, 1 of 36 elements live');
     expect(text).toMatch(/huge block 0x7eff[0-9a-f]+: 3002368 bytes/);
   });
 

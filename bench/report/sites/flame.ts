@@ -61,7 +61,7 @@ export function sitesMarkup(stacks: readonly StackBytes[], { before, about }: Si
     table(byLine(stacks), sumOf(stacks), bytes),
     ...(changes ? ['<h3>What differs from the first run</h3>'] : []),
     ...(changes ? [changes.length > 0 ? table(changes, sumOf(changes), signed) : '<p>Nothing.</p>'] : []),
-    '<p class="flame-said" role="status">Click or press Enter on a frame to enlarge it; on “all” to go back.</p>',
+    '<p class="flame-said" role="status">Click or press Enter on a frame to enlarge it, on “all” to go back; arrow keys move.</p>',
     ...graphs,
   ].join('\n');
 }
@@ -109,7 +109,7 @@ function graph(root: Node): string {
     depth = Math.max(depth, level + 1);
     const text = `${node.name}: ${bytes(node.bytes)}, ${percent(width)}`;
     boxes.push(
-      `<button type="button" style="left:${pc(left)};width:${pc(width)};top:${level * ROW}px;background:hsl(${hue(node.name)} 70% 78%)" data-l="${left.toFixed(6)}" data-w="${width.toFixed(6)}" title="${escapeXml(text)}">${escapeXml(shortFrame(node.name, 72))}</button>`,
+      `<button type="button" tabindex="${level === 0 ? 0 : -1}" style="left:${pc(left)};width:${pc(width)};top:${level * ROW}px;background:hsl(${hue(node.name)} 70% 78%)" data-l="${left.toFixed(12)}" data-w="${width.toFixed(12)}" title="${escapeXml(text)}">${escapeXml(shortFrame(node.name, 72))}</button>`,
     );
     let at = left;
     for (const child of [...node.children.values()].sort((x, y) => y.bytes - x.bytes || (x.name < y.name ? -1 : 1))) {

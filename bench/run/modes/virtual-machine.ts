@@ -121,6 +121,7 @@ export function createVirtualMachine(options: Options, isKept = false): VirtualM
       beginProcess(next.spec);
     }
     if (next.pace !== 'recorded') recorded?.ignore();
+    else if (next.pausesFromNs) recorded!.pauseFrom(next.pausesFromNs);
     replay.begin();
   }
 

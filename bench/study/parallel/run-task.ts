@@ -1,6 +1,7 @@
 import { parseAllocator } from '../../../allocators/spec.ts';
 import type { EventBuffer, Touch } from '../../../sim/contract/event.ts';
 import type { Start } from '../../../sim/contract/start.ts';
+import type { Ns } from '../../../sim/contract/units.ts';
 import type { KernelOptions } from '../../../sim/kernel/kernel.ts';
 import type { Costs } from '../../../sim/time/costs.ts';
 import type { PassingFile } from '../../../workloads/trace/passing.ts';
@@ -27,6 +28,7 @@ export interface RunTask {
   readonly affinity?: number;
   readonly mode: Mode;
   readonly pace: Pace;
+  readonly pausesFromNs?: Ns;
   readonly timeReason?: string;
   readonly until?: string;
   readonly seed: number;

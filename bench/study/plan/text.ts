@@ -51,10 +51,13 @@ function rowLines(row: PlanRow, processes: number | null, memory: number, risk: 
         ? []
         : [
             [
-              `${count(processes)} need`,
+              `${count(processes)} ${processes === 1 ? 'needs' : 'need'}`,
               `${bytes(row.needsIndependentBytes!)}; ${bytes(row.needsAtPeakBytes!)} all at their peak`,
             ],
-            ['', `they exceed ${bytes(memory)} with a probability of ${probability(row.exceedingProbability!)}`],
+            [
+              '',
+              `${processes === 1 ? 'it exceeds' : 'they exceed'} ${bytes(memory)} with a probability of ${probability(row.exceedingProbability!)}`,
+            ],
           ]),
     ],
     'l',

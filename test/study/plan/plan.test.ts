@@ -90,6 +90,7 @@ describe('plan', () => {
     expect(laden.rows[0]!.needsAtPeakBytes! - bare.rows[0]!.needsAtPeakBytes!).toBe(40 * MIB);
     expect(laden.rows[0]!.fitsAtPeak!).toBeLessThan(bare.rows[0]!.fitsAtPeak!);
     expect(planText(laden)).toMatch(/glibc@2\.36\n(.*\n)*? {2}4 need/);
+    expect(planText({ ...laden, processes: 1 })).toMatch(/\n {2}1 needs .*\n *it exceeds /);
     for (const line of planText(laden).split('\n')) expect(line.length).toBeLessThanOrEqual(80);
     await expect(plan({ ...options, risk: 1 })).rejects.toThrow(/probability below 0\.5/);
   });

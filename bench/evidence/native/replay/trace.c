@@ -260,6 +260,14 @@ static void mallctl_call(struct event *e) {
   e->a = count++;
 }
 
+/* Events that do nothing here but name their thread. Which thread makes and awaits which is for those that go at their own pace. */
+static bool only_names(struct word what) {
+  static const char *const names[] = {"tb", "eb", "exit", "gc", "es", "tc", "tj"};
+  for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+    if (is(what, names[i])) return true;
+  return false;
+}
+
 /* The line `what ...`, executed by thread `e->thread`, whose number is `id`. */
 static void thread_event(struct event *e, struct word what, uint32_t id) {
   bool request = what.length == 2 && what.text[0] == 'e' && memchr("mcrf", what.text[1], 4);
@@ -315,7 +323,7 @@ static void thread_event(struct event *e, struct word what, uint32_t id) {
         out->threads[i].gone = true;
         alive--;
       }
-  } else if (!is(what, "tb") && !is(what, "eb") && !is(what, "exit") && !is(what, "gc") && !is(what, "es")) { /* they only name the thread */
+  } else if (!only_names(what)) {
     die("replay: line %lu: unknown event", line_number);
   }
 }

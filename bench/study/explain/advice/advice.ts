@@ -23,6 +23,9 @@ const NO_MATTER = 0.1;
 /** What saves so many times as much as what is advised is named beside it, at its price. */
 export const FAR_MORE = 2;
 
+/** Of what costs too much so many are timed; one of these is named. */
+const PRICED = 2;
+
 /** Each page more that stays resident must spare so many faults. */
 const FAULTS_A_PAGE = 8;
 
@@ -168,10 +171,10 @@ export function adviseOn(
   if (memory) {
     // What saves far more is worth knowing, whatever it takes.
     const far = saving.filter((w) => !isVersion(w) && savedBytes(facts, w) >= FAR_MORE * savedBytes(facts, memory));
-    const costly = cheapestOfBest(facts, findings, mostForItsPrice(facts, far));
+    const costly = cheapestOfBest(facts, findings, mostForItsPrice(facts, pricedOf(far)));
     return { memory, faults, version: faults ? null : version, costly, uncertain: null };
   }
-  const costly = cheapestOfBest(facts, findings, mostForItsPrice(facts, unfair));
+  const costly = cheapestOfBest(facts, findings, mostForItsPrice(facts, pricedOf(unfair)));
   if (faults) return { memory, faults, version: null, costly, uncertain: null };
   return {
     memory,
@@ -295,6 +298,12 @@ export function isNoLess(facts: Facts, w: WhatIf, other: WhatIf): boolean {
   return (
     isPart && savedBytes(facts, w) - savedBytes(facts, other) < enoughBytes(facts) && !isBetterInAll(facts, w, other)
   );
+}
+
+/** What was only counted is timed before it is named, and might then make room for the next one and so on. */
+function pricedOf(costly: readonly WhatIf[]): readonly WhatIf[] {
+  const timed = costly.filter(({ cpuNs }) => cpuNs !== null);
+  return timed.length < PRICED ? costly : timed;
 }
 
 /** Those that save most bytes for as much more work, or about as many. */

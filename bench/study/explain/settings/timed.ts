@@ -103,19 +103,19 @@ export function createTimings(options: RunOptions, end: number, runner: Runner):
     orders: threads > 1 || inOthers.length > 0 ? rangeOf([run, ...inOthers], options) : null,
   });
 
-  async function together(trial: Trial | null, others: readonly Promise<Ended>[]): Promise<Timed | undefined> {
-    const [run, ...more] = await Promise.all([first(trial), ...others]);
+  /** Its own order comes first: what is timed next is guessed from that. */
+  async function together(trial: Trial | null, others: () => readonly Promise<Ended>[]): Promise<Timed | undefined> {
+    const [run, ...more] = await Promise.all([first(trial), ...others()]);
     const inOthers = whole(more.flat());
     return run && inOthers && timedBy(run, inOthers);
   }
 
   const isInOrders = (trial: Trial) => threads > 1 && sharesHeaps(trial);
-  const of = (trial: Trial, orders: Orders) => {
-    const inOrders = [inFew(trial), ...(orders === 'all' ? [inMore(trial)] : [])];
-    return together(trial, isInOrders(trial) ? inOrders : [inLayouts(trial)]);
-  };
+  const inOrders = (trial: Trial, orders: Orders) => [inFew(trial), ...(orders === 'all' ? [inMore(trial)] : [])];
+  const of = (trial: Trial, orders: Orders) =>
+    together(trial, () => (isInOrders(trial) ? inOrders(trial, orders) : [inLayouts(trial)]));
   const asItIs = (against: readonly Trial[]) =>
-    together(null, [
+    together(null, () => [
       ...(against.some(isInOrders) ? [inFew(null)] : []),
       ...(against.every(isInOrders) ? [] : [inLayouts(null)]),
     ]);

@@ -109,9 +109,17 @@ export function taskOf(options: RunOptions, end: number, allocator: string, thp?
   };
 }
 
-/** The events before row `end`. */
-export const upTo = (events: EventBuffer, end: number): EventBuffer =>
-  end >= events.length ? events : { ...events, length: end, begins: events.begins.filter(({ row }) => row < end) };
+const cuts = new WeakMap<EventBuffer, EventBuffer>();
+
+/** The events before row `end`: the same ones for as long as it is the same row, for what is known of events is known of these alone. */
+export function upTo(events: EventBuffer, end: number): EventBuffer {
+  if (end >= events.length) return events;
+  const last = cuts.get(events);
+  if (last?.length === end) return last;
+  const cut = { ...events, length: end, begins: events.begins.filter(({ row }) => row < end) };
+  cuts.set(events, cut);
+  return cut;
+}
 
 export function whatIfOf(
   { setting, mechanism, task }: Trial,
