@@ -502,8 +502,8 @@ test('what a program drops last as it did at the end of each turn is no end of m
     ...Array.from({ length: 60 }, (_, k) => `m 0 ${i * 100 + k} 1000`),
     ...Array.from({ length: 60 }, (_, k) => `f 0 ${i * 100 + k}`),
   ];
-  const judged = (turns: number) => {
-    const lines = ['m 0 9999 500', ...Array.from({ length: turns }, (_, i) => turn(i)).flat()];
+  const judged = (turns: number, before: readonly string[] = []) => {
+    const lines = ['m 0 9999 500', ...before, ...Array.from({ length: turns }, (_, i) => turn(i)).flat()];
     const events = { ...eventsOf([...lines, '= end']), source: RECORDED, exitRow: lines.length };
     return { ...momentOf({ ...bumpOptions(['m 0 1 8']), events }, undefined), lines: lines.length };
   };
@@ -512,4 +512,8 @@ test('what a program drops last as it did at the end of each turn is no end of m
   expect(often.about).toMatch(/the last 60 frees end .* \(before them: --at #/);
   const twice = judged(2);
   expect(twice.end).toBe(twice.lines - 60);
+  // A few that go at once say nothing where far more lived.
+  const more = Array.from({ length: 500 }, (_, i) => `m 0 ${5000 + i} 100`);
+  const few = judged(3, [...more, ...more.map((_, i) => `f 0 ${5000 + i}`)]);
+  expect(few.end).toBe(few.lines - 60);
 });
