@@ -226,6 +226,7 @@ export async function weigh(
       against.push(next);
       // Most likely that is asked for next: another processor begins with it.
       if (second) timings.begin(second, untimed.includes(second) ? 'few' : 'all');
+      if (forMemory.some(({ trial, whatIf }) => trial === next && willBeClose(whatIf, known))) timings.again(next);
       timings.onRun(() => beginNext(next));
       const [timed, asItIs] = await Promise.all([timings.of(next, orders), timings.asItIs(against)]);
       if (!timed || !asItIs) return known;
@@ -252,10 +253,15 @@ export async function weigh(
   }
 
   /** As much again as orders change leaves too little of what it saves. */
-  function isClose(whatIf: WhatIf, { asItIs }: Weighed): boolean {
+  function isClose(whatIf: WhatIf, known: Weighed): boolean {
+    return whatIf.orders !== null && willBeClose(whatIf, known);
+  }
+
+  /** Whatever its own orders are. */
+  function willBeClose(whatIf: WhatIf, { asItIs }: Weighed): boolean {
     const facts = { ...observed.facts, ...asItIs };
-    if (!whatIf.orders || !facts.orders) return false;
-    const spread = widthOf(whatIf.orders) + widthOf(facts.orders);
+    if (!facts.orders) return false;
+    const spread = (whatIf.orders ? widthOf(whatIf.orders) : 0) + widthOf(facts.orders);
     return savedBytes(facts, whatIf) - spread < enoughBytes(facts);
   }
 }

@@ -46,8 +46,11 @@ export const atFullSpeed = (cpus: number): Pick<RunTask, 'pausesFromNs'> => ({
 /** Of other orders, for what is named beside what is advised. */
 export const fewOf = (orders: readonly RunTask[]): RunTask[] => orders.slice(0, orders.length >> 1);
 
-/** And by chance: with another seed, at the recorded pace and at full speed where there are two. */
-export const otherSeeds = (timed: RunTask): RunTask[] =>
+/** And by chance: with another seed, of a recording at full speed alone, since at its own pace nothing hangs on seeds. */
+export const otherSeeds = (timed: RunTask, { source }: EventBuffer): RunTask[] =>
   timed.pace === 'asap'
     ? [1, 2].map((more) => ({ ...timed, seed: timed.seed + more }))
-    : [{}, atFullSpeed(timed.cpus)].map((pace) => ({ ...timed, ...pace, seed: timed.seed + 1 }));
+    : [...(isRecorded(source) ? [] : [timed]), { ...timed, ...atFullSpeed(timed.cpus) }].map((task) => ({
+        ...task,
+        seed: timed.seed + 1,
+      }));

@@ -126,7 +126,7 @@ export function createTimings(options: RunOptions, end: number, runner: Runner):
       const ends = whole(await Promise.all(chances(trial).map((task) => runTimed(task, runner))));
       return ends ? rangeOf(ends, options) : null;
     });
-  const withSeeds = rangeIn((trial) => (threads > 1 ? otherSeeds(taskIn(trial)) : []));
+  const withSeeds = rangeIn((trial) => (threads > 1 ? otherSeeds(taskIn(trial), events) : []));
   const inMoreLayouts = rangeIn((trial) => layouts.others(inFileOrder(trial), 1));
 
   return {
