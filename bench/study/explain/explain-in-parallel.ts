@@ -7,7 +7,7 @@ import { advisedTrials, weigh } from './advice/weigh.ts';
 import { createAskedRuns } from './asked-runs.ts';
 import { alternatives, conclude, type ExplainOptions } from './conclude.ts';
 import type { Explanation } from './explanation.ts';
-import { momentFromEvents } from './moment/moment.ts';
+import { type Moment, momentFromEvents } from './moment/moment.ts';
 import { createSharedRuns, type SharedRuns } from './settings/shared-runs.ts';
 import { createTimings, heard } from './settings/timed.ts';
 import { usualTrials } from './settings/trials.ts';
@@ -41,10 +41,11 @@ async function explainWith(
   const shared = createSharedRuns(options);
   const { begin, left } = createTrialRuns(runner, shared, onBegun);
   const { spec, events, ...plain } = options;
-  const looking = heard(runner.run([{ observe: { ...plain, allocator: formatAllocator(spec) }, events }]));
-  const end = endForEarly(options);
+  const known = momentForEarly(options);
+  const observe = { ...plain, allocator: formatAllocator(spec), ...(known && { known }) };
+  const looking = heard(runner.run([{ observe, events }]));
   let onRun = () => {};
-  const early = begin(end === undefined ? [] : usualTrials(options, end), () => onRun());
+  const early = begin(known ? usualTrials(options, known.end) : [], () => onRun());
   const looked = (await Promise.allSettled([looking]))[0];
   if (looked.status === 'rejected') throw signal?.aborted ? new Interrupted('interrupted') : looked.reason;
   const observed = looked.value[0]!;
@@ -105,6 +106,6 @@ function createTrialRuns(runner: Runner, shared: SharedRuns, onBegun: (trials: n
 }
 
 /** Where what is run whatever is found can begin; undefined where the moment itself takes a run to find. */
-function endForEarly(options: ExplainOptions): number | undefined {
-  return options.whatIf === false ? undefined : momentFromEvents(options.events, options.at)?.end;
+function momentForEarly(options: ExplainOptions): Moment | undefined {
+  return options.whatIf === false ? undefined : momentFromEvents(options.events, options.at);
 }

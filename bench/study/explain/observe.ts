@@ -37,7 +37,7 @@ const HARDLY_ANY = 0.05;
 
 /** Runs the workload as it is up to the moment, and looks at the machine there. */
 export function observe(options: ObserveOptions): Observed {
-  const moment = momentOf(options, options.at);
+  const moment = momentOf(options, options.at, options.known);
   let last: LastFreed | undefined;
   const watch = hasCallSites(options.events)
     ? (assembled: Assembled) => (last = watchLastFreed(options.events, assembled)) as LastFreed & RowWatcher

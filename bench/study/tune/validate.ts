@@ -1,6 +1,8 @@
 import { type AllocatorSpec, formatAllocator } from '../../../allocators/spec.ts';
 import type { Metric } from '../../metrics/metric.ts';
-import type { Pace, RunResult } from '../../run/result.ts';
+import type { RunResult } from '../../run/result.ts';
+import { keepsOrder } from '../explain/settings/orders.ts';
+import { atFullSpeed } from '../explain/settings/other-orders.ts';
 import type { Runner } from '../parallel/run-all.ts';
 import type { RunTask } from '../parallel/run-task.ts';
 import { type Bound, isWithin, worsening } from './bounds.ts';
@@ -50,8 +52,6 @@ export async function validate(candidates: Candidates, point: Point): Promise<Va
   return { rows, inOrders: orders !== null, holds };
 }
 
-/** A program that holds more at once than this many times what it held at its own pace is another one. */
-const HOLDS_MORE = 1.2;
 /** At full speed threads wait for each other where the program, at its own pace, does not. */
 const isOfTime = (metric: string): boolean => metric.endsWith('Ns');
 
@@ -61,16 +61,15 @@ async function inOrders(candidates: Candidates, point: Point): Promise<Pair[] | 
   const { mode, pace } = base.result.run;
   const isShared = OF_THREADS.some((option) => option in point.spec.given);
   if (!isShared || mode !== 'virtual' || pace !== 'recorded' || isOfTime(objective.name)) return null;
-  const pairs = await pairsOf(candidates, point, { pace: 'asap' });
-  const most = base.result.summary.requestedPeakBytes * HOLDS_MORE;
-  return pairs.flat().every(({ summary }) => summary.requestedPeakBytes <= most) ? pairs : null;
+  const pairs = await pairsOf(candidates, point, atFullSpeed(base.result.run.cpus));
+  return pairs.flat().every((run) => keepsOrder(run, base.result.summary)) ? pairs : null;
 }
 
 /** The beginning and the point, with each seed. */
 async function pairsOf(
   { options: { task, load }, runner, base, seeds }: Candidates,
   point: Point,
-  other: { readonly pace?: Pace },
+  other: ReturnType<typeof atFullSpeed>,
 ): Promise<Pair[]> {
   const specs: readonly AllocatorSpec[] = [base.spec, point.spec];
   const tasks: RunTask[] = [];

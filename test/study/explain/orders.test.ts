@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest';
 import { keepingArenas } from '../../../bench/study/explain/settings/kept-arenas.ts';
-import { fewOf, otherOrders, savedBytes } from '../../../bench/study/explain/settings/orders.ts';
+import { savedBytes } from '../../../bench/study/explain/settings/orders.ts';
+import { fewOf, otherOrders } from '../../../bench/study/explain/settings/other-orders.ts';
 import type { OrderRange, WhatIf } from '../../../bench/study/explain/settings/what-if.ts';
 import { type RunTask, runTask } from '../../../bench/study/parallel/run-task.ts';
 import { shapeOf } from '../../../bench/study/parallel/task-shape.ts';

@@ -137,7 +137,10 @@ export function reportAreas(
     }
   }
   return areas.map((area, i) => ({
-    ...area,
+    name: area.name,
+    kind: area.kind,
+    start: area.start,
+    end: area.end,
     mappedBytes: area.end - area.start,
     residentBytes: residentBytes(assembled, area),
     breakdown: {

@@ -20,7 +20,8 @@ const EMPTIED = 0.5;
 const PEAK_STEPS = 256;
 
 /** The moment that `at` means (momentFromEvents); where the events alone do not tell, a run does. Its models have to be loaded (loadForMoment). */
-export const momentOf = (options: RunOptions, at: string | undefined): Moment => atOnce(momentSteps(options, at));
+export const momentOf = (options: RunOptions, at: string | undefined, known?: Moment): Moment =>
+  atOnce(momentSteps(options, at, known));
 
 /** What a run of these options needs, and the search for its moment. */
 export async function loadForMoment(options: Pick<RunOptions, 'spec' | 'events' | 'cpus'>): Promise<void> {
@@ -31,9 +32,12 @@ export async function loadForMoment(options: Pick<RunOptions, 'spec' | 'events' 
 const recordedSpec = (events: EventBuffer, cpus: number): AllocatorSpec =>
   parseAllocator(recordedAllocator(events), cpus);
 
-/** The same in steps. */
-export function* momentSteps(options: RunOptions, at: string | undefined): Generator<void, Moment> {
-  const known = momentFromEvents(options.events, at);
+/** The same in steps; `known`: what the events alone have told. */
+export function* momentSteps(
+  options: RunOptions,
+  at: string | undefined,
+  known = momentFromEvents(options.events, at),
+): Generator<void, Moment> {
   const moment = known ?? (yield* at === 'peak' ? peakMoment(options) : beforeLocalsDied(options));
   return moment.kind === 'exit' || moment.kind === 'end' ? yield* withThreads(options, moment) : moment;
 }

@@ -9,7 +9,8 @@ import type { RunTask } from '../../parallel/run-task.ts';
 import { shapeOf } from '../../parallel/task-shape.ts';
 import type { RunTimes } from '../explanation.ts';
 import { createLayouts, inLayout } from './layouts.ts';
-import { fewOf, keepsOrder, otherOrders, otherSeeds, sharesHeaps } from './orders.ts';
+import { keepsOrder, sharesHeaps } from './orders.ts';
+import { fewOf, otherOrders, otherSeeds } from './other-orders.ts';
 import { callsOf, type OrderRange, startingState, type Trial, taskOf, upTo } from './what-if.ts';
 
 /** A run in virtual time. */
