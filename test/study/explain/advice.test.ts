@@ -309,6 +309,15 @@ describe('what a setting saves against what it costs', () => {
     expect(isFair(facts, setting({ orders, cpuNs: 1410 }), {})).toBe(false);
   });
 
+  test('a range that is narrow is no figure: real runs may lie further apart', () => {
+    const narrow = setting({ setting: 'arena_max=1', orders: range(5, 5.1) });
+    const told = (orders: WhatIf['orders']) => judge({ ...facts, orders }, [], [narrow]).answer.join(' ');
+    expect(told(range(9.9, 10))).toMatch(/hardly matters, in the orders that were run\. That is no measure/);
+    expect(told(range(10, 17))).toMatch(
+      /hardly matters, in the orders that were run \(as it is 10\.0 MiB to 17\.0 MiB\)/,
+    );
+  });
+
   test('a headline and a sentence say the range of runs that lie apart, and no figure of one', () => {
     const orders = { leastBytes: 2 * MIB, mostBytes: 4 * MIB, leftOut: 0, leftOutMostBytes: 0 };
     const { answer } = judge(facts, [], [setting({ orders })]);

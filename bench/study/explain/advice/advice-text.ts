@@ -181,7 +181,7 @@ function ordersSentences(facts: Facts, w: WhatIf, orders: OrderRange): string[] 
   }
   if (!isWide(orders)) {
     return [
-      `The orders of the threads’ calls that were run leave ${range}${before}. That is no measure of how far real runs lie apart: of waits outside of malloc a trace has joins at most, and a real run may leave less or more.`,
+      `With it how the threads’ calls fall between each other hardly matters, in the orders that were run${facts.orders && isWide(facts.orders) ? before : ''}. That is no measure of how far real runs lie apart: of waits outside of malloc a trace has joins at most, and a real run may leave less or more, as it is too.`,
     ];
   }
   const where = hasSharedHeaps(w) ? ' in a heap that they share' : '';
