@@ -273,6 +273,14 @@ describe('what a setting saves against what it costs', () => {
     );
   });
 
+  test('what saves far more for a fair price is advised, however much work another one spares', () => {
+    const spares = setting({ setting: 'narenas=1', rssBytes: 6 * MIB, cpuNs: 790, workNs: 790 });
+    const saves = setting({ setting: 'background_thread=true', rssBytes: 4 * MIB, cpuNs: 1090, workNs: 1090 });
+    expect(adviseOn(facts, [], [spares, saves]).memory).toBe(saves);
+    const dear = { ...saves, cpuNs: 1300, workNs: 1300 };
+    expect(adviseOn(facts, [], [spares, dear]).memory).toBe(spares);
+  });
+
   test('of two that save about as much the one that takes less work, where the last bytes are dearer than they are worth', () => {
     const last = setting({ setting: 'top_pad=0', rssBytes: 5 * MIB, cpuNs: 1377, mechanism: 'thresholds' });
     const nearly = setting({ setting: 'mxfast=0', rssBytes: 5.3 * MIB, cpuNs: 1047, mechanism: 'unmerged chunks' });

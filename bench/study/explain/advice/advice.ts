@@ -232,10 +232,15 @@ export function advisedIn({ memory, faults }: Advice, isFree: boolean): Advised[
 }
 
 /** What `w` takes more work than `other`, in per cent, is more than it saves more of the process, and no trifle. */
-export function isBetterBuy(facts: Facts, other: WhatIf, w: WhatIf): boolean {
-  const more = (worstBytes(other) - worstBytes(w)) / ownBytes(facts);
-  return moreWork(facts, w) - moreWork(facts, other) > Math.max(WORTH_IT, more);
-}
+export const isBetterBuy = (facts: Facts, other: WhatIf, w: WhatIf): boolean =>
+  moreWork(facts, w) - moreWork(facts, other) > worthOfMore(facts, other, w);
+
+/** The same of what the two cost: work that `other` spares is no price of `w`, which may save far more. */
+const isDearer = (facts: Facts, w: WhatIf, other: WhatIf): boolean =>
+  moreWork(facts, w) - Math.max(0, moreWork(facts, other)) > worthOfMore(facts, other, w);
+
+const worthOfMore = (facts: Facts, other: WhatIf, w: WhatIf): number =>
+  Math.max(WORTH_IT, (worstBytes(other) - worstBytes(w)) / ownBytes(facts));
 
 const price = (w: WhatIf): number => w.faults + w.syscalls;
 
@@ -266,7 +271,7 @@ function cheapestOfBest(facts: Facts, findings: readonly Finding[], candidates: 
   if (candidates.length === 0) return null;
   const paid = candidates.filter((w) => !candidates.some((other) => isNoLess(facts, w, other)));
   // What was only counted is no reason to pass by what saves far more: that is timed first.
-  const priced = paid.filter((w) => w.cpuNs === null || !paid.some((other) => isBetterBuy(facts, other, w)));
+  const priced = paid.filter((w) => w.cpuNs === null || !paid.some((other) => isDearer(facts, w, other)));
   const least = Math.min(...priced.map(worstBytes));
   const comes = priced.filter((w) => worstBytes(w) - least <= facts.sample.rssBytes * WORTH_IT);
   const bought = comes.filter((w) => !comes.some((other) => isBetterBuy(facts, other, w)));
