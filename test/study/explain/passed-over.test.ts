@@ -34,7 +34,7 @@ test('what costs as much as it saves is passed over where another setting saves 
   const { advice, answer } = judge(facts, [], [dear, cheap]);
   expect(advice).toBe(cheap);
   expect(answer.join(' ')).toContain(
-    'Less would stay with dirty_decay_ms=0 (3.60 MiB), but work grows by 58.0 % instead of 9.0 %, for less than that of the process: no advice.',
+    'Less would stay with dirty_decay_ms=0 (3.60 MiB), but work changes by +58.0 % instead of +9.0 %, by more than it saves beyond that: no advice.',
   );
   expect(
     judge(

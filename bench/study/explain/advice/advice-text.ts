@@ -24,7 +24,7 @@ import {
   waitsLonger,
 } from './advice.ts';
 import { passedOver } from './passed-over.ts';
-import { isRange, rangeText, residentText } from './range-text.ts';
+import { isRange, rangeText, residentText, signed } from './range-text.ts';
 
 /** What is advised, with what it saves and what it costs; what was passed over, and why. `isFree`: most of the memory is free. */
 export function adviceSentences(
@@ -250,8 +250,6 @@ const LOCALITY =
 /** docs/results/explain.md: beside -36 % it was +22 %, beside +5 % +117 %, beside -63 % -53 %. */
 const LOCALITY_OF_SHARED =
   'Prices know no caches, for which it matters where blocks lie and which processor had a shared heap last: some programs took far more than is said here. Time the program before the setting is kept.';
-
-const signed = (share: number): string => `${share > 0 ? '+' : ''}${percent(share)}`;
 
 /** The same as a share of what the program takes in all. */
 function ofProgram(facts: Facts, w: WhatIf): string {

@@ -18,7 +18,7 @@ import {
   takenOf,
   waitsLonger,
 } from './advice.ts';
-import { residentText } from './range-text.ts';
+import { residentText, signed } from './range-text.ts';
 
 /** Why a setting is no advice: a bound that it breaks, or what it leaves in other orders. */
 interface Reason {
@@ -81,8 +81,8 @@ function reasonsAgainst(facts: Facts, w: WhatIf, told: WhatIf, clearly: Bytes, a
   if (isTooSlow(facts, w, allowed)) {
     add('work', `${of} grows by ${percent(moreWork(facts, w))}, a larger share than the process shrinks by`);
   } else if (isBetterBuy(facts, told, w)) {
-    const [own, other] = [moreWork(facts, w), moreWork(facts, told)].map((share) => percent(share));
-    add('more', `${of} grows by ${own} instead of ${other}, for less than that of the process`);
+    const [own, other] = [moreWork(facts, w), moreWork(facts, told)].map(signed);
+    add('more', `${of} changes by ${own} instead of ${other}, by more than it saves beyond that`);
   }
   if (hasHigherPeak(facts, w)) add('peak', `the peak grows from ${bytes(rssPeakBytes)} to ${bytes(w.rssPeakBytes)}`);
   if (waitsLonger(facts, w)) {

@@ -1,4 +1,4 @@
-import { bytes } from '../../../../sim/contract/format.ts';
+import { bytes, percent } from '../../../../sim/contract/format.ts';
 import type { Facts } from '../explanation.ts';
 import { isWide } from '../settings/orders.ts';
 import type { OrderRange } from '../settings/what-if.ts';
@@ -20,3 +20,6 @@ export const apartText = ({ orders }: Facts): string[] =>
   orders && isWide(orders)
     ? [`Runs of the program lie apart: those that were made as it is leave ${rangeText(orders)}.`]
     : [];
+
+/** A share that something changes by. */
+export const signed = (share: number): string => `${share > 0 ? '+' : ''}${percent(share)}`;
