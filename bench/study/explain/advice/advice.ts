@@ -232,12 +232,23 @@ export function advisedIn({ memory, faults }: Advice, isFree: boolean): Advised[
 }
 
 /** What `w` takes more work than `other`, in per cent, is more than it saves more of the process, and no trifle. */
-export const isBetterBuy = (facts: Facts, other: WhatIf, w: WhatIf): boolean =>
-  moreWork(facts, w) - moreWork(facts, other) > worthOfMore(facts, other, w);
+export function isBetterBuy(facts: Facts, other: WhatIf, w: WhatIf): boolean {
+  const [own, others] = worksAlike(facts, w, other);
+  return own - others > worthOfMore(facts, other, w);
+}
+
+/** What both take more: timed where both were, else as it was counted. */
+export function worksAlike(facts: Facts, w: WhatIf, other: WhatIf): readonly [number, number] {
+  const areTimed = w.cpuNs !== null && other.cpuNs !== null;
+  const work = (one: WhatIf) => moreWork(facts, areTimed ? one : { ...one, cpuNs: null });
+  return [work(w), work(other)];
+}
 
 /** The same of what the two cost: work that `other` spares is no price of `w`, which may save far more. */
-const isDearer = (facts: Facts, w: WhatIf, other: WhatIf): boolean =>
-  moreWork(facts, w) - Math.max(0, moreWork(facts, other)) > worthOfMore(facts, other, w);
+function isDearer(facts: Facts, w: WhatIf, other: WhatIf): boolean {
+  const [own, others] = worksAlike(facts, w, other);
+  return own - Math.max(0, others) > worthOfMore(facts, other, w);
+}
 
 const worthOfMore = (facts: Facts, other: WhatIf, w: WhatIf): number =>
   Math.max(WORTH_IT, (worstBytes(other) - worstBytes(w)) / ownBytes(facts));
