@@ -232,12 +232,23 @@ export function advisedIn({ memory, faults }: Advice, isFree: boolean): Advised[
 }
 
 /** What `w` takes more work than `other`, in per cent, is more than it saves more of the process, and no trifle. */
-export const isBetterBuy = (facts: Facts, other: WhatIf, w: WhatIf): boolean =>
-  moreWork(facts, w) - moreWork(facts, other) > worthOfMore(facts, other, w);
+export function isBetterBuy(facts: Facts, other: WhatIf, w: WhatIf): boolean {
+  const [own, others] = worksAlike(facts, w, other);
+  return own - others > worthOfMore(facts, other, w);
+}
+
+/** What both take more: timed where both were, else as it was counted. */
+export function worksAlike(facts: Facts, w: WhatIf, other: WhatIf): readonly [number, number] {
+  const areTimed = w.cpuNs !== null && other.cpuNs !== null;
+  const work = (one: WhatIf) => moreWork(facts, areTimed ? one : { ...one, cpuNs: null });
+  return [work(w), work(other)];
+}
 
 /** The same of what the two cost: work that `other` spares is no price of `w`, which may save far more. */
-const isDearer = (facts: Facts, w: WhatIf, other: WhatIf): boolean =>
-  moreWork(facts, w) - Math.max(0, moreWork(facts, other)) > worthOfMore(facts, other, w);
+function isDearer(facts: Facts, w: WhatIf, other: WhatIf): boolean {
+  const [own, others] = worksAlike(facts, w, other);
+  return own - Math.max(0, others) > worthOfMore(facts, other, w);
+}
 
 const worthOfMore = (facts: Facts, other: WhatIf, w: WhatIf): number =>
   Math.max(WORTH_IT, (worstBytes(other) - worstBytes(w)) / ownBytes(facts));
@@ -253,13 +264,21 @@ const isSameByDefault = (other: WhatIf, w: WhatIf): boolean =>
 
 /** `other` saves a tenth more than `w` does, more than it takes anew, and is in nothing else dearer. */
 function isBetterInAll(facts: Facts, other: WhatIf, w: WhatIf): boolean {
-  const more = savedBytes(facts, other) - savedBytes(facts, w);
+  const [saves, others] = savesAlike(facts, w, other);
+  const [own, othersWork] = worksAlike(facts, w, other);
   return (
-    more > savedBytes(facts, w) * NO_MATTER &&
-    (price(other) - price(w)) * PAGE_BYTES < more &&
+    others - saves > saves * NO_MATTER &&
+    (price(other) - price(w)) * PAGE_BYTES < others - saves &&
     other.rssPeakBytes <= w.rssPeakBytes &&
-    moreWork(facts, other) <= moreWork(facts, w)
+    othersWork <= own
   );
+}
+
+/** What both save: in the order of the trace as long as other orders, on which one of them hangs, were not run. */
+function savesAlike(facts: Facts, w: WhatIf, other: WhatIf): readonly [Bytes, Bytes] {
+  const isUnknown = [w, other].some((one) => one.orders === null && hasSharedHeaps(one));
+  const saved = (one: WhatIf) => savedBytes(facts, isUnknown ? { ...one, orders: null } : one);
+  return [saved(w), saved(other)];
 }
 
 /**
@@ -300,9 +319,8 @@ export function isNoLess(facts: Facts, w: WhatIf, other: WhatIf): boolean {
   const options = other.setting.split(',');
   const own = w.setting.split(',');
   const isPart = own.length > options.length && options.every((option) => own.includes(option));
-  return (
-    isPart && savedBytes(facts, w) - savedBytes(facts, other) < enoughBytes(facts) && !isBetterInAll(facts, w, other)
-  );
+  const [saves, others] = savesAlike(facts, w, other);
+  return isPart && saves - others < enoughBytes(facts) && !isBetterInAll(facts, w, other);
 }
 
 /** What was only counted is timed before it is named, and might then make room for the next one and so on. */

@@ -17,6 +17,7 @@ import {
   moreWork,
   takenOf,
   waitsLonger,
+  worksAlike,
 } from './advice.ts';
 import { residentText, signed } from './range-text.ts';
 
@@ -81,7 +82,7 @@ function reasonsAgainst(facts: Facts, w: WhatIf, told: WhatIf, clearly: Bytes, a
   if (isTooSlow(facts, w, allowed)) {
     add('work', `${of} grows by ${percent(moreWork(facts, w))}, a larger share than the process shrinks by`);
   } else if (isBetterBuy(facts, told, w)) {
-    const [own, other] = [moreWork(facts, w), moreWork(facts, told)].map(signed);
+    const [own, other] = worksAlike(facts, w, told).map(signed);
     add('more', `${of} changes by ${own} instead of ${other}, by more than it saves beyond that`);
   }
   if (hasHigherPeak(facts, w)) add('peak', `the peak grows from ${bytes(rssPeakBytes)} to ${bytes(w.rssPeakBytes)}`);

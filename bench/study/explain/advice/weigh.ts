@@ -226,7 +226,8 @@ export async function weigh(
       against.push(next);
       // Most likely that is asked for next: another processor begins with it.
       if (second) timings.begin(second, untimed.includes(second) ? 'few' : 'all');
-      if (forMemory.some(({ trial, whatIf }) => trial === next && willBeClose(whatIf, known))) timings.again(next);
+      const isAdvised = forMemory.some(({ trial, whatIf }) => trial === next && willBeClose(whatIf, known));
+      if (isAdvised && !sharesHeaps(next)) timings.again(next);
       timings.onRun(() => beginNext(next));
       const [timed, asItIs] = await Promise.all([timings.of(next, orders), timings.asItIs(against)]);
       if (!timed || !asItIs) return known;
