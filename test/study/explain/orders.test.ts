@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { keepingArenas } from '../../../bench/study/explain/settings/kept-arenas.ts';
-import { savedBytes } from '../../../bench/study/explain/settings/orders.ts';
+import { savedBytes, withoutHeaps } from '../../../bench/study/explain/settings/orders.ts';
 import { fewOf, otherOrders } from '../../../bench/study/explain/settings/other-orders.ts';
 import type { OrderRange, WhatIf } from '../../../bench/study/explain/settings/what-if.ts';
 import { type RunTask, runTask } from '../../../bench/study/parallel/run-task.ts';
@@ -93,4 +93,11 @@ test('a program whose threads have an arena each leaves as much on one processor
   const alone = otherOrders(task, task.events!, false).find(({ affinity }) => affinity === 1);
   const asItIs = await resident(task);
   expect(Math.abs((await resident(alone!)) - asItIs)).toBeLessThan(asItIs / 100);
+});
+
+test('what a setting sets beside the heaps that threads share', () => {
+  const rest = (setting: string) => withoutHeaps({ setting } as WhatIf);
+  expect(rest('arena_max=1,mmap_threshold=131072')).toBe('mmap_threshold=131072');
+  expect(rest('dirty_decay_ms=0,narenas=1,tcache=false')).toBe('dirty_decay_ms=0,tcache=false');
+  expect(rest('arena_max=1')).toBe('');
 });

@@ -3,7 +3,7 @@ import type { RunOptions } from '../../../run/run-options.ts';
 import type { Facts, RunTimes } from '../explanation.ts';
 import { atWork } from '../mechanisms/at-work.ts';
 import type { Observed } from '../observed.ts';
-import { hasSharedHeaps, savedBytes, sharesHeaps, wider } from '../settings/orders.ts';
+import { hasSharedHeaps, savedBytes, sharesHeaps, wider, withoutHeaps } from '../settings/orders.ts';
 import { EVENTS_IN_ORDERS } from '../settings/other-orders.ts';
 import { createPricing, priceOfFreshPage } from '../settings/priced-work.ts';
 import { settingName } from '../settings/setting.ts';
@@ -111,7 +111,7 @@ function candidates(
 
 /**
  * How often threads that share heaps take memory again depends on which of them hold some at the same time, of which the order of the trace alone
- * tells little: what is passed over for that is timed.
+ * tells little: what is passed over for that is timed, unless what it sets beside the heaps does it alone.
  */
 const misjudged = (facts: Facts, whatIf: readonly WhatIf[], { events }: RunOptions): WhatIf[] =>
   events.threadSlots === 1
@@ -122,7 +122,8 @@ const misjudged = (facts: Facts, whatIf: readonly WhatIf[], { events }: RunOptio
           w.cpuNs === null &&
           !w.failed &&
           savedBytes(facts, w) >= enoughBytes(facts) &&
-          isBackAndForth(facts, w),
+          isBackAndForth(facts, w) &&
+          !whatIf.some((part) => part.setting === withoutHeaps(w) && isBackAndForth(facts, part)),
       );
 
 /** What threads leave in shared heaps in the order of the trace alone is no reason to pass all such settings over: the best is run in others too. */

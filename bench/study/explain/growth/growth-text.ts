@@ -19,7 +19,7 @@ export function leakText({ parts, bytes: grown }: Unbounded, { sample, growth }:
   const which = all ? 'all of that' : `${bytes(grown)} of it`;
   // What realloc makes larger may grow too, and is none of these parts.
   const rest = all || growth.reallocBytes >= grown * A_FEW ? '' : '; the rest does not';
-  if (parts.length === 0) return `the least sum of ${which} rises from quarter to quarter of the run`;
+  if (parts.length === 0) return `the least sum of ${all ? 'it' : which} rises from quarter to quarter of the run`;
   return `${which}, ${whoseText(parts)}, grows from quarter to quarter of the run${rest}`;
 }
 

@@ -41,9 +41,17 @@ const HEAPS = ['arena_max', 'narenas'];
 export const sharesHeaps = ({ setting }: Pick<Trial, 'setting'>): boolean =>
   HEAPS.some((name) => name in setting.options);
 
+const isOfHeaps = (part: string): boolean => HEAPS.includes(part.split('=')[0]!);
+
 /** The same of a setting by its name. */
-export const hasSharedHeaps = ({ setting }: WhatIf): boolean =>
-  setting.split(',').some((part) => HEAPS.includes(part.split('=')[0]!));
+export const hasSharedHeaps = ({ setting }: WhatIf): boolean => setting.split(',').some(isOfHeaps);
+
+/** What else it sets; '' where that is all. */
+export const withoutHeaps = ({ setting }: WhatIf): string =>
+  setting
+    .split(',')
+    .filter((part) => !isOfHeaps(part))
+    .join();
 
 /** A program that holds more at once than this many times its most in the trace's order is another one. */
 const HOLDS_MORE = 1.2;
