@@ -76,10 +76,10 @@ function ncachedMax(index: number, slotsMin: number, slotsMax: number, slotsLarg
   return Math.max(min, Math.min(candidate, max));
 }
 
-/** malloc_conf_init and the boot functions that follow it. */
 /** malloc_narenas_default. */
 export const automaticArenas = (cpus: number): number => (cpus > 1 ? 4 * cpus : 1);
 
+/** malloc_conf_init and the boot functions that follow it. */
 export function resolveConfig(values: OptionValues, cpus: number, kernelThp: KernelOptions['thp']): Config {
   const number = (name: string) => values[name] as number;
   const flag = (name: string) => values[name] as boolean;
