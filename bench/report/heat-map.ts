@@ -1,8 +1,8 @@
 import { isFreeRange, RANGE_CACHED } from '../../sim/contract/allocator.ts';
-import { type Addr, type Bytes, PAGE_BYTES } from '../../sim/contract/units.ts';
+import { PAGE_BYTES } from '../../sim/contract/units.ts';
 import type { Kernel } from '../../sim/kernel/kernel.ts';
 import { BRK_START_PAGE, realAddress } from '../../sim/kernel/layout.ts';
-import { collectAreas, groupName, isResident, RESERVED } from '../run/areas.ts';
+import { collectAreas, groupName, isResident, RESERVED, residentBytes } from '../run/areas.ts';
 import type { Assembled } from '../run/machine.ts';
 import { createHolderTable, type HolderCell, holdersOfCells, largerHolder, readHolders } from './heat-holders.ts';
 import type { Holders } from './moments/holders.ts';
@@ -170,20 +170,10 @@ export function createHeatMapRecorder(who: Holders) {
 }
 
 /** What of each granule is resident and free, in caches too. */
-function freeIn({ top, machine }: Assembled, granules: Float64Array, residentPages: Uint32Array, granulePages: number) {
-  const { pages } = machine.kernel;
+function freeIn(assembled: Assembled, granules: Float64Array, residentPages: Uint32Array, granulePages: number) {
+  const { top } = assembled;
   const freeBytes = new Float64Array(granules.length);
   const granuleBytes = granulePages * PAGE_BYTES;
-  const residentIn = (from: Addr, to: Addr): Bytes => {
-    let bytes = 0;
-    for (let at = from; at < to; ) {
-      const page = Math.floor(at / PAGE_BYTES);
-      const next = Math.min(to, (page + 1) * PAGE_BYTES);
-      if (isResident(pages, page)) bytes += next - at;
-      at = next;
-    }
-    return bytes;
-  };
   const walk = top.walkFree ?? top.walk;
   walk((start, length, kind) => {
     if (!isFreeRange(kind) && kind !== RANGE_CACHED) return;
@@ -191,8 +181,8 @@ function freeIn({ top, machine }: Assembled, granules: Float64Array, residentPag
     for (let i = firstFrom(granules, Math.floor(start / granuleBytes)); i < granules.length; i++) {
       const from = granules[i]! * granuleBytes;
       if (from >= end) break;
-      const [first, last] = [Math.max(start, from), Math.min(end, from + granuleBytes)];
-      freeBytes[i]! += residentPages[i] === granulePages ? last - first : residentIn(first, last);
+      const part = { start: Math.max(start, from), end: Math.min(end, from + granuleBytes) };
+      freeBytes[i]! += residentPages[i] === granulePages ? part.end - part.start : residentBytes(assembled, part);
     }
   });
   return freeBytes;

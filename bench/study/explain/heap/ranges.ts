@@ -160,19 +160,10 @@ export function reportAreas(
 }
 
 /** Of a stretch of bytes, those that are resident, and of these those on pages that nothing keeps. */
-function partsOnPages({ machine }: Assembled, kept: Uint8Array) {
-  const { pages } = machine.kernel;
+function partsOnPages(assembled: Assembled, kept: Uint8Array) {
+  const { pages } = assembled.machine.kernel;
   return {
-    resident(from: number, to: number): Bytes {
-      let bytes = 0;
-      for (let at = from; at < to; ) {
-        const page = Math.floor(at / PAGE_BYTES);
-        const next = Math.min(to, (page + 1) * PAGE_BYTES);
-        if (isResident(pages, page)) bytes += next - at;
-        at = next;
-      }
-      return bytes;
-    },
+    resident: (start: number, end: number): Bytes => residentBytes(assembled, { start, end }),
     returnable(from: number, to: number): Bytes {
       let bytes = 0;
       for (let at = from; at < to; ) {
