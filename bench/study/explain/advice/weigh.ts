@@ -168,7 +168,7 @@ function withTimed(before: Learned, trial: Trial, timed: Timed, asItIs: Timed): 
 }
 
 /**
- * What the setting takes in the order in which it takes least more than the run as it is does there. Who frees whose block stays as it was recorded,
+ * What the setting takes in the order in which that is the least share of what the run as it is takes there. Who frees whose block stays as it was recorded,
  * which keeps threads in step that really do more at a time, and take less anew. Beside it the most that its work takes: how often threads meet at one heap
  * is another figure in every run.
  */
@@ -178,7 +178,7 @@ export function pricesInOrders(timed: Timed, asItIs: Timed): RunTimes {
   for (const [i, there] of (timed.inOrders ?? []).entries()) {
     const own = asItIs.inOrders?.[i];
     if (!there || !own) continue;
-    // As many times as much as as it is: an order in which all takes far more tells of the setting no more than others.
+    // A share, for an order in which all takes far more tells of the setting no more than others.
     const priced = (name: 'faults' | 'syscalls' | 'cpuNs') =>
       own[name] > 0 ? (asItIs.times[name] * there[name]) / own[name] : asItIs.times[name] + there[name];
     const count = (name: 'faults' | 'syscalls') => Math.min(least[name], Math.round(priced(name)));
